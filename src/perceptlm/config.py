@@ -1,0 +1,117 @@
+"""Typed, frozen, closed configurations: recipes, and the records made from them.
+
+Every recipe is a `Config`; a run writes its resolved YAML, which reloads to an equal object. Unknown keys are
+errors that name the key and the nearest known one. This module knows no particular recipe.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from perceptlm.errors import ConfigError
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every configuration and record: immutable, no unknown keys, no silent coercion of extra fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def content_digest(self) -> str:
+        """Return the sha256 of the canonical JSON."""
+        return digest_of(self.to_dict())
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of `value`: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(value: Any) -> str:
+    """Return the sha256 (hex) of `value` as canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def parse(cls: type[C], values: Mapping[str, Any], *, source: str = "configuration") -> C:
+    """Build `cls` from plain values; raise ConfigError naming `source` and every wrong key."""
+    try:
+        return cls.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {describe_validation_error(error, cls)}") from error
+
+
+def describe_validation_error(error: ValidationError, cls: type[BaseModel]) -> str:
+    """Return one line naming each wrong field and, for an unknown key, the nearest known one."""
+    parts = []
+    for item in error.errors(include_url=False, include_context=False):
+        field = ".".join(str(part) for part in item["loc"]) or "(whole record)"
+        if item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(item["loc"][-1]), _field_names(cls, item["loc"][:-1]), n=1)
+            parts.append(f"unknown key '{field}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
+        else:
+            parts.append(f"'{field}': {item['msg']}")
+    return "; ".join(parts)
+
+
+def _field_names(cls: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    current: Any = cls
+    for part in path:
+        field = getattr(current, "model_fields", {}).get(part)
+        current = getattr(field, "annotation", None)
+    return list(getattr(current, "model_fields", {}))
+
+
+def load_yaml(cls: type[C], path: Path) -> C:
+    """Read a configuration from a YAML file; errors name the file, the line or the key."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
+    return parse(cls, values, source=str(path))
+
+
+def dump_yaml(config: Config) -> str:
+    """Return YAML that `load_yaml` reads back to an equal configuration."""
+    import yaml
+
+    return str(yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True))
+
+
+def override(config: C, assignments: Sequence[str]) -> C:
+    """Return `config` with `section.key=value` assignments applied; values are read as YAML."""
+    import yaml
+
+    values = config.to_dict()
+    for assignment in assignments:
+        key, separator, text = assignment.partition("=")
+        if not separator:
+            raise ConfigError(f"override '{assignment}' is not of the form key=value")
+        node: Any = values
+        *parents, leaf = key.strip().split(".")
+        for part in parents:
+            if not isinstance(node, dict) or not isinstance(node.get(part), dict):
+                raise ConfigError(f"override '{assignment}': there is no section '{part}'")
+            node = node[part]
+        try:
+            node[leaf] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"override '{assignment}': the value is not valid YAML") from error
+    return parse(type(config), values, source="overrides")

@@ -1,0 +1,1 @@
+"""Reading and writing what leaves or enters: JSON Lines, run-length masks."""

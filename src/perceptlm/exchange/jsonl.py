@@ -1,0 +1,93 @@
+"""JSON Lines: reading with errors that name file and line, writing whole, appending so that a kill loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from perceptlm.artifact import translate_os_errors, write_atomic
+from perceptlm.config import describe_validation_error
+from perceptlm.errors import DataError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def encode_line(record: BaseModel | dict[str, Any]) -> bytes:
+    """Return one record as a JSON line; default values of models are left out, key order is kept."""
+    values = record.model_dump(mode="json", exclude_defaults=False) if isinstance(record, BaseModel) else record
+    return (json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n").encode()
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object). Blank lines are skipped; anything else that is wrong raises DataError."""
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise DataError(f"cannot be opened: {os.strerror(error.errno or 0)}", path=path) from error
+    with file:
+        for number, raw in enumerate(file, 1):
+            if not raw.strip():
+                continue
+            try:
+                value = json.loads(raw.decode("utf-8"))
+            except (UnicodeDecodeError, json.JSONDecodeError) as error:
+                raise DataError(f"not a JSON line: {error}", path=path, line=number) from error
+            if not isinstance(value, dict):
+                raise DataError(f"expected an object, found {type(value).__name__}", path=path, line=number)
+            yield number, value
+
+
+def read_records(path: Path, cls: type[M]) -> Iterator[M]:
+    """Yield validated records; an invalid one raises DataError naming file, line and field."""
+    for number, value in read_lines(path):
+        try:
+            yield cls.model_validate(value)
+        except ValidationError as error:
+            raise DataError(describe_validation_error(error, cls), path=path, line=number) from error
+
+
+def write_records(path: Path, records: Iterable[BaseModel | dict[str, Any]]) -> None:
+    """Write a whole file, atomically."""
+    write_atomic(path, b"".join(encode_line(record) for record in records))
+
+
+class JsonlAppender:
+    """Append records to a file that may end in the torn line of a killed process; that line is cut off first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with translate_os_errors(path):
+            cut_torn_line(path)
+            self._file = open(path, "ab")
+
+    def write(self, record: BaseModel | dict[str, Any]) -> None:
+        """Append one record and hand it to the operating system."""
+        with translate_os_errors(self.path):
+            self._file.write(encode_line(record))
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> JsonlAppender:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def cut_torn_line(path: Path) -> None:
+    """Remove what follows the last newline of `path`, if the file exists."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end != len(data):
+        with open(path, "r+b") as file:
+            file.truncate(end)
