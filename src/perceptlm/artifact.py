@@ -2,7 +2,9 @@
 
 A stage builds in `DIR.partial`, then `manifest.json` is written and the directory renamed to `DIR`. A killed
 build leaves the partial directory, and the same call goes on from it. Everything in `DIR` is digested except
-`run/`, where time stamps, rates and host names live. This module knows no stage; `workflow` maps kinds to code.
+`run/` and the files named in `beside`, where time stamps, rates and host names live. An artifact may hold whole
+artifacts in its folders: these are its children, each with a manifest of its own, and enter by their digests.
+This module knows no stage; `workflow` maps kinds to code.
 """
 
 from __future__ import annotations
@@ -15,13 +17,13 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from perceptlm.config import Config, canonical_json, describe_validation_error, digest_of
 from perceptlm.errors import ArtifactError, StorageError
@@ -58,6 +60,10 @@ class Manifest(Config):
     seeds: dict[str, int]
     inputs: dict[str, InputArtifact]
     outputs: dict[str, OutputFile]
+    children: dict[str, str] = Field(default_factory=dict)
+    """Folder (relative) -> digest of the whole artifact inside it."""
+    beside: tuple[str, ...] = ()
+    """Files outside the digested content, as are all in `run/`."""
     digest: str
     code: dict[str, str | bool | None]
     environment: dict[str, str]
@@ -73,6 +79,7 @@ class Manifest(Config):
                 "seeds": self.seeds,
                 "inputs": {name: entry.digest for name, entry in self.inputs.items()},
                 "outputs": {name: entry.sha256 for name, entry in self.outputs.items()},
+                "children": self.children,
             }
         )
 
@@ -85,6 +92,7 @@ def build(
     make: Callable[[Path], None],
     inputs: Mapping[str, Path] | None = None,
     seeds: Mapping[str, int] | None = None,
+    beside: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
     """Publish the artifact `out` by calling `make(partial_dir)`, or return at once if it is already there.
@@ -114,7 +122,7 @@ def build(
         partial.mkdir(parents=True, exist_ok=True)
         write_atomic(partial / REQUEST, canonical_json(request).encode())
         make(partial)
-        publish(partial, out, request)
+        publish(partial, out, request, beside=beside)
     return out
 
 
@@ -123,13 +131,16 @@ def partial_path(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def publish(partial: Path, out: Path, request: Mapping[str, Any]) -> None:
+def publish(partial: Path, out: Path, request: Mapping[str, Any], *, beside: Sequence[str] = ()) -> None:
     """Digest the files of `partial`, write its manifest, and rename it to `out`."""
     (partial / REQUEST).unlink(missing_ok=True)
-    outputs = {name: _digest_file(partial / name) for name in list_files(partial)}
+    children = list_children(partial)
+    outputs = {name: _digest_file(partial / name) for name in list_files(partial) if name not in beside}
     manifest = Manifest(
         **request,
         outputs=outputs,
+        children={name: read_manifest(partial / name).digest for name in children},
+        beside=tuple(sorted(beside)),
         digest="",
         code=describe_code(),
         environment=describe_environment(),
@@ -200,32 +211,56 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def list_files(directory: Path) -> list[str]:
-    """Return the digested files of `directory` as sorted relative POSIX paths."""
+    """Return the files of `directory` that are its own and digestible, as sorted relative POSIX paths."""
     found = []
-    for path in directory.rglob("*"):
-        relative = path.relative_to(directory)
-        if path.is_symlink():
-            raise ArtifactError(f"{path}: an artifact holds no links")
-        if path.is_file() and relative.parts[0] != RUN_FOLDER and relative.as_posix() not in (MANIFEST, REQUEST):
-            found.append(relative.as_posix())
+    for folder, names, files in os.walk(directory):
+        relative = Path(folder).relative_to(directory)
+        for name in (*names, *files):
+            if Path(folder, name).is_symlink():
+                raise ArtifactError(f"{Path(folder, name)}: an artifact holds no links")
+        if relative.parts:
+            if MANIFEST in files or relative.parts == (RUN_FOLDER,):
+                names.clear()
+                continue
+        else:
+            files = [name for name in files if name not in (MANIFEST, REQUEST)]
+        found += [(relative / name).as_posix() for name in files]
+    return sorted(found)
+
+
+def list_children(directory: Path) -> list[str]:
+    """Return the folders inside `directory` that are artifacts themselves, outermost only, sorted."""
+    found = []
+    for folder, names, files in os.walk(directory):
+        if Path(folder) != directory and MANIFEST in files:
+            found.append(Path(folder).relative_to(directory).as_posix())
+            names.clear()
     return sorted(found)
 
 
 def verify(directory: Path, *, lineage: bool = True) -> list[str]:
-    """Return every problem found in an artifact and, with `lineage`, in those it was made from; [] if none."""
+    """Return every problem of an artifact, its children and, with `lineage`, those it was made from; [] if none."""
+    return _verify(directory, lineage, set())
+
+
+def _verify(directory: Path, lineage: bool, seen: set[Path]) -> list[str]:
+    if directory.resolve() in seen:
+        return []
+    seen.add(directory.resolve())
     manifest = read_manifest(directory)
     problems = []
     if manifest.recompute_digest() != manifest.digest:
         problems.append(f"{directory}: the manifest does not match its own digest")
     if digest_of(manifest.recipe) != manifest.recipe_digest:
         problems.append(f"{directory}: the recipe does not match its digest")
-    present = set(list_files(directory))
+    present = set(list_files(directory)) - set(manifest.beside)
     for name, entry in manifest.outputs.items():
         if name not in present:
             problems.append(f"{directory / name}: missing")
         elif _digest_file(directory / name) != entry:
             problems.append(f"{directory / name}: differs from the manifest")
     problems += [f"{directory / name}: not in the manifest" for name in sorted(present - set(manifest.outputs))]
+    problems += _verify_children(directory, manifest, lineage, seen)
     for name, parent in manifest.inputs.items() if lineage else ():
         path = Path(os.path.normpath(directory / parent.path))
         if not (path / MANIFEST).is_file():
@@ -233,8 +268,21 @@ def verify(directory: Path, *, lineage: bool = True) -> list[str]:
         elif read_manifest(path).digest != parent.digest:
             problems.append(f"{directory}: its input '{name}' at {path} is not the one it was made from")
         else:
-            problems += verify(path)
-    return list(dict.fromkeys(problems))
+            problems += _verify(path, lineage, seen)
+    return problems
+
+
+def _verify_children(directory: Path, manifest: Manifest, lineage: bool, seen: set[Path]) -> list[str]:
+    found = list_children(directory)
+    problems = [f"{directory / name}: not in the manifest" for name in found if name not in manifest.children]
+    for name, digest in manifest.children.items():
+        if name not in found:
+            problems.append(f"{directory / name}: missing")
+        elif read_manifest(directory / name).digest != digest:
+            problems.append(f"{directory / name}: is not the artifact the manifest speaks of")
+        else:
+            problems += _verify(directory / name, lineage, seen)
+    return problems
 
 
 def write_atomic(path: Path, data: bytes) -> None:
