@@ -1,0 +1,119 @@
+"""A Sample's pictures as a model is shown them: decoded, sampled, with its regions drawn as red boxes.
+
+The one place that turns a record's media into pixels; training (`preprocess`) and evaluation (`eval`) both call it,
+so that a model is asked about what it was taught on. It knows no tiles, tokens or tensors, and needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from perceptlm.clients.protocol import MediaInput, Picture
+from perceptlm.errors import DataError, MediaError
+from perceptlm.media.image import read_image
+from perceptlm.media.overlay import draw_track, scaled_box_width
+from perceptlm.media.sampling import uniform_indices
+from perceptlm.media.video import Video
+from perceptlm.schema import MediaRef, Sample
+
+
+@dataclass(frozen=True)
+class LoadedPictures:
+    """The pictures of one Sample, and what its text needs to speak of their frame numbers.
+
+    `source_indices` are the source frames shown, in order, and `total_frames` the frames of the source video.
+    For images these are (0,) and 1, and for a Sample without media () and 0.
+    """
+
+    media: tuple[MediaInput, ...]
+    source_indices: tuple[int, ...]
+    total_frames: int
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every picture in order, (H, W, 3) uint8 RGB."""
+        return tuple(picture for item in self.media for picture in item.pictures)
+
+
+def load_pictures(sample: Sample, root: Path, *, num_frames: int) -> LoadedPictures:
+    """Decode `sample`'s media under `root`: every image, or `num_frames` frames spread evenly over its video.
+
+    A video of fewer frames is shown whole. Boxes are drawn at native size on the frames they belong to, as the
+    reference does (facts/reference-implementation.md 2.4, 2.5). Raises MediaError for a file that cannot be read or
+    is not what the record says, DataError for media that one Sample cannot hold.
+    """
+    kinds = [item.kind for item in sample.media]
+    if "video" in kinds and len(kinds) > 1:
+        raise DataError(f"sample {sample.id}: one video, or images only, but found {len(kinds)} media")
+    if sample.regions and len(kinds) != 1:
+        raise DataError(f"sample {sample.id}: regions need exactly one image or video, found {len(kinds)}")
+    if kinds == ["video"]:
+        return _load_video(sample, root, num_frames)
+    inputs = []
+    for item in sample.media:
+        path = resolve_media_path(root, item.path)
+        picture = read_image(path)
+        _check_recorded(item, path, width=picture.shape[1], height=picture.shape[0], num_frames=1)
+        inputs.append(MediaInput("image", tuple(_draw_regions(sample, picture[None], (0,)))))
+    return LoadedPictures(tuple(inputs), (0,) if inputs else (), 1 if inputs else 0)
+
+
+def pictures_key(sample: Sample) -> Hashable:
+    """Return what decides a Sample's pictures: Samples with equal keys are shown exactly the same ones."""
+    regions = tuple((track.subject, tuple(sorted(track.boxes.items()))) for track in sample.regions)
+    return (sample.media, regions)
+
+
+def resolve_media_path(root: Path, relative: str) -> Path:
+    """Return the file `relative` under `root`; MediaError if it is missing or leads outside, links followed."""
+    path = root / relative
+    try:
+        resolved = path.resolve()
+        inside = resolved.is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:
+        raise MediaError("its links lead in a circle", path=path) from error
+    if not inside:
+        raise MediaError(f"leads outside the dataset's directory {root}", path=path)
+    if not resolved.is_file():
+        raise MediaError("there is no such file", path=path, hint="make or fetch the dataset again")
+    return resolved
+
+
+def _load_video(sample: Sample, root: Path, num_frames: int) -> LoadedPictures:
+    (item,) = sample.media
+    path = resolve_media_path(root, item.path)
+    with Video(path) as video:
+        table = video.table
+        _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
+        indices = tuple(uniform_indices(table.num_frames, num_frames))
+        frames = video.frames(indices)
+    frames = _draw_regions(sample, frames, indices)
+    return LoadedPictures((MediaInput("video", tuple(frames)),), indices, table.num_frames)
+
+
+def _draw_regions(
+    sample: Sample, frames: np.typing.NDArray[np.uint8], indices: tuple[int, ...]
+) -> np.typing.NDArray[np.uint8]:
+    for track in sample.regions:
+        frames = draw_track(frames, indices, track.boxes, width=scaled_box_width(frames.shape[1]))
+    return frames
+
+
+def _check_recorded(item: MediaRef, path: Path, *, width: int, height: int, num_frames: int) -> None:
+    # Boxes and frame numbers of the record mean nothing on a file of another size or length.
+    found = (width, height, num_frames)
+    recorded = (item.width, item.height, item.num_frames)
+    if found != recorded:
+        raise MediaError(
+            f"holds {_describe(found)}, but its record says {_describe(recorded)}",
+            path=path,
+            hint="the file was changed after the record was written",
+        )
+
+
+def _describe(shape: tuple[int, int, int]) -> str:
+    return f"{shape[2]} picture(s) of {shape[0]}x{shape[1]}"
