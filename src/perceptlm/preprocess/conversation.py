@@ -1,0 +1,137 @@
+"""Conversation templates: turns -> token ids, and which of them carry loss.
+
+Layout of `plm_sft` (facts/reference-implementation.md 2.7); what stands before the first `|` is the shared prefix:
+
+    <|begin_of_text|>HEADER(system)SYSTEM<|eot_id|>HEADER(user)PICTURES | QUESTION<|eot_id|>
+    HEADER(assistant)ANSWER<|eot_id|> ... <|end_of_text|>        HEADER(r) = <|start_header_id|>r<|end_header_id|>\\n\\n
+
+Everything of the assistant carries loss: its header, answer, `<|eot_id|>`, and the final `<|end_of_text|>`.
+Layout of `warmup`: PICTURES | CAPTION\\n, all of the caption carrying loss. Texts are stripped, as in the released
+chat template. Knows no pictures: a caller puts the placeholders after the prefix made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from perceptlm.errors import DataError
+from perceptlm.preprocess.configuration import DEFAULT_SYSTEM_TEXT, Template
+from perceptlm.preprocess.tokenizer import (
+    BEGIN_OF_TEXT,
+    END_HEADER,
+    END_OF_TEXT,
+    END_OF_TURN,
+    START_HEADER,
+    Tokenizer,
+)
+from perceptlm.schema import Turn
+
+CHAT_TEMPLATE = (
+    "{%- macro text_of(content) -%}"
+    "{%- if content is string -%}{{ content | trim }}{%- else -%}"
+    "{%- for part in content if part['type'] == 'text' -%}{{ part['text'] | trim }}{%- endfor -%}"
+    "{%- endif -%}"
+    "{%- endmacro -%}"
+    "{%- macro media_of(content) -%}"
+    "{%- if content is not string -%}"
+    "{%- for part in content if part['type'] == 'image' -%}<|image|>{%- endfor -%}"
+    "{%- for part in content if part['type'] == 'video' -%}<|video|>{%- endfor -%}"
+    "{%- endif -%}"
+    "{%- endmacro -%}"
+    "{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set system, turns = text_of(messages[0]['content']), messages[1:] -%}"
+    "{%- else -%}"
+    "{%- set system, turns = '" + DEFAULT_SYSTEM_TEXT + "', messages -%}"
+    "{%- endif -%}"
+    "{{- bos_token -}}<|start_header_id|>system<|end_header_id|>{{- '\\n\\n' + system -}}<|eot_id|>"
+    "{%- for turn in turns -%}"
+    "<|start_header_id|>{{- turn['role'] -}}<|end_header_id|>{{- '\\n\\n' -}}"
+    "{{- media_of(turn['content']) -}}{{- text_of(turn['content']) -}}<|eot_id|>"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}<|start_header_id|>assistant<|end_header_id|>{{- '\\n\\n' -}}{%- endif -%}"
+)
+"""The same layout for `transformers`. It works on strings, so it cannot keep special names out of people's text."""
+
+
+@dataclass
+class TokenRun:
+    """Token ids in order; `supervised[i]` says whether ids[i] is to be learnt."""
+
+    ids: list[int] = field(default_factory=list)
+    supervised: list[bool] = field(default_factory=list)
+
+    def add(self, ids: Sequence[int], *, supervised: bool) -> None:
+        """Append `ids`."""
+        self.ids += ids
+        self.supervised += [supervised] * len(ids)
+
+
+def system_text(turns: Sequence[Turn]) -> str:
+    """Return the system text of a conversation, or the default one. Only its first turn may be a system turn."""
+    if any(turn.role == "system" for turn in turns[1:]):
+        raise DataError("a system turn may only stand at the beginning of a conversation")
+    return turns[0].text.strip() if turns and turns[0].role == "system" else DEFAULT_SYSTEM_TEXT
+
+
+def prefix_ids(tokenizer: Tokenizer, template: Template, system: str) -> list[int]:
+    """Return what comes before the pictures."""
+    if template == "warmup":
+        return []
+    return [
+        tokenizer.special_id(BEGIN_OF_TEXT),
+        *_header(tokenizer, "system"),
+        *tokenizer.encode(system.strip()),
+        tokenizer.special_id(END_OF_TURN),
+        *_header(tokenizer, "user"),
+    ]
+
+
+def training_branch(tokenizer: Tokenizer, template: Template, turns: Sequence[Turn]) -> TokenRun:
+    """Return what follows the pictures: questions and answers of one conversation, answers supervised."""
+    if template == "warmup":
+        run = TokenRun()
+        run.add(tokenizer.encode(turns[-1].text.strip() + "\n"), supervised=True)
+        return run
+    run = _dialogue(tokenizer, [turn for turn in turns if turn.role != "system"])
+    run.add([tokenizer.special_id(END_OF_TEXT)], supervised=True)
+    return run
+
+
+def prompt_branch(tokenizer: Tokenizer, template: Template, turns: Sequence[Turn]) -> TokenRun:
+    """Return what follows the pictures when an answer is wanted; it ends with the assistant's header.
+
+    With `warmup` nothing follows: that template has no questions. Raises DataError unless user and assistant turns
+    alternate and end with the user.
+    """
+    if template == "warmup":
+        return TokenRun()
+    dialogue = [turn for turn in turns if turn.role != "system"]
+    roles = [turn.role for turn in dialogue]
+    if roles != (["user", "assistant"] * len(roles))[: len(roles)] or len(roles) % 2 == 0:
+        raise DataError(f"a prompt must alternate user and assistant turns and end with the user; found {roles}")
+    run = TokenRun()
+    run.add(_dialogue(tokenizer, dialogue).ids + _header(tokenizer, "assistant"), supervised=False)
+    return run
+
+
+def _dialogue(tokenizer: Tokenizer, turns: Sequence[Turn]) -> TokenRun:
+    """Return the turns from the first user text on; its header stands before the pictures."""
+    run = TokenRun()
+    for number, turn in enumerate(turns):
+        spoken = turn.role == "assistant"
+        if number:
+            run.add(_header(tokenizer, turn.role), supervised=spoken)
+        run.add(tokenizer.encode(turn.text.strip()), supervised=spoken)
+        run.add([tokenizer.special_id(END_OF_TURN)], supervised=spoken)
+    return run
+
+
+def _header(tokenizer: Tokenizer, role: str) -> list[int]:
+    # Encoded apart from the text after it, so that a generation prompt is always a prefix of its training example.
+    return [
+        tokenizer.special_id(START_HEADER),
+        *tokenizer.encode(role),
+        tokenizer.special_id(END_HEADER),
+        *tokenizer.encode("\n\n"),
+    ]

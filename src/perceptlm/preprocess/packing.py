@@ -1,0 +1,96 @@
+"""Examples -> Batch: packing several Examples in a row, padding, and normalising pictures.
+
+Packing changes nothing in what is computed: attention never crosses from one Example (group) to another. Knows no
+text, no tokenizer, no model. Torch is imported only when a Batch is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perceptlm.batch import IGNORED_TARGET, Batch, Example
+from perceptlm.errors import DataError
+
+NO_TAG = -1
+"""`tag` where nothing is supervised."""
+PADDING_GROUP = -1
+
+
+def first_fit(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Put each item, in the given order, into the first row with room for it; return the item numbers of each row."""
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for item, length in enumerate(lengths):
+        row = next((number for number, free in enumerate(room) if free >= length), None)
+        if row is None:
+            row = len(rows)
+            rows.append([])
+            room.append(max_tokens)
+        rows[row].append(item)
+        room[row] -= length
+    return rows
+
+
+def collate(examples: Sequence[Example], *, max_tokens: int | None, pad_token_id: int, image_token_id: int) -> Batch:
+    """Return the Batch of `examples`, packed into rows of at most `max_tokens`; None gives each its own row.
+
+    Rows are padded on the right to the longest one. Groups are numbered row by row, so that pictures, in the order of
+    groups, are in the order of the placeholders they fill. Raises DataError for an Example longer than a row.
+    """
+    import torch
+
+    if not examples:
+        raise ValueError("a batch needs at least one example")
+    lengths = [example.num_tokens for example in examples]
+    if max_tokens is None:
+        rows = [[item] for item in range(len(examples))]
+    else:
+        for example, length in zip(examples, lengths, strict=True):
+            if length > max_tokens:
+                raise DataError(f"sample {example.ids[0]}: {length} tokens do not fit a row of {max_tokens}")
+        rows = first_fit(lengths, max_tokens)
+    ordered = [[examples[item] for item in row] for row in rows]
+    tags = tuple(sorted({tag for example in examples for tag in example.tags}))
+    arrays = _fill_rows(ordered, tags, pad_token_id)
+    flat = [example for row in ordered for example in row]
+    pictures = np.concatenate([example.pictures for example in flat])
+    return Batch(
+        **{name: torch.from_numpy(values) for name, values in arrays.items()},
+        pictures=torch.from_numpy(pictures).to(torch.float32).div_(255).sub_(0.5).div_(0.5),
+        image_token_id=image_token_id,
+        tags=tags,
+        ids=tuple(example.ids for example in flat),
+        pictures_per_group=tuple(len(example.pictures) for example in flat),
+    )
+
+
+def _fill_rows(
+    rows: Sequence[Sequence[Example]], tags: tuple[str, ...], pad_token_id: int
+) -> dict[str, NDArray[np.int64]]:
+    width = max(sum(example.num_tokens for example in row) for row in rows)
+    padding = {
+        "input_ids": pad_token_id,
+        "targets": IGNORED_TARGET,
+        "positions": 0,
+        "group": PADDING_GROUP,
+        "branch": 0,
+        "tag": NO_TAG,
+    }
+    arrays = {name: np.full((len(rows), width), value, np.int64) for name, value in padding.items()}
+    group = 0
+    for number, row in enumerate(rows):
+        start = 0
+        for example in row:
+            end = start + example.num_tokens
+            for name in ("input_ids", "targets", "positions", "branch"):
+                arrays[name][number, start:end] = getattr(example, name)
+            arrays["group"][number, start:end] = group
+            # One more entry at the end, so that NO_TAG (-1) stays what it is.
+            renumbered = np.array([*(tags.index(tag) for tag in example.tags), NO_TAG], np.int64)
+            arrays["tag"][number, start:end] = renumbered[example.tag]
+            group += 1
+            start = end
+    return arrays

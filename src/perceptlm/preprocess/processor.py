@@ -1,0 +1,223 @@
+"""Processor: Samples and generation requests -> Examples -> Batches, and token ids -> text.
+
+Everything a model needs beside its weights, saved and loaded as one directory. It knows the vision encoder only as a
+VisionLayout and never a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perceptlm.batch import IGNORED_TARGET, Batch, Example
+from perceptlm.clients.protocol import GenerationRequest
+from perceptlm.errors import DataError
+from perceptlm.media.pictures import load_pictures, pictures_key, resolve_media_path
+from perceptlm.preprocess import packing, processor_files
+from perceptlm.preprocess.configuration import ProcessorConfig, Template
+from perceptlm.preprocess.conversation import (
+    TokenRun,
+    prefix_ids,
+    prompt_branch,
+    system_text,
+    training_branch,
+)
+from perceptlm.preprocess.picture_cache import PictureCache, PreparedPictures
+from perceptlm.preprocess.tiling import tiles_of
+from perceptlm.preprocess.tokenizer import END_OF_TEXT, END_OF_TURN, IMAGE, Tokenizer
+from perceptlm.schema import Sample, Turn
+from perceptlm.schema.placeholders import resolve
+
+__all__ = ["Processor", "ProcessorConfig"]
+
+_CACHE_BYTES = 256 * 2**20
+
+
+class Processor:
+    """Turns Samples into Examples for training and requests into prompts, always in the same layout.
+
+    `num_dropped_branches` counts the Samples that `example` left out so far because they did not fit.
+    """
+
+    def __init__(self, config: ProcessorConfig, tokenizer: Tokenizer) -> None:
+        self.config = config
+        self.tokenizer = tokenizer
+        self.num_dropped_branches = 0
+        self._cache = PictureCache(_CACHE_BYTES)
+
+    @classmethod
+    def load(cls, directory: Path) -> Processor:
+        """Read what `save` wrote; DataError or ConfigError names the file that is missing or wrong."""
+        return cls(*processor_files.read(directory))
+
+    def save(self, directory: Path) -> None:
+        """Write the processor into an existing `directory`, in the files `transformers` reads and one of our own."""
+        processor_files.write(directory, self.config, self.tokenizer)
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids."""
+        return self.tokenizer.vocab_size
+
+    @property
+    def image_token_id(self) -> int:
+        """The placeholder of every vision token."""
+        return self.tokenizer.special_id(IMAGE)
+
+    @property
+    def pad_token_id(self) -> int:
+        """What padding is filled with."""
+        return self.tokenizer.special_id(END_OF_TEXT)
+
+    @property
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer (facts/reference-implementation.md 2.6)."""
+        return (self.tokenizer.special_id(END_OF_TEXT), self.tokenizer.special_id(END_OF_TURN))
+
+    def example(self, samples: Sequence[Sample], root: Path, *, template: Template | None = None) -> Example:
+        """Return one Example of `samples` about the same pictures: a shared prefix and a branch for each.
+
+        If they do not all fit `max_tokens`, branches are left out from the end: `ids` names those kept, and
+        `num_dropped_branches` counts the others. If not even the first fits, DataError. With `warmup` the
+        questions go unused, and the first token of a caption is learnt at the last placeholder; as that position is
+        shared, only the first branch has it.
+        """
+        first = samples[0]
+        key = (pictures_key(first), system_text(first.turns))
+        for sample in samples[1:]:
+            if (pictures_key(sample), system_text(sample.turns)) != key:
+                raise DataError(f"samples {first.id} and {sample.id} differ in media, regions or system text")
+        prepared = self._prepare(first, root)
+        template = template or self.config.template
+        prefix = self._prefix(template, system_text(_resolved(first, prepared)), len(prepared.tiles))
+        room = self.config.max_tokens - len(prefix)
+        kept: list[Sample] = []
+        branches: list[TokenRun] = []
+        for sample in samples:
+            branch = training_branch(self.tokenizer, template, _resolved(sample, prepared))
+            if len(branch.ids) > room:
+                break
+            room -= len(branch.ids)
+            kept.append(sample)
+            branches.append(branch)
+        if not kept:
+            needed = len(prefix) + len(branch.ids)
+            raise DataError(
+                f"sample {first.id}: {needed} tokens ({len(prefix)} before the question) exceed max_tokens "
+                f"{self.config.max_tokens}",
+                hint="raise max_tokens, or show fewer frames or tiles",
+            )
+        self.num_dropped_branches += len(samples) - len(kept)
+        example = _assemble(tuple(sample.id for sample in kept), prefix, branches, kept, prepared.tiles)
+        if not example.num_supervised:
+            raise DataError(f"sample {first.id}: there is nothing to learn from an empty answer")
+        return example
+
+    def prompt(self, request: GenerationRequest) -> Example:
+        """Return the Example that asks `request`: one branch without targets, up to the assistant's header.
+
+        Raises DataError if it does not fit `max_tokens`, or there is nothing to go on from.
+        """
+        config = self.config
+        tiles = tiles_of(
+            request.media,
+            tile_size=config.layout.tile_size,
+            max_tiles=config.max_tiles,
+            vision_input=config.vision_input,
+        )
+        prefix = self._prefix(config.template, system_text(request.turns), len(tiles))
+        branch = prompt_branch(self.tokenizer, config.template, request.turns)
+        num_tokens = len(prefix) + len(branch.ids)
+        if not 0 < num_tokens <= config.max_tokens:
+            raise DataError(
+                f"request {request.id}: {num_tokens} tokens, but a prompt has 1 to {config.max_tokens}",
+                hint="ask a shorter question, or show fewer pictures",
+            )
+        return _assemble((request.id,), prefix, [branch], [], tiles)
+
+    def collate(self, examples: Sequence[Example], *, max_tokens: int | None = None) -> Batch:
+        """Return the Batch of `examples`: packed into rows of `max_tokens`, or one row each."""
+        return packing.collate(
+            examples, max_tokens=max_tokens, pad_token_id=self.pad_token_id, image_token_id=self.image_token_id
+        )
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of `token_ids` without special tokens."""
+        return self.tokenizer.decode(token_ids)
+
+    def _prefix(self, template: Template, system: str, num_pictures: int) -> list[int]:
+        placeholders = [self.image_token_id] * self.config.layout.num_tokens(num_pictures)
+        return prefix_ids(self.tokenizer, template, system) + placeholders
+
+    def _prepare(self, sample: Sample, root: Path) -> PreparedPictures:
+        def make() -> PreparedPictures:
+            loaded = load_pictures(sample, root, num_frames=self.config.num_frames)
+            tiles = tiles_of(
+                loaded.media,
+                tile_size=self.config.layout.tile_size,
+                max_tiles=self.config.max_tiles,
+                vision_input=self.config.vision_input,
+            )
+            return PreparedPictures(tiles, len(loaded.source_indices), loaded.total_frames)
+
+        files: list[Hashable] = []
+        for item in sample.media:
+            path = resolve_media_path(root, item.path)
+            status = path.stat()
+            files.append((str(path), status.st_mtime_ns, status.st_size))
+        return self._cache.get((tuple(files), pictures_key(sample)), make)
+
+
+def _resolved(sample: Sample, prepared: PreparedPictures) -> list[Turn]:
+    """Return the turns with frame numbers in the frames shown."""
+    try:
+        return [
+            turn.model_copy(
+                update={"text": resolve(turn.text, total_frames=prepared.total_frames, num_frames=prepared.num_frames)}
+            )
+            for turn in sample.turns
+        ]
+    except DataError as error:
+        raise DataError(f"sample {sample.id}: {error.message}") from error
+
+
+def _assemble(
+    ids: tuple[str, ...],
+    prefix: list[int],
+    branches: Sequence[TokenRun],
+    samples: Sequence[Sample],
+    tiles: NDArray[np.uint8],
+) -> Example:
+    """Lay prefix and branches end to end; `samples` give the tags of supervised branches."""
+    input_ids = np.array([*prefix, *(token for branch in branches for token in branch.ids)], np.int64)
+    targets = np.full(len(input_ids), IGNORED_TARGET, np.int64)
+    tag = np.full(len(input_ids), packing.NO_TAG, np.int64)
+    positions = np.arange(len(input_ids), dtype=np.int64)
+    branch_numbers = np.zeros(len(input_ids), np.int64)
+    tags = tuple(dict.fromkeys(sample.task for sample in samples))
+    start = len(prefix)
+    for number, branch in enumerate(branches):
+        end = start + len(branch.ids)
+        positions[start:end] = len(prefix) + np.arange(len(branch.ids))
+        branch_numbers[start:end] = number + 1
+        # A target stands one position before its token. A branch's first token follows the prefix, not the branch
+        # before it, and the prefix has room for one target only: that of the first branch.
+        skipped = 1 if number or not prefix else 0
+        learnt = start + skipped + np.flatnonzero(branch.supervised[skipped:])
+        targets[learnt - 1] = input_ids[learnt]
+        if len(learnt):
+            tag[learnt - 1] = tags.index(samples[number].task)
+        start = end
+    return Example(
+        ids=ids,
+        input_ids=input_ids,
+        targets=targets,
+        positions=positions,
+        branch=branch_numbers,
+        tag=tag,
+        tags=tags,
+        pictures=tiles,
+    )

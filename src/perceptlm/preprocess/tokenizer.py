@@ -1,0 +1,111 @@
+"""Text <-> token ids: a byte-level BPE with Llama 3's word rule and PLM's special tokens.
+
+Text from people and models is hostile: `encode` reads `<|image|>` or `<|eot_id|>` in it as the plain characters
+they are, never as the special token. Special ids come only from `special_id`. Knows no conversation layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+
+from perceptlm.errors import ConfigError, DataError
+from perceptlm.preprocess.configuration import FIXED_TEXTS
+
+BEGIN_OF_TEXT = "<|begin_of_text|>"
+END_OF_TEXT = "<|end_of_text|>"
+IMAGE = "<|image|>"
+VIDEO = "<|video|>"
+START_HEADER = "<|start_header_id|>"
+END_HEADER = "<|end_header_id|>"
+END_OF_TURN = "<|eot_id|>"
+SPECIAL_TOKENS = (BEGIN_OF_TEXT, END_OF_TEXT, IMAGE, VIDEO, START_HEADER, END_HEADER, END_OF_TURN)
+"""In the order of their ids in the released models (facts/reference-implementation.md 2.6)."""
+
+# Llama 3's rule, but with one digit per word instead of up to three, so that a small model can learn to count.
+_WORD = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_NUM_BYTES = 256
+
+
+class Tokenizer:
+    """A trained tokenizer. Encoding then decoding gives back any text exactly."""
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self._backend = backend
+        self._backend.encode_special_tokens = True
+        self._special_ids: dict[str, int] = {}
+        for name in SPECIAL_TOKENS:
+            number = backend.token_to_id(name)
+            if number is None:
+                raise DataError(f"the tokenizer has no special token {name}")
+            self._special_ids[name] = number
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> Tokenizer:
+        """Read the text of a `tokenizer.json`; DataError naming `source` if it is not one."""
+        try:
+            backend = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises nothing narrower
+            raise DataError(f"not a tokenizer: {error}", path=source) from error
+        return cls(backend)
+
+    def to_json(self) -> str:
+        """Return the text of `tokenizer.json`."""
+        return str(self._backend.to_str(pretty=True))
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, special ones included."""
+        return int(self._backend.get_vocab_size(with_added_tokens=True))
+
+    def special_id(self, name: str) -> int:
+        """Return the id of one of SPECIAL_TOKENS."""
+        return self._special_ids[name]
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of plain text; never a special id, whatever the text says."""
+        return list(self._backend.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, token_ids: Sequence[int], *, keep_special: bool = False) -> str:
+        """Return the text of ids. Special tokens are left out unless `keep_special`; broken UTF-8 becomes U+FFFD."""
+        return str(self._backend.decode(list(token_ids), skip_special_tokens=not keep_special))
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Learn at most `vocab_size` tokens (256 bytes, merges, then the special ones) from `texts`.
+
+    FIXED_TEXTS are learnt from as well, once for each text, so that the words around every question stay few tokens.
+    The same texts give the same tokenizer. Few texts may not hold enough merges; then it is smaller.
+    """
+    smallest = _NUM_BYTES + len(SPECIAL_TOKENS)
+    if vocab_size < smallest:
+        raise ConfigError(f"vocab_size {vocab_size} is less than the {smallest} tokens every tokenizer has")
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORD), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(SPECIAL_TOKENS),
+        min_frequency=2,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(_with_fixed_texts(texts), trainer)
+    # Added after training, so that no text of the corpus can be merged into one of them.
+    backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIAL_TOKENS])
+    return Tokenizer(backend)
+
+
+def _with_fixed_texts(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield text
+        yield from FIXED_TEXTS
