@@ -4,7 +4,7 @@ A stage builds in `DIR.partial`, then `manifest.json` is written and the directo
 build leaves the partial directory, and the same call goes on from it. Everything in `DIR` is digested except
 `run/` and the files named in `beside`, where time stamps, rates and host names live. An artifact may hold whole
 artifacts in its folders: these are its children, each with a manifest of its own, and enter by their digests.
-This module knows no stage; `workflow` maps kinds to code.
+This module knows no stage; `workflow` maps kinds to code. docs/artifacts.md describes the format.
 """
 
 from __future__ import annotations
@@ -14,12 +14,8 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -27,12 +23,14 @@ from pydantic import Field, ValidationError
 
 from perceptlm.config import Config, canonical_json, describe_validation_error, digest_of
 from perceptlm.errors import ArtifactError, StorageError
+from perceptlm.provenance import describe_code, describe_environment, describe_hardware
 
 MANIFEST = "manifest.json"
 RUN_FOLDER = "run"
 REQUEST = ".request.json"
 FORMAT_VERSION = 1
-_RECORDED_PACKAGES = ("numpy", "torch", "av", "pillow", "tokenizers", "safetensors", "pydantic")
+TEMPORARY_SUFFIX = ".tmp"
+"""Ends the name of a file being written; what a killed process leaves under such a name is removed."""
 
 
 class OutputFile(Config):
@@ -98,28 +96,30 @@ def build(
     """Publish the artifact `out` by calling `make(partial_dir)`, or return at once if it is already there.
 
     `make` fills the directory it is given and must go on from what it finds there. Raises ArtifactError when
-    `out` or its partial directory was made from another recipe or other inputs, unless `overwrite`.
+    `out` or its partial directory was made from another recipe or other inputs, unless `overwrite`; the old
+    artifact stays in place until the new one is whole. Only artifacts and empty directories are ever replaced.
     """
     request = _request(out, kind, recipe, inputs or {}, seeds or {})
-    if out.exists():
-        if _is_same(out, request):
-            return out
-        if not overwrite:
-            raise ArtifactError(
-                f"{out} already exists and was made from another recipe, seed or input",
-                hint="choose another directory, remove this one, or pass --overwrite",
-            )
-        shutil.rmtree(out) if out.is_dir() else out.unlink()
     partial = partial_path(out)
-    if partial.exists() and not _is_same_request(partial, request):
-        if not overwrite:
-            raise ArtifactError(
-                f"{partial} holds unfinished work of another recipe, seed or input",
-                hint="remove it, choose another directory, or pass --overwrite",
-            )
-        shutil.rmtree(partial)
     with translate_os_errors(partial):
+        shutil.rmtree(_replaced_path(out), ignore_errors=True)
+        if _is_artifact(out):
+            if _recorded_identity(out / MANIFEST) == _identity(request):
+                return out
+            if not overwrite:
+                raise ArtifactError(
+                    f"{out} already exists and was made from another recipe, seed or input",
+                    hint="choose another directory, remove this one, or pass --overwrite",
+                )
+        if partial.exists() and not _is_unfinished_work_of(partial, request):
+            if not overwrite:
+                raise ArtifactError(
+                    f"{partial} holds unfinished work of another recipe, seed or input",
+                    hint="remove it, choose another directory, or pass --overwrite",
+                )
+            shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
+        _remove_temporary_files(partial)
         write_atomic(partial / REQUEST, canonical_json(request).encode())
         make(partial)
         publish(partial, out, request, beside=beside)
@@ -131,9 +131,12 @@ def partial_path(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
+def _replaced_path(out: Path) -> Path:
+    return out.with_name(f".{out.name}.replaced")
+
+
 def publish(partial: Path, out: Path, request: Mapping[str, Any], *, beside: Sequence[str] = ()) -> None:
-    """Digest the files of `partial`, write its manifest, and rename it to `out`."""
-    (partial / REQUEST).unlink(missing_ok=True)
+    """Digest the files of `partial`, write its manifest, and rename it to `out`, in the place of an older `out`."""
     children = list_children(partial)
     outputs = {name: _digest_file(partial / name) for name in list_files(partial) if name not in beside}
     manifest = Manifest(
@@ -148,9 +151,14 @@ def publish(partial: Path, out: Path, request: Mapping[str, Any], *, beside: Seq
     )
     manifest = manifest.model_copy(update={"digest": manifest.recompute_digest()})
     text = json.dumps(manifest.to_dict(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    # The request goes only when the manifest is there: a kill in between must leave one of them to go on from.
     write_atomic(partial / MANIFEST, text.encode())
+    (partial / REQUEST).unlink(missing_ok=True)
+    if out.exists():
+        os.rename(out, _replaced_path(out))
     os.rename(partial, out)
     _sync_folder(out.parent)
+    shutil.rmtree(_replaced_path(out), ignore_errors=True)
 
 
 def _request(
@@ -172,21 +180,40 @@ def _request(
     }
 
 
-def _is_same(out: Path, request: Mapping[str, Any]) -> bool:
-    if not (out / MANIFEST).is_file():
+def _is_artifact(out: Path) -> bool:
+    """Say whether an artifact lies at `out`; raise ArtifactError if it is something that must not be replaced."""
+    if not os.path.lexists(out):
         return False
-    return _identity(read_manifest(out).to_dict()) == _identity(request)
+    if out.is_symlink() or not out.is_dir():
+        raise ArtifactError(f"{out} already exists and is not a directory", hint="choose another place")
+    if not (out / MANIFEST).is_file() and any(out.iterdir()):
+        raise ArtifactError(
+            f"{out} already exists and is not an artifact (no {MANIFEST}); it is left alone",
+            hint="choose a new or an empty directory",
+        )
+    return (out / MANIFEST).is_file()
 
 
-def _is_same_request(partial: Path, request: Mapping[str, Any]) -> bool:
-    # A build killed between writing the manifest and the rename has the manifest instead of the request.
+def _is_unfinished_work_of(partial: Path, request: Mapping[str, Any]) -> bool:
+    # A build killed just before the rename has the manifest instead of the request.
     for name in (REQUEST, MANIFEST):
         if (partial / name).is_file():
-            with contextlib.suppress(json.JSONDecodeError, KeyError):
-                found = json.loads((partial / name).read_text(encoding="utf-8"))
-                return _identity(found) == _identity(request)
+            return _recorded_identity(partial / name) == _identity(request)
     # Nothing but an empty directory, or one killed before the request was written: nothing to lose.
-    return not list_files(partial)
+    return all(path.name.endswith(TEMPORARY_SUFFIX) for path in partial.iterdir())
+
+
+def _recorded_identity(path: Path) -> tuple[Any, ...] | None:
+    """Return the identity in a request or manifest file, or None if the file is damaged."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        return _identity(json.loads(path.read_text(encoding="utf-8")))
+    return None
+
+
+def _remove_temporary_files(partial: Path) -> None:
+    for path in partial.rglob("*" + TEMPORARY_SUFFIX):
+        if path.is_file():
+            path.unlink()
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -244,9 +271,10 @@ def verify(directory: Path, *, lineage: bool = True) -> list[str]:
 
 
 def _verify(directory: Path, lineage: bool, seen: set[Path]) -> list[str]:
-    if directory.resolve() in seen:
+    place = directory.resolve()
+    if place in seen:
         return []
-    seen.add(directory.resolve())
+    seen.add(place)
     manifest = read_manifest(directory)
     problems = []
     if manifest.recompute_digest() != manifest.digest:
@@ -262,13 +290,8 @@ def _verify(directory: Path, lineage: bool, seen: set[Path]) -> list[str]:
     problems += [f"{directory / name}: not in the manifest" for name in sorted(present - set(manifest.outputs))]
     problems += _verify_children(directory, manifest, lineage, seen)
     for name, parent in manifest.inputs.items() if lineage else ():
-        path = Path(os.path.normpath(directory / parent.path))
-        if not (path / MANIFEST).is_file():
-            problems.append(f"{directory}: its input '{name}' is missing at {path}")
-        elif read_manifest(path).digest != parent.digest:
-            problems.append(f"{directory}: its input '{name}' at {path} is not the one it was made from")
-        else:
-            problems += _verify(path, lineage, seen)
+        path = Path(os.path.normpath(place / parent.path))
+        problems += _verify_named(path, parent.digest, f"{directory}: its input '{name}'", lineage, seen)
     return problems
 
 
@@ -276,19 +299,28 @@ def _verify_children(directory: Path, manifest: Manifest, lineage: bool, seen: s
     found = list_children(directory)
     problems = [f"{directory / name}: not in the manifest" for name in found if name not in manifest.children]
     for name, digest in manifest.children.items():
+        # Looked up among the folders found: a name from a manifest never leads outside the artifact.
         if name not in found:
             problems.append(f"{directory / name}: missing")
-        elif read_manifest(directory / name).digest != digest:
-            problems.append(f"{directory / name}: is not the artifact the manifest speaks of")
         else:
-            problems += _verify(directory / name, lineage, seen)
+            problems += _verify_named(directory / name, digest, f"{directory}: its part '{name}'", lineage, seen)
     return problems
+
+
+def _verify_named(directory: Path, digest: str, called: str, lineage: bool, seen: set[Path]) -> list[str]:
+    try:
+        found = read_manifest(directory).digest
+    except ArtifactError as error:
+        return [f"{called} cannot be read: {error.message}"]
+    if found != digest:
+        return [f"{called} at {directory} is not the one the manifest speaks of"]
+    return _verify(directory, lineage, seen)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the new one, never a part."""
     with translate_os_errors(path):
-        temporary = path.with_name(path.name + ".tmp")
+        temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
@@ -303,7 +335,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 def write_run_record(directory: Path, name: str, record: Mapping[str, Any]) -> None:
     """Write facts about this run (times, rates, host) to `run/NAME.json`, outside the digested content."""
     folder = directory / RUN_FOLDER
-    folder.mkdir(exist_ok=True)
+    with translate_os_errors(folder):
+        folder.mkdir(exist_ok=True)
     write_atomic(folder / f"{name}.json", (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
 
 
@@ -318,7 +351,7 @@ def translate_os_errors(path: Path) -> Iterator[None]:
             hint = "free some space and run the same command again: it goes on from here"
             raise StorageError(f"the disk is full: cannot write {where}", hint=hint) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise StorageError(f"cannot write {where}: {os.strerror(error.errno)}") from error
+            raise StorageError(f"no access to {where}: {os.strerror(error.errno)}") from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise StorageError(f"cannot create {where}: a file stands in the way") from error
         raise
@@ -336,42 +369,3 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@cache
-def _describe_code() -> tuple[tuple[str, str | bool | None], ...]:
-    from perceptlm import __version__
-
-    root = Path(__file__).parent
-    sources = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".html"))
-    source_digest = digest_of({p.relative_to(root).as_posix(): _digest_file(p).sha256 for p in sources})
-    commit = None
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        command = ["git", "-C", str(root), "log", "-1", "--format=%H", "--", "."]
-        commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() or None
-    return (("version", __version__), ("commit", commit), ("source_digest", source_digest))
-
-
-def describe_code() -> dict[str, str | bool | None]:
-    """Return version, last commit that touched the package (None outside git), and a digest of its sources."""
-    return dict(_describe_code())
-
-
-def describe_environment() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide the bytes."""
-    found = {"python": platform.python_version()}
-    for name in _RECORDED_PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def describe_hardware() -> dict[str, str | int]:
-    """Return the kind of machine: architecture, processor model and core count; never its name."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    return {"machine": platform.machine(), "processor": model, "num_cores": os.cpu_count() or 1}

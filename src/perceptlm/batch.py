@@ -38,6 +38,8 @@ class VisionLayout(Config):
 
     def model_post_init(self, _context: object) -> None:
         """Check that patches and pooling divide evenly."""
+        if min(self.tile_size, self.patch_size, self.pooling_ratio) < 1:
+            raise ConfigError("tile_size, patch_size and pooling_ratio must be at least 1")
         if self.tile_size % self.patch_size or (self.tile_size // self.patch_size) % self.pooling_ratio:
             raise ConfigError(
                 f"tile_size {self.tile_size} does not divide into patches of {self.patch_size} "

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,9 +21,9 @@ C = TypeVar("C", bound="Config")
 
 
 class Config(BaseModel):
-    """Base of every configuration and record: immutable, no unknown keys, no silent coercion of extra fields."""
+    """Base of every configuration and record: immutable, no unknown keys, no infinite or undefined numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -66,11 +66,18 @@ def describe_validation_error(error: ValidationError, cls: type[BaseModel]) -> s
 
 
 def _field_names(cls: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    current: Any = cls
+    """Return the field names of the record at `path`; parts that name no field are list positions, keys or tags."""
+    models = [cls]
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        current = getattr(field, "annotation", None)
-    return list(getattr(current, "model_fields", {}))
+        annotations = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        models = [found for annotation in annotations for found in _models_in(annotation)] or models
+    return [name for model in models for name in model.model_fields]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def load_yaml(cls: type[C], path: Path) -> C:
@@ -81,7 +88,7 @@ def load_yaml(cls: type[C], path: Path) -> C:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(values).__name__}")
@@ -92,7 +99,8 @@ def dump_yaml(config: Config) -> str:
     """Return YAML that `load_yaml` reads back to an equal configuration."""
     import yaml
 
-    return str(yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=True))
+    # Escapes for all but ASCII: PyYAML does not read back every character that it writes bare (U+0085, for one).
+    return str(yaml.safe_dump(config.to_dict(), sort_keys=False, allow_unicode=False))
 
 
 def override(config: C, assignments: Sequence[str]) -> C:
@@ -112,6 +120,6 @@ def override(config: C, assignments: Sequence[str]) -> C:
             node = node[part]
         try:
             node[leaf] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError(f"override '{assignment}': the value is not valid YAML") from error
     return parse(type(config), values, source="overrides")

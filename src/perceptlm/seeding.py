@@ -7,6 +7,7 @@ piece of work (one clip, one training step) can be redone alone. This module kno
 from __future__ import annotations
 
 import hashlib
+import operator
 
 import numpy as np
 
@@ -14,10 +15,13 @@ Name = str | int
 
 
 def derive_seed(root: int, *names: Name) -> int:
-    """Return a 63-bit seed for the stream `names` under `root`, the same on every machine and Python."""
+    """Return a 63-bit seed for the stream `names` under `root`, the same on every machine and Python.
+
+    An integer of numpy counts as the Python integer of its value; anything but text and integers is a TypeError.
+    """
     digest = hashlib.blake2b(digest_size=8, person=b"perceptlm")
     for part in (root, *names):
-        text = f"{type(part).__name__}:{part}"
+        text = f"str:{part}" if isinstance(part, str) else f"int:{operator.index(part)}"
         digest.update(f"{len(text)}:{text}".encode())
     return int.from_bytes(digest.digest(), "little") >> 1
 

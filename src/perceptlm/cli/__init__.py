@@ -1,1 +1,1 @@
-"""perceptlm.cli."""
+"""The command `plm`: one file per noun, lazy imports, no logic."""

@@ -18,8 +18,8 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def encode_line(record: BaseModel | dict[str, Any]) -> bytes:
-    """Return one record as a JSON line; default values of models are left out, key order is kept."""
-    values = record.model_dump(mode="json", exclude_defaults=False) if isinstance(record, BaseModel) else record
+    """Return one record as a JSON line; every field is written, key order is kept."""
+    values = record.model_dump(mode="json") if isinstance(record, BaseModel) else record
     return (json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n").encode()
 
 
@@ -35,7 +35,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 value = json.loads(raw.decode("utf-8"))
-            except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"not a JSON line: {error}", path=path, line=number) from error
             if not isinstance(value, dict):
                 raise DataError(f"expected an object, found {type(value).__name__}", path=path, line=number)
@@ -73,7 +73,8 @@ class JsonlAppender:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with translate_os_errors(self.path):
+            self._file.close()
 
     def __enter__(self) -> JsonlAppender:
         return self

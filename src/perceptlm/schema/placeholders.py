@@ -18,7 +18,8 @@ from perceptlm.schema.records import TimeSpan
 
 LAST_FRAME = "<|last_frame|>"
 NUM_FRAMES = "<|num_frames|>"
-_FRAME = re.compile(r"<\|frame:(\d+)\|>")
+_FRAME = re.compile(r"<\|frame:([0-9]+)\|>")
+_MAX_DIGITS = 12
 
 
 def frame_placeholder(source_frame: int) -> str:
@@ -43,10 +44,10 @@ def resolve(text: str, *, total_frames: int, num_frames: int) -> str:
     """Replace every placeholder for a video of `total_frames` shown as `num_frames`; DataError if out of range."""
 
     def number(match: re.Match[str]) -> str:
-        frame = int(match.group(1))
-        if frame >= total_frames:
-            raise DataError(f"text speaks of frame {frame}, but the video has {total_frames}")
-        return str(rescale_frame(frame, total_frames, num_frames))
+        digits = match.group(1)
+        if len(digits) > _MAX_DIGITS or int(digits) >= total_frames:
+            raise DataError(f"text speaks of frame {digits[:_MAX_DIGITS]}, but the video has {total_frames}")
+        return str(rescale_frame(int(digits), total_frames, num_frames))
 
     text = _FRAME.sub(number, text)
     return text.replace(LAST_FRAME, str(num_frames - 1)).replace(NUM_FRAMES, str(num_frames))

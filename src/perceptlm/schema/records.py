@@ -6,6 +6,7 @@ scoring. Frame numbers are 0-based ordinals of decoded pictures of the *source* 
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -13,6 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
+
+_RATIONAL = re.compile(r"[0-9]{1,20}(/[0-9]{1,20}|\.[0-9]{1,20})?")
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the source picture; x2 and y2 are exclusive edges."""
@@ -49,9 +52,12 @@ class MediaRef(Config):
     @classmethod
     def _rational(cls, value: str | None) -> str | None:
         if value is not None:
+            # Checked first: Fraction("1e999999999") would compute for hours.
+            if not _RATIONAL.fullmatch(value):
+                raise ValueError(f"'{value[:40]}' is not a rational number")
             try:
                 positive = Fraction(value) > 0
-            except (ValueError, ZeroDivisionError) as error:
+            except ZeroDivisionError as error:
                 raise ValueError(f"'{value}' is not a rational number") from error
             if not positive:
                 raise ValueError("must be positive")

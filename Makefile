@@ -1,0 +1,42 @@
+# Every target installs first what it needs, into .venv; nothing else on the machine is touched.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help install install-runtime demo test test-slow check test-media lock clean
+BIN := .venv/bin
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## make .venv with exactly the pinned versions
+	@tools/install.sh dev
+
+install-runtime:
+	@tools/install.sh runtime
+
+demo: install-runtime ## procedural video -> training -> benchmark table -> out/demo/report.html
+	@$(BIN)/plm demo
+
+test: check test-media ## checks, then every test that is not slow
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install test-media ## the slow tests
+	@$(BIN)/python -m pytest -m slow
+
+check: install ## style, types, import rules, file sizes
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python tools/check_imports.py
+	@$(BIN)/python tools/check_sizes.py
+
+test-media: install
+	@$(BIN)/python tools/fetch_test_media.py
+
+lock: ## renew requirements/lock*.txt from pyproject.toml
+	@test -x build/lock/bin/python || python3 -m venv build/lock
+	@build/lock/bin/python -m pip install --quiet uv==0.13.9
+	@build/lock/bin/python tools/make_lock.py
+
+clean: ## remove caches and build leftovers; keeps .venv and out/
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

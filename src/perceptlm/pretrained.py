@@ -1,0 +1,232 @@
+"""One directory = one model: `load` and `save_pretrained` join weights, configuration, processor and tokenizer.
+
+The layout is the one `transformers` writes for PerceptionLM. Only safetensors are read. It knows nothing of
+training, evaluation or how many requests are answered at once (`inference`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perceptlm import artifact
+from perceptlm.clients.protocol import GenerationRequest, MediaInput, Picture
+from perceptlm.errors import ConfigError, UsageError, WeightsError
+from perceptlm.media.image import read_image
+from perceptlm.media.sampling import uniform_indices
+from perceptlm.media.video import Video
+from perceptlm.model.configuration import PLMConfig
+from perceptlm.model.generation import Sampling, continue_batch
+from perceptlm.model.plm import PerceptionLM
+from perceptlm.model.weights import hf, hf_config
+from perceptlm.preprocess.processor import Processor
+from perceptlm.schema import Turn
+
+Prompt = str | Sequence[Turn]
+ImageSource = Path | str | Picture
+VideoSource = Path | str | NDArray[np.uint8] | Sequence[Picture]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_CONFIG, _GENERATION, _WEIGHTS = "config.json", "generation_config.json", "model.safetensors"
+
+
+@dataclass
+class LoadedModel:
+    """A model and the processor that feeds it. `directory` is where they came from, if anywhere."""
+
+    model: PerceptionLM
+    processor: Processor
+    directory: Path | None = None
+
+    def request(
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        videos: Sequence[VideoSource] = (),
+        num_frames: int | None = None,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        seed: int = 0,
+        id: str = "prompt",
+    ) -> GenerationRequest:
+        """Read and sample the media and return the request that asks `prompt` about them."""
+        wanted = num_frames or self.processor.config.num_frames
+        media = [MediaInput("image", (_read_image(image),)) for image in images]
+        media += [MediaInput("video", _read_video(video, wanted)) for video in videos]
+        turns = (Turn(role="user", text=prompt),) if isinstance(prompt, str) else tuple(prompt)
+        return GenerationRequest(id, turns, tuple(media), max_new_tokens, temperature, seed)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        videos: Sequence[VideoSource] = (),
+        num_frames: int | None = None,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> str:
+        """Return the model's answer to one question or conversation about images or videos.
+
+        Images are paths or (H, W, 3) uint8 RGB; videos are paths or frames, of which `num_frames` evenly spread ones
+        are shown (the processor's number unless given). Raises MediaError for files that cannot be read.
+        """
+        request = self.request(prompt, images=images, videos=videos, num_frames=num_frames)
+        batch = self.processor.collate([self.processor.prompt(request)]).to(self.model.device)
+        sampling = Sampling(max_new_tokens, temperature, seed, request.id)
+        was_training = self.model.training
+        self.model.eval()
+        (continuation,) = continue_batch(self.model, batch, [sampling], self.processor.stop_token_ids)
+        self.model.train(was_training)
+        return self.processor.decode(continuation.token_ids)
+
+    @torch.no_grad()
+    def logits(
+        self, prompt: Prompt, *, images: Sequence[ImageSource] = (), videos: Sequence[VideoSource] = ()
+    ) -> Tensor:
+        """Return logits (T, vocabulary) of the prompt's tokens, vision tokens included."""
+        example = self.processor.prompt(self.request(prompt, images=images, videos=videos))
+        was_training = self.model.training
+        self.model.eval()
+        logits: Tensor = self.model(self.processor.collate([example]).to(self.model.device))[0]
+        self.model.train(was_training)
+        return logits
+
+    def save(self, path: Path | str) -> None:
+        """Write the directory that `load` reads."""
+        save_pretrained(Path(path), self.model, self.processor)
+
+    def revision(self) -> str:
+        """Return a digest that names these weights: of the artifact they came from, else of their values."""
+        if self.directory is not None and (self.directory / artifact.MANIFEST).is_file():
+            return artifact.read_manifest(self.directory).digest
+        digest = hashlib.sha256(self.model.config.content_digest().encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load(path: Path | str, *, device: str = "cpu", dtype: Literal["float32", "bfloat16"] = "float32") -> LoadedModel:
+    """Load a model directory for inference (`model.eval()`).
+
+    Raises ConfigError for a wrong key of its `config.json` or a processor that does not fit the model, and
+    WeightsError naming each tensor that is missing, extra or of the wrong shape.
+    """
+    directory = Path(path)
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}")
+    config = read_config(directory)
+    model = load_model(directory, config, device=device, dtype=DTYPES[dtype])
+    processor = Processor.load(directory)
+    check_fit(config, processor)
+    return LoadedModel(model.eval(), processor, directory)
+
+
+def read_config(directory: Path) -> PLMConfig:
+    """Read `config.json`; ConfigError names the file and the key."""
+    path = directory / _CONFIG
+    if not directory.is_dir():
+        raise ConfigError(f"{directory}: there is no such model directory")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: missing", hint="a model directory holds config.json and model.safetensors"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return hf_config.from_json(values, source=str(path))
+
+
+def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.dtype) -> PerceptionLM:
+    """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode."""
+    tensors = _read_weights(directory)
+    try:
+        state = hf.from_file(tensors, config)
+    except WeightsError as error:
+        raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
+    with torch.device("meta"):
+        model = PerceptionLM(config)
+    # A copy, because tensors of a file may share its memory.
+    placed = {name: tensor.to(device=device, dtype=dtype, copy=True).contiguous() for name, tensor in state.items()}
+    model.load_state_dict(placed, assign=True)
+    return model
+
+
+def _read_weights(directory: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    files = sorted(directory.glob("model*.safetensors"))
+    if not files:
+        raise WeightsError(f"{directory / _WEIGHTS}: missing", hint="weights are read from safetensors only")
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            found = load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{file}: not a readable safetensors file: {error}") from error
+        twice = sorted(tensors.keys() & found.keys())
+        if twice:
+            raise WeightsError(f"{file}: {twice[0]} is also in another file of {directory}")
+        tensors |= found
+    return tensors
+
+
+def check_fit(config: PLMConfig, processor: Processor) -> None:
+    """Raise ConfigError when processor and model disagree on pictures or placeholders."""
+    for what, ours, theirs in (
+        ("picture layout", config.layout, processor.config.layout),
+        ("image_token_id", config.image_token_id, processor.image_token_id),
+    ):
+        if ours != theirs:
+            raise ConfigError(f"model and processor disagree on the {what}: {ours} and {theirs}")
+    if processor.vocab_size > config.decoder.vocab_size:
+        raise ConfigError(
+            f"the tokenizer has {processor.vocab_size} tokens, the model only {config.decoder.vocab_size}"
+        )
+
+
+def save_pretrained(directory: Path, model: PerceptionLM, processor: Processor) -> None:
+    """Write model and processor into `directory`, in the layout `transformers` loads; same state, same bytes."""
+    from safetensors.torch import save
+
+    check_fit(model.config, processor)
+    with artifact.translate_os_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.cpu() for name, tensor in hf.to_file(model.state_dict(), model.config).items()}
+        values = hf_config.to_json(model.config)
+        values["dtype"] = str(model.decoder.embedding.dtype).removeprefix("torch.")
+        artifact.write_atomic(directory / _CONFIG, _json_bytes(values))
+        generation = {"do_sample": False, "eos_token_id": list(processor.stop_token_ids)}
+        artifact.write_atomic(directory / _GENERATION, _json_bytes(generation))
+        artifact.write_atomic(directory / _WEIGHTS, save(tensors, metadata={"format": "pt"}))
+        processor.save(directory)
+
+
+def _json_bytes(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _read_image(source: ImageSource) -> Picture:
+    return read_image(Path(source)) if isinstance(source, str | Path) else source
+
+
+def _read_video(source: VideoSource, num_frames: int) -> tuple[Picture, ...]:
+    if isinstance(source, str | Path):
+        with Video(Path(source)) as video:
+            return tuple(video.frames(uniform_indices(video.table.num_frames, num_frames)))
+    return tuple(source[index] for index in uniform_indices(len(source), num_frames))
