@@ -1,0 +1,1 @@
+"""Judges: what decides how right a free text is."""

@@ -1,0 +1,91 @@
+"""From Samples to questions: what is asked, in the frame numbers of the pictures that are shown.
+
+A question is a Sample's conversation up to its last user turn. Nothing here opens a file or knows a metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from perceptlm.errors import DataError
+from perceptlm.eval.settings import ROW_NAMES, RowName
+from perceptlm.schema import BENCHMARK_TASKS, Sample, TimeSpan, Turn
+from perceptlm.schema.placeholders import rescale_span, resolve
+
+
+@dataclass(frozen=True)
+class Question:
+    """One Sample as it is asked with `num_frames` pictures of a source of `total_frames`."""
+
+    sample: Sample
+    row: RowName
+    num_frames: int
+    total_frames: int
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The conversation before the answer, frame numbers resolved."""
+        return tuple(turn.model_copy(update={"text": self._resolve(turn.text)}) for turn in self.sample.turns[:-1])
+
+    @property
+    def prompt(self) -> str:
+        """The last user text."""
+        return self._resolve(self.sample.question)
+
+    @property
+    def reference(self) -> str:
+        """The answer hoped for."""
+        return self._resolve(self.sample.reference)
+
+    @property
+    def unit(self) -> str:
+        """What is scored as one: the group of an FGQA question, otherwise the question itself."""
+        group = self.sample.group
+        return group if self.row == "fgqa" and group is not None else self.sample.id
+
+    def shown_span(self, span: TimeSpan) -> tuple[int, int]:
+        """Return a span of source frames in numbers of shown frames."""
+        return rescale_span(span, self.total_frames, self.num_frames)
+
+    def _resolve(self, text: str) -> str:
+        return resolve(text, total_frames=self.total_frames, num_frames=self.num_frames)
+
+
+def row_of(sample: Sample) -> RowName | None:
+    """Return the row of the results table a Sample belongs to; None for video tasks outside the benchmark."""
+    if sample.task in BENCHMARK_TASKS:
+        return next(row for row in ROW_NAMES if row == sample.task)
+    return "image" if all(media.kind == "image" for media in sample.media) else None
+
+
+def make_question(sample: Sample, num_frames: int) -> Question | None:
+    """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video is shorter)."""
+    row = row_of(sample)
+    if row is None:
+        return None
+    if len(sample.media) != 1:
+        raise DataError(f"sample {sample.id}: a question is about one image or video, not {len(sample.media)}")
+    total = sample.media[0].num_frames
+    return Question(sample, row, num_frames=min(total, num_frames), total_frames=total)
+
+
+def make_questions(samples: Iterable[Sample], num_frames: int) -> tuple[Question, ...]:
+    """Return the questions of `samples` in their order; samples of other tasks are left out."""
+    questions = (make_question(sample, num_frames) for sample in samples)
+    return tuple(question for question in questions if question is not None)
+
+
+def first_questions(questions: Iterable[Question], limit: int | None) -> tuple[Question, ...]:
+    """Return the first `limit` questions of each row, never a part of an FGQA group; all of them for None."""
+    if limit is None:
+        return tuple(questions)
+    kept: list[Question] = []
+    units: dict[RowName, set[str]] = {row: set() for row in ROW_NAMES}
+    counts = dict.fromkeys(ROW_NAMES, 0)
+    for question in questions:
+        if counts[question.row] < limit or question.unit in units[question.row]:
+            units[question.row].add(question.unit)
+            counts[question.row] += 1
+            kept.append(question)
+    return tuple(kept)

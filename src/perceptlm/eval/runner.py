@@ -1,0 +1,269 @@
+"""Evaluate a model on a world artifact: ask, score, summarise, publish.
+
+The published directory holds `rows.jsonl` (every question in every variant) and `scores.json`. Answers are kept as
+they come, so a killed evaluation goes on where it was. The model is a client handed in by the caller; this module
+knows neither weights nor servers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from perceptlm import artifact
+from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult
+from perceptlm.config import Config
+from perceptlm.data.sample_set import SampleSet
+from perceptlm.errors import ArtifactError, ClientError, DataError, UsageError
+from perceptlm.eval.baselines import TrainingAnswers, text_baselines
+from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
+from perceptlm.eval.judges.procedural import JUDGE_NAME
+from perceptlm.eval.outcomes import Row, Score, Variant
+from perceptlm.eval.pictures import PictureSource
+from perceptlm.eval.questions import Question, first_questions, make_questions
+from perceptlm.eval.scoring import score_answer
+from perceptlm.eval.settings import ROW_NAMES, EvalSettings
+from perceptlm.eval.summary import summarise_row
+from perceptlm.exchange.jsonl import JsonlAppender, cut_torn_line, read_lines, write_records
+from perceptlm.log import progress
+from perceptlm.schema import BENCHMARK_TASKS, Split
+
+KIND = "eval"
+ROWS, SCORES = "rows.jsonl", "scores.json"
+_ANSWERS = "answers.jsonl"
+
+
+class Answer(Config):
+    """What a model said to one question in one variant."""
+
+    id: str
+    variant: Variant
+    text: str
+    finish_reason: str
+    error: str | None = None
+
+
+Answers = dict[tuple[Variant, str], Answer]
+
+
+def evaluate(
+    client: GenerationClient,
+    dataset: Path,
+    out: Path,
+    settings: EvalSettings,
+    *,
+    blind_client: GenerationClient | None = None,
+    inputs: Mapping[str, Path] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Publish the evaluation of `client` on `dataset` (a world artifact) as `out`, going on from a killed run.
+
+    `blind_client` answers the variant `trained_blind`: the same recipe trained without pixels. `inputs` names the
+    artifacts the clients were loaded from, for the manifest. Raises UsageError for variants without a client,
+    ArtifactError for a dataset of another kind, ClientError when too many requests fail.
+    """
+    kind = artifact.read_manifest(dataset).kind
+    if kind != "world":
+        raise ArtifactError(f"{dataset}: an artifact of kind '{kind}', but an evaluation needs a 'world'")
+    if ("trained_blind" in settings.variants) != (blind_client is not None):
+        raise UsageError("the variant 'trained_blind' needs a model trained without pixels, and only it does")
+    recipe: dict[str, Any] = {"settings": settings.to_dict(), "model": client.identity.to_dict()}
+    if blind_client is not None:
+        recipe["blind_model"] = blind_client.identity.to_dict()
+    clients = dict.fromkeys(settings.variants, client)
+    if blind_client is not None:
+        clients["trained_blind"] = blind_client
+
+    def make(partial: Path) -> None:
+        if (partial / SCORES).exists() and not (partial / _ANSWERS).exists():
+            return  # killed between its last step and publishing
+        everything = load_questions(dataset, settings.split, settings.num_frames)
+        questions = first_questions(everything, settings.limit)
+        pictures = PictureSource(dataset, everything, num_frames=settings.num_frames, seed=settings.seed)
+        answers = generate_answers(clients, questions, pictures, partial / _ANSWERS, settings)
+        rows = score_rows(questions, answers, settings)
+        training = TrainingAnswers(load_questions(dataset, "train", settings.num_frames), seed=settings.seed)
+        scores = {"model": client.identity.to_dict(), **summarise(rows, questions, training, settings)}
+        write_records(partial / ROWS, rows)
+        text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        artifact.write_atomic(partial / SCORES, text.encode())
+        (partial / _ANSWERS).unlink()
+
+    return artifact.build(
+        out,
+        kind=KIND,
+        recipe=recipe,
+        make=make,
+        inputs={"data": dataset, **(inputs or {})},
+        seeds={"eval": settings.seed},
+        overwrite=overwrite,
+    )
+
+
+def load_questions(dataset: Path, split: Split, num_frames: int) -> tuple[Question, ...]:
+    """Return the questions of a split in dataset order; DataError if there are none."""
+    questions = make_questions(SampleSet.open(dataset, split).samples, num_frames)
+    if not questions:
+        raise DataError(f"its split '{split}' holds no benchmark question", path=dataset)
+    return questions
+
+
+def generate_answers(
+    clients: Mapping[Variant, GenerationClient],
+    questions: Sequence[Question],
+    pictures: PictureSource,
+    path: Path,
+    settings: EvalSettings,
+) -> Answers:
+    """Ask every question in every variant, keeping answers in `path` as they come; answers already there stay.
+
+    Questions are asked in fixed chunks. A chunk of which an answer is missing is asked again as a whole, so that a
+    resumed run gives a model the same batches as an uninterrupted one. Failed requests are not kept: they are tried
+    again by the next run.
+    """
+    answers = _read_answers(path)
+    failed: Answers = {}
+    total = len(questions) * len(settings.variants)
+    size = settings.num_samples_per_chunk
+    chunks = [questions[start : start + size] for start in range(0, len(questions), size)]
+    with JsonlAppender(path) as file, progress("variant") as bar:
+        task = bar.add_task("evaluate", total=total, variant="")
+        for chunk in chunks:
+            for variant in settings.variants:
+                keys = [(variant, question.sample.id) for question in chunk]
+                if all(key in answers for key in keys):
+                    bar.advance(task, len(chunk))
+                    continue
+                bar.update(task, variant=variant)
+                requests = [make_request(question, variant, pictures, settings) for question in chunk]
+                for key, result in zip(keys, _generate(clients[variant], requests), strict=True):
+                    bar.advance(task)
+                    answer = Answer(
+                        id=result.id,
+                        variant=variant,
+                        text=_writable(result.text),
+                        finish_reason=result.finish_reason,
+                    )
+                    if result.error is not None or result.finish_reason == "error":
+                        failed[key] = answer.model_copy(update={"error": _writable(result.error or "no reason given")})
+                        _check_failures(failed, total, settings)
+                    elif key not in answers:
+                        answers[key] = answer
+                        file.write(answer)
+    return failed | answers
+
+
+def make_request(
+    question: Question, variant: Variant, pictures: PictureSource, settings: EvalSettings
+) -> GenerationRequest:
+    """Return the request for one question in one variant (greedy decoding)."""
+    return GenerationRequest(
+        id=question.sample.id,
+        turns=question.turns,
+        media=pictures.media(question, "zero" if variant == "trained_blind" else variant),
+        max_new_tokens=settings.max_new_tokens.of(question.row),
+        seed=settings.seed,
+    )
+
+
+def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSettings) -> list[Row]:
+    """Return one scored row per question and variant: variants in order, questions in dataset order."""
+    rows = []
+    for variant in settings.variants:
+        for question in questions:
+            answer = answers[variant, question.sample.id]
+            if answer.error is not None:
+                score = Score(outcome="error", reason=answer.error)
+            else:
+                score = score_answer(question, answer.text, settings.profile)
+            rows.append(_make_row(question, answer, score))
+    return rows
+
+
+def summarise(
+    rows: Sequence[Row], questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
+) -> dict[str, Any]:
+    """Return what `scores.json` holds beside the model's name: every table row that has questions, and the average."""
+    tasks = {}
+    for name in ROW_NAMES:
+        asked = [question for question in questions if question.row == name]
+        if asked:
+            tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings)
+            tasks[name]["baselines"] |= text_baselines(name, asked, training, settings)
+    scores: dict[str, float] = {
+        name: tasks[name]["score"] for name in BENCHMARK_TASKS if name in tasks and tasks[name]["score"] is not None
+    }
+    return {
+        "judge": JUDGE_NAME,
+        "profile": settings.profile,
+        "num_frames": settings.num_frames,
+        "confidence": settings.confidence,
+        "interval": "percentile bootstrap over clusters (source clips)",
+        "average": suite_average(scores) if len(scores) == len(BENCHMARK_TASKS) else None,
+        "tasks": tasks,
+    }
+
+
+def _make_row(question: Question, answer: Answer, score: Score) -> Row:
+    sample = question.sample
+    return Row.model_validate(
+        {
+            "id": sample.id,
+            "row": question.row,
+            "task": sample.task,
+            "variant": answer.variant,
+            "prompt": question.prompt,
+            "prediction": answer.text,
+            "finish_reason": answer.finish_reason,
+            "reference": question.reference,
+            "score": score,
+            "num_frames": question.num_frames,
+            "template": sample.template,
+            "dimension": sample.dimension,
+            "cluster": sample.cluster,
+            "group": sample.group,
+            "attributes": sample.attributes,
+        }
+    )
+
+
+def _generate(client: GenerationClient, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
+    results = client.generate(requests)
+    for request in requests:
+        result = next(results, None)
+        if result is None or result.id != request.id:
+            raise ClientError(f"{client.identity.name}: no answer, or another one, to request {request.id}")
+        yield result
+
+
+def _writable(text: str) -> str:
+    # JSON from a server may hold half of a surrogate pair, which no file can.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _check_failures(failed: Answers, total: int, settings: EvalSettings) -> None:
+    if len(failed) > settings.max_error_share * total:
+        last = next(reversed(failed.values()))
+        raise ClientError(
+            f"{len(failed)} of {total} requests failed, more than max_error_share {settings.max_error_share:g}; "
+            f"the last: {last.error}",
+            hint="the answers so far are kept: mend the model or server and run the same command again",
+        )
+
+
+def _read_answers(path: Path) -> Answers:
+    if not path.exists():
+        return {}
+    answers = {}
+    cut_torn_line(path)
+    for number, record in read_lines(path):
+        try:
+            answer = Answer.model_validate(record)
+        except ValidationError as error:
+            raise DataError("not an answer of an evaluation", path=path, line=number, hint="remove the file") from error
+        answers[answer.variant, answer.id] = answer
+    return answers

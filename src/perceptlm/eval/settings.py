@@ -1,0 +1,57 @@
+"""What an evaluation is: which questions, how they are shown, how answers are read, how sure the numbers are.
+
+Everything that decides a digested byte of the result is here or in the model and the data themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from perceptlm.config import Config
+from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.outcomes import Variant
+from perceptlm.schema import Split
+
+RowName = Literal["fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image"]
+ROW_NAMES: tuple[RowName, ...] = ("fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image")
+"""The lines of the results table: the five PLM-VideoBench tasks, and images (captions and questions together)."""
+
+
+class TokenLimits(Config):
+    """The longest answer per row, in tokens. FGQA and RTLoc as in lmms-eval, whose 16 for SGQA cut its own answers."""
+
+    fgqa: int = Field(default=16, gt=0)
+    sgqa: int = Field(default=64, gt=0)
+    rcap: int = Field(default=128, gt=0)
+    rtloc: int = Field(default=16, gt=0)
+    rdcap: int = Field(default=320, gt=0)
+    image: int = Field(default=96, gt=0)
+
+    def of(self, row: RowName) -> int:
+        """Return the limit of one row."""
+        return int(getattr(self, row))
+
+
+class EvalSettings(Config):
+    """One evaluation. `limit` keeps the first questions of each row (whole FGQA groups); None keeps all."""
+
+    num_frames: int = Field(gt=0, description="pictures sampled from each video")
+    split: Split = "benchmark"
+    variants: tuple[Variant, ...] = ("own", "zero", "other")
+    limit: int | None = Field(default=None, gt=0)
+    profile: Profile = "strict"
+    max_new_tokens: TokenLimits = TokenLimits()
+    seed: int = Field(default=0, ge=0)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    num_resamples: int = Field(default=2000, gt=0)
+    num_samples_per_chunk: int = Field(default=32, gt=0, description="asked together; a killed run redoes one chunk")
+    max_error_share: float = Field(default=0.05, ge=0, le=1, description="more unanswered requests stop the run")
+
+    @field_validator("variants")
+    @classmethod
+    def _own_first(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        if not variants or variants[0] != "own" or len(set(variants)) != len(variants):
+            raise ValueError("must start with 'own' and name no variant twice")
+        return variants

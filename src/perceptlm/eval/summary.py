@@ -1,0 +1,153 @@
+"""From scored questions to a results table: scores, intervals, outcomes, differences to blind.
+
+A row's score is the mean over its units (questions; for FGQA groups of questions) that could be scored. Units that
+could not are counted, and `bounds` says what the score would be had all of them been wrong or right. This module
+reads no text and asks no model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Score, Variant
+from perceptlm.eval.scoring import METRICS
+from perceptlm.eval.settings import EvalSettings, RowName
+from perceptlm.seeding import derive_seed
+from perceptlm.statistics import bootstrap_interval, paired_difference
+
+_BASELINES = ("blind", "constant", "chance", "oracle")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is averaged: `value` is None where a needed part could not be scored; `low` and `high` bound it then."""
+
+    key: str
+    cluster: str
+    value: float | None
+    low: float
+    high: float
+
+
+def make_units(scored: Iterable[tuple[str, str, Score]]) -> list[Unit]:
+    """Group (unit key, cluster, score) into units, in order of first mention: a unit is as good as its worst part."""
+    parts: dict[str, list[Score]] = defaultdict(list)
+    clusters: dict[str, str] = {}
+    for key, cluster, score in scored:
+        parts[key].append(score)
+        clusters.setdefault(key, cluster)
+    units = []
+    for key, scores in parts.items():
+        values = [score.score for score in scores]
+        known = [value for value in values if value is not None]
+        complete = len(known) == len(values)
+        high = min(known, default=1.0)
+        units.append(Unit(key, clusters[key], high if complete else None, high if complete else 0.0, high))
+    return units
+
+
+def mean_score(units: Sequence[Unit]) -> float | None:
+    """Return the mean over the units that have a value; None if none has."""
+    values = [unit.value for unit in units if unit.value is not None]
+    return fmean(values) if values else None
+
+
+def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings) -> dict[str, Any]:
+    """Return the results of one table row from its scored questions in every variant (without text baselines)."""
+    own = [item for item in rows if item.variant == "own"]
+    units = {variant: _units_of(rows, variant) for variant in settings.variants}
+    result: dict[str, Any] = {"metric": METRICS[row], **_score_with_interval(units["own"], row, settings)}
+    result["unit"] = "group of questions" if row == "fgqa" else "question"
+    result["bounds"] = [fmean(unit.low for unit in units["own"]), fmean(unit.high for unit in units["own"])]
+    result |= _counts(own)
+    result["baselines"] = {}
+    blind: dict[Variant, dict[str, Any]] = {}
+    for variant in BLIND_VARIANTS:
+        if variant in settings.variants:
+            paired = _paired(units["own"], units[variant], row, settings)
+            blind[variant] = _score_with_interval(units[variant], row, settings) | {"paired": paired}
+    usable = {variant: values for variant, values in blind.items() if values["score"] is not None}
+    if usable:
+        best = max(usable, key=lambda variant: usable[variant]["score"])
+        result["baselines"]["blind"] = {"rule": f"best of {', '.join(blind)}", "variant": best, **usable[best]}
+    result["blind_variants"] = blind
+    return result
+
+
+def _units_of(rows: Iterable[Row], variant: Variant) -> list[Unit]:
+    return make_units((item.unit, item.cluster, item.score) for item in rows if item.variant == variant)
+
+
+def _score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any]:
+    known = [(unit.value, unit.cluster) for unit in units if unit.value is not None]
+    if not known:
+        return {"score": None, "ci_low": None, "ci_high": None, "n": 0}
+    values, clusters = [value for value, _ in known], [cluster for _, cluster in known]
+    interval = bootstrap_interval(
+        values,
+        clusters,
+        seed=derive_seed(settings.seed, "interval", row),
+        num_resamples=settings.num_resamples,
+        confidence=settings.confidence,
+    )
+    return {"score": fmean(values), "ci_low": interval.low, "ci_high": interval.high, "n": len(known)}
+
+
+def _paired(own: Sequence[Unit], blind: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any] | None:
+    blind_values = {unit.key: unit.value for unit in blind}
+    pairs = [
+        (unit.value, value, unit.cluster)
+        for unit in own
+        if unit.value is not None and (value := blind_values.get(unit.key)) is not None
+    ]
+    if not pairs:
+        return None
+    result = paired_difference(
+        [pair[0] for pair in pairs],
+        [pair[1] for pair in pairs],
+        [pair[2] for pair in pairs],
+        derive_seed(settings.seed, "paired", row),
+        num_resamples=settings.num_resamples,
+        confidence=settings.confidence,
+    )
+    return {
+        "difference": result.difference,
+        "ci_low": result.interval.low,
+        "ci_high": result.interval.high,
+        "excludes_zero": result.excludes_zero,
+        "n": len(pairs),
+    }
+
+
+def _counts(own: Sequence[Row]) -> dict[str, Any]:
+    outcomes = Counter(item.score.outcome for item in own)
+    reasons = Counter(item.score.reason for item in own if item.score.reason is not None)
+    return {
+        "num_questions": len(own),
+        "num_clusters": len({item.cluster for item in own}),
+        "outcomes": {name: outcomes[name] for name in ("value", "unscored", "error")},
+        "reasons": {str(reason): count for reason, count in sorted(reasons.items(), key=lambda pair: str(pair[0]))},
+        "parse_failures": sum(item.score.parse_failed for item in own),
+        "truncated_answers": sum(item.finish_reason == "length" for item in own),
+        "degenerate_references": sum(item.score.degenerate for item in own),
+    }
+
+
+def table_lines(scores: Mapping[str, Any]) -> list[str]:
+    """Return the content of `scores.json` as aligned lines for a terminal, in percent."""
+    lines = [f"{'':8}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
+    lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}"
+    for name, row in scores["tasks"].items():
+        interval = f"{_percent(row['ci_low'])} - {_percent(row['ci_high'])}"
+        baselines = (_percent(row["baselines"].get(baseline, {}).get("score")) for baseline in _BASELINES)
+        cells = "".join(f"{text:>10}" for text in baselines)
+        lines.append(f"{name:8}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}")
+    return [*lines, f"judge: {scores['judge']}"]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,92 @@
+"""From Samples to questions: frame numbers, rows of the table, limits, and the pictures of the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perceptlm.errors import DataError, UsageError
+from perceptlm.eval.pictures import PictureSource, other_samples
+from perceptlm.eval.questions import first_questions, make_question, make_questions, row_of
+from perceptlm.schema import Sample
+
+Clips = Callable[[int, str], list[Sample]]
+
+
+@pytest.fixture
+def samples(clip_samples: Clips) -> list[Sample]:
+    return [sample for clip in range(5) for sample in clip_samples(clip, "benchmark")]
+
+
+def test_frame_numbers_are_those_of_the_shown_pictures(make_sample: Callable[..., Sample]) -> None:
+    text = "Frames <|frame:9|> to <|last_frame|> of <|num_frames|>."
+    turns = [{"role": "user", "text": text}, {"role": "assistant", "text": "[<|frame:9|>, <|frame:23|>]"}]
+    span = {"type": "span", "span": {"start_frame": 9, "end_frame": 23}}
+    question = make_question(make_sample("rtloc", 0, "benchmark", "", span, turns=turns), 8)
+    assert question is not None
+    assert question.prompt == "Frames 3 to 7 of 8."
+    assert question.reference == "[3, 7]"
+    assert [turn.text for turn in question.turns] == [question.prompt]
+    assert question.shown_span(question.sample.answer.span) == (3, 7)  # type: ignore[union-attr]
+
+
+def test_a_short_video_is_asked_about_in_its_own_frames(clip_samples: Clips) -> None:
+    questions = make_questions(clip_samples(1, "benchmark"), 100)
+    assert {question.num_frames for question in questions if question.row != "image"} == {24}
+
+
+def test_every_benchmark_task_and_images_make_a_row(samples: list[Sample]) -> None:
+    questions = make_questions(samples, 8)
+    assert {question.row for question in questions} == {"fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image"}
+    assert not any(question.sample.task == "video_caption" for question in questions)
+
+
+def test_a_limit_never_cuts_a_group(samples: list[Sample]) -> None:
+    questions = first_questions(make_questions(samples, 8), 4)
+    groups = [question.unit for question in questions if question.row == "fgqa"]
+    assert len(groups) == 6
+    assert len(set(groups)) == 2
+    assert sum(question.row == "sgqa" for question in questions) == 4
+
+
+def test_a_sample_about_two_videos_is_refused(make_sample: Callable[..., Sample]) -> None:
+    sample = make_sample("sgqa", 0, "benchmark", "x", {"type": "text", "text": "x"})
+    with pytest.raises(DataError, match="benchmark-0-sgqa"):
+        make_question(sample.model_copy(update={"media": sample.media * 2}), 8)
+
+
+def test_other_pictures_are_a_derangement_of_clips(samples: list[Sample]) -> None:
+    questions = make_questions(samples, 8)
+    others = other_samples(questions, seed=3)
+    assert set(others) == {question.sample.id for question in questions}
+    for question in questions:
+        other = others[question.sample.id]
+        assert row_of(other) == question.row
+        assert other.cluster != question.sample.cluster
+    shown = [others[q.sample.id].cluster for q in questions if q.row == "rcap"]
+    assert sorted(shown) == sorted({q.sample.cluster for q in questions if q.row == "rcap"})
+    assert others == other_samples(questions, seed=3)
+    assert others != other_samples(questions, seed=4)
+
+
+def test_controls_have_the_shape_of_the_real_pictures(tiny_world: Path, samples: list[Sample]) -> None:
+    questions = make_questions(samples, 8)
+    source = PictureSource(tiny_world, questions, num_frames=8, seed=0)
+    for row in ("rcap", "image"):
+        question = next(question for question in questions if question.row == row)
+        (own,), (zero,), (other,) = (source.media(question, variant) for variant in ("own", "zero", "other"))
+        assert own.kind == zero.kind == other.kind
+        assert len(own.pictures) == question.num_frames
+        assert [picture.shape for picture in own.pictures] == [picture.shape for picture in zero.pictures]
+        assert not any(picture.any() for picture in zero.pictures)
+        assert not all(map(np.array_equal, own.pictures, other.pictures))
+
+
+def test_one_clip_alone_has_no_other(tiny_world: Path, clip_samples: Clips) -> None:
+    questions = make_questions(clip_samples(0, "benchmark"), 8)
+    source = PictureSource(tiny_world, questions, num_frames=8, seed=0)
+    with pytest.raises(UsageError, match="no other clip"):
+        source.media(questions[0], "other")
