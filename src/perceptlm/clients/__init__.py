@@ -1,5 +1,6 @@
 """Clients that reach a model: the protocol, scripted answers, and OpenAI-compatible HTTP."""
 
+from perceptlm.clients.openai_http import OpenAIClient
 from perceptlm.clients.protocol import (
     GenerationClient,
     GenerationRequest,
@@ -8,6 +9,7 @@ from perceptlm.clients.protocol import (
     ModelIdentity,
     Picture,
 )
+from perceptlm.clients.scripted import ScriptedClient
 
 __all__ = [
     "GenerationClient",
@@ -15,5 +17,7 @@ __all__ = [
     "GenerationResult",
     "MediaInput",
     "ModelIdentity",
+    "OpenAIClient",
     "Picture",
+    "ScriptedClient",
 ]

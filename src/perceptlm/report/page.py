@@ -1,0 +1,172 @@
+"""Self-contained HTML pages: one file, no scripts, nothing fetched, readable on a phone, in light and in dark.
+
+A `Page` is a list of sections; each kind of section has its own template. Every text is escaped by the template engine
+and cleaned by `showable`, so that callers may pass whatever people and models wrote. This module knows no stage.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from perceptlm.artifact import write_atomic
+from perceptlm.report.embed import EmbeddedPicture
+from perceptlm.report.table import BASELINES, ScoreRow, describe_row
+from perceptlm.report.text import percent, showable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """One big number at the top of a page."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a reader should take away: a few sentences and big numbers. Goes first."""
+
+    template: ClassVar[str] = "summary.html"
+    paragraphs: Sequence[str]
+    highlights: Sequence[Highlight] = ()
+    heading: str = "In short"
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores with intervals beside their baselines, one drawing per row."""
+
+    template: ClassVar[str] = "score_table.html"
+    heading: str
+    caption: str
+    rows: Sequence[ScoreRow]
+    baselines: ClassVar[tuple[str, ...]] = BASELINES
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures with captions: loss curves, contact sheets."""
+
+    template: ClassVar[str] = "gallery.html"
+    heading: str
+    pictures: Sequence[EmbeddedPicture]
+    intro: str = ""
+
+
+@dataclass(frozen=True)
+class ExampleCard:
+    """One question as the model met it. `score` is a share of 1; `verdict` says in words how it was judged."""
+
+    title: str
+    picture: EmbeddedPicture
+    question: str
+    answer: str
+    truth: str
+    score: float
+    verdict: str = ""
+
+    @property
+    def tone(self) -> str:
+        """The colour of the score: good, fair or bad."""
+        return "good" if self.score >= 0.999 else "bad" if self.score <= 0.001 else "fair"
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Examples of one task, side by side."""
+
+    template: ClassVar[str] = "cards.html"
+    heading: str
+    cards: Sequence[ExampleCard]
+    intro: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named value; `share` of 1, where given, is drawn as a bar (where the time went)."""
+
+    name: str
+    value: str
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class KeyValues:
+    """A table of named values: time spent, settings, digests. Folded away when `is_folded`."""
+
+    template: ClassVar[str] = "key_values.html"
+    heading: str
+    caption: str
+    entries: Sequence[Entry]
+    is_folded: bool = False
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Paragraphs: what a number is not, how it was made."""
+
+    template: ClassVar[str] = "notes.html"
+    heading: str
+    paragraphs: Sequence[str]
+
+
+Section = Summary | ScoreTable | Gallery | Cards | KeyValues | Notes
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page. `lead` is the line under the title, `footer` says how to make the page again."""
+
+    title: str
+    sections: Sequence[Section]
+    lead: str = ""
+    footer: str = ""
+
+
+def render_page(page: Page) -> str:
+    """Return the page as HTML; the same page always gives the same text."""
+    environment = _environment()
+    style = environment.get_template("style.html").render().strip()
+    # The hash lets exactly this style sheet through: text that slips past escaping could still not style the page.
+    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return environment.get_template("page.html").render(page=page, style=style, style_hash=style_hash)
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Render the page into one file, atomically."""
+    write_atomic(path, render_page(page).encode())
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("perceptlm.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = percent
+    environment.filters["describe"] = describe_row
+    return environment
+
+
+def _clean(value: Any) -> Any:
+    """Clean every text that a template prints, escaped (Markup) or not; other values pass."""
+    from markupsafe import Markup
+
+    if isinstance(value, Markup):
+        return Markup(showable(value))
+    return showable(value) if isinstance(value, str) else value

@@ -1,0 +1,127 @@
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from perceptlm.report.page import Entry, ExampleCard, KeyValues, Page, render_page, write_page
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+FETCHING = {"src", "href", "srcset", "action", "formaction", "data", "poster", "background", "xlink:href"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, their attributes and the text, and insists that tags balance."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(attrs) == len({name for name, _ in attrs}), f"doubled attribute in <{tag}>"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of every `tag`."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.mark.parametrize("name", ["plain_page", "hostile_page"])
+def test_the_page_is_balanced_and_fetches_nothing(name: str, request: pytest.FixtureRequest) -> None:
+    html = render_page(request.getfixturevalue(name))
+    reader = Reader(html)
+    for tag, attributes in reader.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form", "a:href"}
+        for attribute, value in attributes.items():
+            assert not attribute.startswith("on"), f"<{tag} {attribute}>"
+            if attribute in FETCHING:
+                assert value is not None
+                assert value.startswith(("data:image/", "#section-"))
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_hostile_text_is_shown_not_run(hostile_page: Page) -> None:
+    html = render_page(hostile_page)
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e\ud800]", html)
+    reader = Reader(html)
+    assert len(reader.of("style")) == 1
+    assert "<script>alert(1)</script>" in reader.text
+    assert "{{ 7*7 }}" in reader.text
+    assert all('onerror="x' in str(image["alt"]) for image in reader.of("img")[:2])
+    html.encode()  # lone surrogates are gone
+
+
+def test_the_policy_lets_through_exactly_this_style_sheet(plain_page: Page) -> None:
+    html = render_page(plain_page)
+    policy = next(meta["content"] for meta in Reader(html).of("meta") if "http-equiv" in meta)
+    style = html[html.index("<style>") + len("<style>") : html.index("</style>")]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert f"'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+
+
+def test_pictures_tables_and_drawings_have_words(plain_page: Page) -> None:
+    html = render_page(plain_page)
+    reader = Reader(html)
+    assert all(image["alt"] for image in reader.of("img"))
+    assert all("aria-label" in svg or svg.get("aria-hidden") == "true" for svg in reader.of("svg"))
+    assert len(reader.of("caption")) == len(reader.of("table")) > 0
+    assert "fgqa: 41.0, 95 % interval 33.0 to 50.0, chance 12.5, constant 12.5, blind 15.0, oracle 100.0" in html
+    assert len(reader.of("h1")) == 1
+    ids = [str(attributes["id"]) for _, attributes in reader.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert all(str(link["href"])[1:] in ids for link in reader.of("a"))
+
+
+def test_scores_stand_beside_their_baselines(plain_page: Page) -> None:
+    text = Reader(render_page(plain_page)).text
+    assert "41.0 ▲" in text
+    assert "21.0 ▲" not in text
+    assert "33.0 – 50.0" in text
+    assert "judged offline" in text
+    assert "–" in text  # a baseline that was not measured
+
+
+def test_same_page_same_bytes(hostile_page: Page, tmp_path: Path) -> None:
+    write_page(tmp_path / "a.html", hostile_page)
+    assert (tmp_path / "a.html").read_bytes() == render_page(hostile_page).encode()
+    assert render_page(hostile_page) == render_page(hostile_page)
+
+
+def test_an_empty_answer_is_said_to_be_empty(plain_page: Page) -> None:
+    assert "(nothing)" in Reader(render_page(plain_page)).text
+
+
+def test_bars_stay_inside_their_track() -> None:
+    html = render_page(Page("t", [KeyValues("h", "c", [Entry("a", "1", 1.7), Entry("b", "2", -0.5)])]))
+    widths = [float(str(rect["width"])) for rect in Reader(html).of("rect") if rect["class"] == "fill"]
+    assert widths == [400.0, 0.0]
+
+
+@pytest.mark.parametrize(("score", "tone"), [(1.0, "good"), (0.5, "fair"), (0.0, "bad")])
+def test_the_tone_follows_the_score(score: float, tone: str, plain_page: Page) -> None:
+    cards = next(section for section in plain_page.sections if section.template == "cards.html")
+    assert ExampleCard("t", cards.cards[0].picture, "q", "a", "t", score).tone == tone  # type: ignore[union-attr]
+
+
+def test_an_empty_page_renders() -> None:
+    assert Reader(render_page(Page("nothing yet", []))).of("nav") == []
