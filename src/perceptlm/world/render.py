@@ -1,0 +1,129 @@
+"""From scene to pixels and ground truth: background, things from far to near, camera, zoom.
+
+Things are put at whole pixels, so motion and contact are exact. Every pixel of the thing map is the nearest thing
+whose silhouette covers it. This module decides nothing about the script.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from perceptlm.world.backgrounds import Background, background
+from perceptlm.world.egocentric import passing_frames
+from perceptlm.world.ground_truth import NOTHING, GroundTruth, read_ground_truth
+from perceptlm.world.script import Scene
+from perceptlm.world.simulate import Trajectories, simulate
+from perceptlm.world.things import Sprite, sprite
+
+_BLOCK = 16  # planes are made in multiples of this, so that clips with the same background can share them
+
+
+@dataclass(frozen=True)
+class RenderedClip:
+    """Frames (T, H, W, 3), uint8 RGB, and what is true of them."""
+
+    frames: NDArray[np.uint8]
+    ground_truth: GroundTruth
+
+
+def render(scene: Scene) -> RenderedClip:
+    """Draw the scene; the same scene gives the same bytes."""
+    where = simulate(scene)
+    plane, corner = _plane(scene, where)
+    shape = (scene.num_frames, scene.height, scene.width)
+    frames = np.empty((*shape, 3), np.uint8)
+    thing_map = np.full(shape, NOTHING, np.uint8)
+    full_areas = np.zeros((len(scene.things), scene.num_frames), np.int64)
+    order = sorted(range(len(scene.things)), key=lambda thing: where.depth[thing])
+    for t in range(scene.num_frames):
+        frames[t] = _backdrop(scene, plane, corner, where, t)
+        for thing in order:
+            full_areas[thing, t] = _draw(frames[t], thing_map[t], scene, where, thing, t)
+    passed: tuple[int, ...] = ()
+    if scene.egocentric:
+        moments = passing_frames(scene.seed, len(scene.things), scene.num_frames)
+        passed = tuple(sorted(range(len(moments)), key=lambda thing: moments[thing]))
+    return RenderedClip(frames, read_ground_truth(thing_map, full_areas, where.camera, where.zoom, passed))
+
+
+def _plane(scene: Scene, where: Trajectories) -> tuple[Background, tuple[int, int]]:
+    """Return the background plane and the world place of its corner, wide enough for the camera's way."""
+    low = np.floor(where.camera.min(axis=0)).astype(int)
+    high = np.ceil(where.camera.max(axis=0)).astype(int)
+    width, height = (
+        math.ceil((int(extent) + 2) / _BLOCK) * _BLOCK
+        for extent in (scene.width + high[0] - low[0], scene.height + high[1] - low[1])
+    )
+    plane = background(scene.background, width, height, scene.width, scene.height)
+    return plane, (int(low[0]), int(low[1]))
+
+
+def _backdrop(
+    scene: Scene, plane: Background, corner: tuple[int, int], where: Trajectories, t: int
+) -> NDArray[np.uint8]:
+    x, y = round(float(where.camera[t, 0])) - corner[0], round(float(where.camera[t, 1])) - corner[1]
+    window = plane.window(x, y, scene.width, scene.height, t)
+    zoom = float(where.zoom[t])
+    if zoom == 1.0:
+        return window
+    half_width, half_height = scene.width / zoom / 2, scene.height / zoom / 2
+    middle_x, middle_y = scene.width / 2, scene.height / 2
+    part = (middle_x - half_width, middle_y - half_height, middle_x + half_width, middle_y + half_height)
+    size = (scene.width, scene.height)
+    return np.asarray(Image.fromarray(window).resize(size, Image.Resampling.BILINEAR, box=part))
+
+
+def _draw(
+    frame: NDArray[np.uint8], thing_map: NDArray[np.uint8], scene: Scene, where: Trajectories, thing: int, t: int
+) -> int:
+    """Put one thing into one frame; return the pixels of its whole silhouette."""
+    zoom = float(where.zoom[t])
+    side = round(float(where.side[thing, t]) * zoom)
+    angle, mirror = float(where.angle[thing, t]), float(where.mirror[thing, t])
+    middle = np.array([scene.width / 2, scene.height / 2])
+    x, y = np.floor((where.position[thing, t] - where.camera[t] - middle) * zoom + middle + 0.5).astype(int)
+    looks, stage = where.looks[thing], float(where.look_stage[thing, t])
+    base = math.floor(stage)
+    blend = stage - base
+    opacity = float(where.opacity[thing, t])
+    shown = sprite(looks[base], side, angle, mirror)
+    if blend == 0:
+        _paint(frame, thing_map, shown, int(x), int(y), opacity, thing)
+        return shown.num_pixels
+    _paint(frame, None, shown, int(x), int(y), opacity * min(2 * (1 - blend), 1.0), thing)
+    shown = sprite(looks[base + 1], side, angle, mirror)
+    _paint(frame, thing_map, shown, int(x), int(y), opacity * min(2 * blend, 1.0), thing)
+    return shown.num_pixels
+
+
+def _paint(
+    frame: NDArray[np.uint8],
+    thing_map: NDArray[np.uint8] | None,
+    shown: Sprite,
+    x: int,
+    y: int,
+    opacity: float,
+    thing: int,
+) -> None:
+    """Blend a sprite into the frame at centre (x, y), as far as it lies inside, and mark it in the map."""
+    height, width = shown.mask.shape
+    left, top = x + shown.x, y + shown.y
+    x1, y1 = max(left, 0), max(top, 0)
+    x2, y2 = min(left + width, frame.shape[1]), min(top + height, frame.shape[0])
+    if x1 >= x2 or y1 >= y2:
+        return
+    cut = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
+    colour, through = shown.colour[cut], shown.through[cut]
+    if opacity < 1:
+        strength = np.uint16(round(256 * opacity))
+        colour = colour * strength >> 8
+        through = 256 - ((256 - through) * strength >> 8)
+    patch = frame[y1:y2, x1:x2]
+    patch[...] = colour + (patch * through >> 8)
+    if thing_map is not None:
+        thing_map[y1:y2, x1:x2][shown.mask[cut]] = thing
