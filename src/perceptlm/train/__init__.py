@@ -1,1 +1,1 @@
-"""perceptlm.train."""
+"""Training: stages from recipes, resumable to the byte. Knows nothing of evaluation."""

@@ -1,1 +1,1 @@
-"""perceptlm.workflow."""
+"""Several stages in a row: the demo, reproducing an artifact, tracing one Sample."""

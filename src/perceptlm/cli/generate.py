@@ -1,0 +1,62 @@
+"""`plm generate`: ask a model directory a question about an image or video file. No logic beyond the wiring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def generate(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    model: Annotated[Path, typer.Option("--model", help="A model directory, such as out/demo/sft.")],
+    video: Annotated[Path | None, typer.Option("--video", help="A video file (mp4, avi, webm, mkv, gif).")] = None,
+    image: Annotated[Path | None, typer.Option("--image", help="An image file (jpg, png, gif, ...).")] = None,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")] = 128,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: always the likeliest word.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws, when the temperature is above 0.")] = 0,
+    num_frames: Annotated[
+        int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show [default: the model's own].")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the bare answer.")] = False,
+) -> None:
+    """Answer QUESTION about one image or video file."""
+    from perceptlm.errors import UsageError
+
+    path = video or image
+    if path is None or (video is not None and image is not None):
+        raise UsageError("give one of --video FILE and --image FILE")
+
+    from perceptlm.inference.client import LocalClient
+    from perceptlm.media.open import open_media
+    from perceptlm.pretrained import load
+
+    # What the file holds decides, not the option's name: a GIF may be either.
+    kind = open_media(path)
+    loaded = load(model)
+    request = loaded.request(
+        question,
+        images=[path] if kind == "image" else [],
+        videos=[path] if kind == "video" else [],
+        num_frames=num_frames,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+    )
+    client = LocalClient(loaded)
+    (result,) = client.generate([request])
+    if as_json:
+        record = {
+            "answer": result.text,
+            "finish_reason": result.finish_reason,
+            "num_prompt_tokens": result.num_prompt_tokens,
+            "num_new_tokens": result.num_new_tokens,
+            "num_pictures": sum(len(item.pictures) for item in request.media),
+            "media": kind,
+            "model": client.identity.to_dict(),
+        }
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    else:
+        typer.echo(result.text)

@@ -1,0 +1,135 @@
+"""PerceptionLM: vision encoder, projector and decoder joined by putting vision tokens at their placeholders.
+
+The only input is a `Batch`. It knows nothing of tokenizers, files, optimisers or scheduling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from perceptlm.batch import IGNORED_TARGET, Batch
+from perceptlm.errors import LayoutError
+from perceptlm.model.configuration import PLMConfig
+from perceptlm.model.decoder import Decoder
+from perceptlm.model.initialise import initialise
+from perceptlm.model.kv_cache import KVCache
+from perceptlm.model.projector import Projector
+from perceptlm.model.vision_encoder import VisionEncoder
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Negative log-likelihoods of supervised targets: divide `total` by `num_targets` for a mean.
+
+    `total` is an fp32 scalar with a graph. `per_tag` and `per_tag_count` (number of tags,) hold the same sum and
+    number split by `Batch.tags`, without a graph.
+    """
+
+    total: Tensor
+    num_targets: int
+    per_tag: Tensor
+    per_tag_count: Tensor
+
+
+class PerceptionLM(nn.Module):
+    """A vision-language model over Batches. Parameters are undefined until `initialise` or loaded weights."""
+
+    def __init__(self, config: PLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vision_encoder = VisionEncoder(config.vision)
+        self.projector = Projector(config.vision.width, config.decoder.width, config.pooling_ratio)
+        self.decoder = Decoder(config.decoder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.decoder.embedding.device
+
+    @property
+    def activation_dtype(self) -> torch.dtype:
+        """What products are computed in: autocast's dtype where that is on, else that of the parameters."""
+        kind = self.device.type
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.decoder.embedding.dtype
+
+    def initialise(self, seed: int) -> None:
+        """Draw every parameter anew from streams named by seed and parameter."""
+        initialise(self, self.config, seed)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Map (N, 3, S, S) pictures, normalised to [-1, 1], to vision tokens (N, tokens, D).
+
+        One picture expanded to N (stride 0, as blind training shows it) is encoded once.
+        """
+        if len(pictures) > 1 and pictures.stride(0) == 0:
+            return self.encode(pictures[:1]).expand(len(pictures), -1, -1)
+        tokens: Tensor = self.projector(self.vision_encoder(pictures.to(self.vision_encoder.patch_weight.dtype)))
+        return tokens
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return logits (B, T, vocabulary)."""
+        return self.decoder.logits(self.hidden(batch))
+
+    def loss(self, batch: Batch) -> Loss:
+        """Return the summed loss over supervised targets; logits are made only there."""
+        hidden = self.hidden(batch)
+        supervised = batch.targets != IGNORED_TARGET
+        logits = self.decoder.logits(hidden[supervised])
+        losses = functional.cross_entropy(logits.float(), batch.targets[supervised], reduction="none")
+        tags = batch.tag[supervised]
+        sums = torch.zeros(len(batch.tags), dtype=torch.float32, device=losses.device)
+        return Loss(
+            total=losses.sum(),
+            num_targets=len(losses),
+            per_tag=sums.index_add(0, tags, losses.detach()),
+            per_tag_count=torch.bincount(tags, minlength=len(batch.tags)),
+        )
+
+    def hidden(self, batch: Batch, *, vision_tokens: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """Return the decoder's normed hidden states (B, T, D).
+
+        `vision_tokens` (N, tokens, D) stand in for encoding `batch.pictures`; an empty `cache` keeps what the
+        decoder has read. Raises LayoutError when placeholders and pictures disagree or a position is out of range.
+        """
+        batch.check(self.config.layout.tokens_per_picture)
+        limit = self.config.decoder.max_positions
+        if batch.positions.numel() and int(batch.positions.max()) >= limit:
+            raise LayoutError(
+                f"a sequence of {int(batch.positions.max()) + 1} tokens is longer than the model's {limit} positions",
+                hint="use fewer frames or tiles, or a shorter text",
+            )
+        if vision_tokens is None and len(batch.pictures):
+            vision_tokens = self.encode(batch.pictures)
+        x = self._fuse(batch, vision_tokens)
+        hidden: Tensor = self.decoder(
+            x, batch.positions, additive_mask(batch.attention_mask(), self.activation_dtype), cache
+        )
+        return hidden
+
+    def step(self, token_ids: Tensor, cache: KVCache) -> Tensor:
+        """Read one more token per row (B,) after what `cache` holds; return its hidden states (B, D)."""
+        x = self.decoder.embed(token_ids[:, None])
+        hidden: Tensor = self.decoder(x, cache.slots[:, None], cache.step_mask(self.activation_dtype), cache)
+        cache.set_lengths([length + 1 for length in cache.lengths])
+        return hidden[:, 0]
+
+    def _fuse(self, batch: Batch, vision_tokens: Tensor | None) -> Tensor:
+        """Return embeddings (B, T, D) with vision tokens at the placeholders, in row-major order."""
+        embedded = self.decoder.embed(batch.input_ids)
+        if vision_tokens is None:
+            return embedded
+        places = (batch.input_ids == self.config.image_token_id).flatten().nonzero()[:, 0]
+        features = vision_tokens.flatten(0, 1).to(embedded.dtype)
+        if len(places) != len(features):
+            raise LayoutError(f"{len(places)} image placeholders but {len(features)} vision tokens")
+        return embedded.flatten(0, 1).index_copy(0, places, features).view_as(embedded)
+
+
+def additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """Turn (B, T, S) booleans into (B, 1, T, S): 0 where visible, -inf elsewhere."""
+    mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return mask.masked_fill_(~visible, float("-inf"))[:, None]

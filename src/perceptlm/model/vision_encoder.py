@@ -1,0 +1,109 @@
+"""The PE vision transformer: pictures to one token per patch (facts 1.1).
+
+The output is the raw residual stream of the last block: no final norm, no cls token, no pooling. It knows nothing
+of tiles, frames or text.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from perceptlm.model.attention import attend
+from perceptlm.model.configuration import VisionConfig
+from perceptlm.model.rope import rotate, vision_turns
+
+NORM_EPS = 1e-5
+
+
+class VisionAttention(nn.Module):
+    """Full self-attention with rotated queries and keys."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor, turns: Tensor, gain: Tensor | None) -> Tensor:
+        """Map (N, P, V) to (N, P, V), the output's channels multiplied by `gain`."""
+        qkv = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1))
+        queries_keys, values = torch.split(qkv, [2 * self.num_heads, self.num_heads], dim=2)
+        queries, keys = rotate(queries_keys, turns).chunk(2, dim=2)
+        return scaled_linear(attend(queries, keys, values), self.out, gain)
+
+
+class VisionBlock(nn.Module):
+    """x + gain * drop_path(attention(norm(x))), then the same with an MLP of one exact GELU."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.drop_path = config.drop_path
+        self.norm_1 = nn.LayerNorm(config.width, eps=NORM_EPS)
+        self.attention = VisionAttention(config)
+        self.norm_2 = nn.LayerNorm(config.width, eps=NORM_EPS)
+        self.fc_1 = nn.Linear(config.width, config.mlp_width)
+        self.fc_2 = nn.Linear(config.mlp_width, config.width)
+        scaled = config.layer_scale is not None
+        self.gain_1 = nn.Parameter(torch.empty(config.width)) if scaled else None
+        self.gain_2 = nn.Parameter(torch.empty(config.width)) if scaled else None
+
+    def forward(self, x: Tensor, turns: Tensor) -> Tensor:
+        """Map (N, P, V) to (N, P, V)."""
+        x = x + self._dropped(self.attention(self.norm_1(x), turns, self.gain_1))
+        return x + self._dropped(scaled_linear(functional.gelu(self.fc_1(self.norm_2(x))), self.fc_2, self.gain_2))
+
+    def _dropped(self, branch: Tensor) -> Tensor:
+        if not self.training or self.drop_path == 0:
+            return branch
+        keep = torch.empty(len(branch), 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(1 - self.drop_path)
+        return branch * (keep / (1 - self.drop_path))
+
+
+def scaled_linear(x: Tensor, linear: nn.Linear, gain: Tensor | None) -> Tensor:
+    """Return `linear(x) * gain`, the gain (channels,) put into the weights: they are far fewer than the tokens."""
+    if gain is None:
+        return functional.linear(x, linear.weight, linear.bias)
+    return functional.linear(x, linear.weight * gain[:, None], linear.bias * gain)
+
+
+class VisionEncoder(nn.Module):
+    """Patches, positions, blocks."""
+
+    def __init__(self, config: VisionConfig) -> None:
+        super().__init__()
+        self.config = config
+        num_tokens = config.grid_size**2 + config.use_cls_token
+        self.patch_weight = nn.Parameter(torch.empty(config.width, 3, config.patch_size, config.patch_size))
+        self.cls_token = nn.Parameter(torch.empty(config.width)) if config.use_cls_token else None
+        self.position_embedding = nn.Parameter(torch.empty(num_tokens, config.width))
+        self.norm_pre = nn.LayerNorm(config.width, eps=NORM_EPS)
+        self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.num_layers))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Map (N, 3, H, W) pictures, normalised to [-1, 1], to (N, P, V), patches in row-major order."""
+        size = self.config.patch_size
+        num_rows, num_columns = pictures.shape[2] // size, pictures.shape[3] // size
+        # A convolution whose stride is its kernel is one product over cut-out patches.
+        patches = pictures.reshape(len(pictures), 3, num_rows, size, num_columns, size)
+        patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(len(pictures), num_rows * num_columns, -1)
+        x: Tensor = functional.linear(patches, self.patch_weight.flatten(1))
+        if self.cls_token is not None:
+            x = torch.cat([self.cls_token.to(x.dtype).expand(len(x), 1, -1), x], dim=1)
+        x = self.norm_pre(x + self._positions(num_rows, num_columns).to(x.dtype))
+        turns = vision_turns(self.config.head_dim, num_rows, num_columns, self.config.use_cls_token, pictures.device)
+        for block in self.blocks:
+            x = block(x, turns)
+        return x[:, 1:] if self.config.use_cls_token else x
+
+    def _positions(self, num_rows: int, num_columns: int) -> Tensor:
+        """Return the learned positions (tokens, V), interpolated when the grid is not the one they were made for."""
+        grid = self.config.grid_size
+        if (num_rows, num_columns) == (grid, grid):
+            return self.position_embedding
+        num_cls = int(self.config.use_cls_token)
+        cls_position, positions = self.position_embedding[:num_cls], self.position_embedding[num_cls:]
+        image = positions.float().T.reshape(1, -1, grid, grid)
+        image = functional.interpolate(image, size=(num_rows, num_columns), mode="bilinear", align_corners=False)
+        return torch.cat([cls_position, image[0].flatten(1).T.to(positions.dtype)])

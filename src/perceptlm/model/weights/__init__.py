@@ -1,0 +1,1 @@
+"""State-dict maps between the model in memory and the layouts other programs write."""

@@ -1,0 +1,102 @@
+"""The demo: a world, a processor, three stages and an evaluation that fit in a quarter of an hour on two cores.
+
+`demo` is what `make demo` runs. `smoke` is the same chain in seconds, for tests: its scores mean nothing.
+"""
+
+from __future__ import annotations
+
+from perceptlm.config import Config
+from perceptlm.eval.settings import EvalSettings
+from perceptlm.train.configuration import Part, ProcessorRecipe, ScheduleConfig, StageConfig
+from perceptlm.world.settings import WorldSettings
+
+
+class DemoRecipe(Config):
+    """Everything the demo consists of; with a seed it fixes every digested byte."""
+
+    world: WorldSettings
+    processor: ProcessorRecipe
+    stages: tuple[StageConfig, ...]
+    evaluation: EvalSettings
+
+
+def demo() -> DemoRecipe:
+    """Return the recipe of `plm demo`."""
+    return DemoRecipe(
+        world=WorldSettings(
+            num_clips=2400,
+            num_validation_clips=60,
+            num_benchmark_clips=160,
+            num_images=2400,
+            num_validation_images=60,
+            num_benchmark_images=160,
+        ),
+        processor=_processor(vocab_size=1024),
+        stages=(_warmup(num_steps=500), _midtrain(num_steps=300), _sft(num_steps=500)),
+        evaluation=EvalSettings(num_frames=8, limit=200),
+    )
+
+
+def smoke() -> DemoRecipe:
+    """Return the chain at the size of a test: a few clips, a few steps."""
+    stages = (_warmup(num_steps=4), _midtrain(num_steps=4), _sft(num_steps=6))
+    return DemoRecipe(
+        world=WorldSettings(
+            num_clips=12,
+            num_validation_clips=2,
+            num_benchmark_clips=8,
+            num_images=12,
+            num_validation_images=2,
+            num_benchmark_images=4,
+        ),
+        processor=_processor(vocab_size=512),
+        stages=tuple(stage.model_copy(update={"num_groups": 2, "checkpoint_every": 2}) for stage in stages),
+        evaluation=EvalSettings(num_frames=8, limit=4),
+    )
+
+
+def _processor(vocab_size: int) -> ProcessorRecipe:
+    return ProcessorRecipe(
+        vocab_size=vocab_size, tile_size=64, patch_size=8, pooling_ratio=2, num_frames=8, max_tokens=1024
+    )
+
+
+def _rates(rate: float) -> dict[Part, float]:
+    # From random weights every part must learn in every stage (docs/decisions/0004).
+    return {"vision_encoder": rate, "projector": rate, "decoder": rate}
+
+
+def _warmup(num_steps: int) -> StageConfig:
+    """Pictures before videos: names and colours of things, and where they are."""
+    return StageConfig(
+        name="warmup",
+        preset="tiny",
+        num_steps=num_steps,
+        num_groups=16,
+        num_branches=4,
+        learning_rates=_rates(1.5e-3),
+        tasks={"image_caption": 2, "image_qa": 4, "text_reading": 0.5},
+        schedule=ScheduleConfig(warmup_steps=40, min_ratio=0.3),
+    )
+
+
+def _midtrain(num_steps: int) -> StageConfig:
+    """What the program can write about clips and pictures without a benchmark in mind."""
+    return StageConfig(
+        name="midtrain",
+        num_steps=num_steps,
+        learning_rates=_rates(1e-3),
+        tasks={"image_qa": 1, "image_caption": 0.5, "video_caption": 1, "video_qa": 3, "mcq": 1, "counting": 1},
+        schedule=ScheduleConfig(warmup_steps=20, min_ratio=0.3),
+    )
+
+
+def _sft(num_steps: int) -> StageConfig:
+    """The five benchmark tasks, with some of what came before."""
+    return StageConfig(
+        name="sft",
+        num_steps=num_steps,
+        learning_rates=_rates(8e-4),
+        tasks={"fgqa": 2, "sgqa": 1, "rcap": 2, "rtloc": 1, "rdcap": 1, "image_qa": 1, "image_caption": 0.5},
+        schedule=ScheduleConfig(warmup_steps=20, min_ratio=0.02),
+    )

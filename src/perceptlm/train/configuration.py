@@ -1,0 +1,75 @@
+"""What a training stage needs to be told: parts and learning rates, data, batch, schedule, precision.
+
+A StageConfig with a seed and its input artifacts fixes every byte of the checkpoint (same kind of machine). It names
+no particular values; those are in `recipes`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from perceptlm.config import Config
+from perceptlm.schema import Task
+
+StageName = Literal["warmup", "midtrain", "sft"]
+Part = Literal["vision_encoder", "projector", "decoder"]
+
+
+class ScheduleConfig(Config):
+    """Linear warm-up, then a cosine down to `min_ratio` of the peak at the last step."""
+
+    warmup_steps: int = Field(default=20, ge=0)
+    min_ratio: float = Field(default=0.01, ge=0, le=1)
+
+
+class OptimiserConfig(Config):
+    """AdamW as in the paper (betas 0.9, 0.95); vectors and embeddings are decayed only if `decay_all`."""
+
+    betas: tuple[float, float] = (0.9, 0.95)
+    eps: float = 1e-8
+    weight_decay: float = Field(default=0.01, ge=0)
+    decay_all: bool = False
+    max_grad_norm: float = Field(default=1.0, gt=0)
+
+
+class StageConfig(Config):
+    """One stage of the three. Parts without a learning rate are frozen."""
+
+    name: StageName
+    num_steps: int = Field(gt=0)
+    learning_rates: dict[Part, float] = Field(min_length=1)
+    tasks: dict[Task, float] = Field(min_length=1, description="weight of each task in the mixture")
+    template: Literal["plm_sft", "warmup"] = "plm_sft"
+    num_groups: int = Field(default=8, gt=0, description="shared prefixes (clips or images) per step")
+    num_branches: int = Field(default=5, gt=0, description="questions per shared prefix, at most")
+    packed_tokens: int | None = Field(default=None, gt=0, description="row length for packing; None: one Example a row")
+    schedule: ScheduleConfig = ScheduleConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    precision: Literal["bf16", "fp32"] = "bf16"
+    blind: bool = Field(default=False, description="train without pixels: every picture is mid grey")
+    preset: str | None = Field(default=None, description="model preset to start from when no checkpoint is given")
+    num_threads: int = Field(default=2, gt=0, description="part of the recipe: sums depend on it in the last bit")
+    checkpoint_every: int = Field(default=100, gt=0)
+
+    @field_validator("tasks")
+    @classmethod
+    def _positive(cls, tasks: dict[Task, float]) -> dict[Task, float]:
+        for task, weight in tasks.items():
+            if weight <= 0:
+                raise ValueError(f"the weight of '{task}' must be positive, not {weight}")
+        return tasks
+
+
+class ProcessorRecipe(Config):
+    """How the tokenizer is trained and how pictures are shown."""
+
+    vocab_size: int = Field(gt=300)
+    tile_size: int
+    patch_size: int
+    pooling_ratio: int
+    num_frames: int = Field(gt=1)
+    max_tiles: int = Field(default=1, gt=0)
+    vision_input: Literal["vanilla", "thumb+tile"] = "vanilla"
+    max_tokens: int = Field(gt=0, description="longest Example")

@@ -1,0 +1,90 @@
+"""A training stage as an artifact: what it starts from, what it sees, and the checkpoint it publishes.
+
+The published directory is in the layout `transformers` loads (see `pretrained`), with `recipe.yaml`, `metrics.jsonl`
+(one line per step) and `loss.svg` beside the weights; rates and times are in `run/`.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+from perceptlm import artifact
+from perceptlm.config import dump_yaml
+from perceptlm.errors import ConfigError
+from perceptlm.log import logger
+from perceptlm.model.plm import PerceptionLM
+from perceptlm.model.presets import PRESETS
+from perceptlm.preprocess.processor import Processor
+from perceptlm.pretrained import load, save_pretrained
+from perceptlm.seeding import derive_seed
+from perceptlm.train.configuration import StageConfig
+from perceptlm.train.curves import draw_loss_curve
+from perceptlm.train.loader import StepLoader
+from perceptlm.train.trainer import METRICS, Trainer
+
+KIND = "checkpoint"
+
+
+def train_stage(
+    out: Path,
+    config: StageConfig,
+    *,
+    world: Path,
+    start: Path,
+    seed: int,
+    overwrite: bool = False,
+) -> Path:
+    """Train one stage and publish its checkpoint at `out`; goes on from unfinished work.
+
+    `start` is the checkpoint of the stage before, or a processor artifact, from which a fresh model of
+    `config.preset` is initialised.
+    """
+
+    def make(partial: Path) -> None:
+        model, processor = _starting_point(start, config, seed)
+        loader = StepLoader(world, processor, config, derive_seed(seed, "batches", config.name))
+        Trainer(model, loader, config, partial).fit()
+        save_pretrained(partial, model, processor)
+        artifact.write_atomic(partial / "recipe.yaml", dump_yaml(config).encode())
+        title = f"{config.name}: loss per supervised token"
+        artifact.write_atomic(partial / "loss.svg", draw_loss_curve(partial / METRICS, title))
+        artifact.write_run_record(partial, "memory", {"peak_bytes": peak_memory_bytes()})
+        if processor.num_dropped_branches:
+            logger.warning(
+                "%s: %d samples did not fit %d tokens and were left out of their Example",
+                config.name,
+                processor.num_dropped_branches,
+                processor.config.max_tokens,
+            )
+
+    return artifact.build(
+        out,
+        kind=KIND,
+        recipe=config.to_dict(),
+        make=make,
+        inputs={"world": world, "start": start},
+        seeds={"seed": seed},
+        overwrite=overwrite,
+    )
+
+
+def _starting_point(start: Path, config: StageConfig, seed: int) -> tuple[PerceptionLM, Processor]:
+    if artifact.read_manifest(start).kind == KIND:
+        loaded = load(start)
+        return loaded.model, loaded.processor
+    if config.preset is None:
+        raise ConfigError(f"stage {config.name} starts from {start}, which holds no weights, and names no preset")
+    if config.preset not in PRESETS:
+        raise ConfigError(f"unknown preset '{config.preset}'; there are: {', '.join(sorted(PRESETS))}")
+    processor = Processor.load(start)
+    model = PerceptionLM(PRESETS[config.preset](processor.vocab_size, processor.image_token_id))
+    model.initialise(derive_seed(seed, "weights"))
+    return model, processor
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

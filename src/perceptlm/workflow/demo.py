@@ -1,0 +1,106 @@
+"""The demo: from procedural video to a PLM-VideoBench table, each stage an artifact inside one artifact.
+
+Every step publishes a directory of its own, so a killed demo finds the finished ones and goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perceptlm import artifact
+from perceptlm.log import console
+from perceptlm.recipes.demo import DemoRecipe
+from perceptlm.train.configuration import StageConfig
+from perceptlm.train.processor_artifact import make_processor
+from perceptlm.train.stage import train_stage
+from perceptlm.workflow.demo_report import SUMMARY, write_report, write_summary
+from perceptlm.workflow.evaluation import evaluate_local
+from perceptlm.world.make import make_world
+
+KIND = "demo"
+BLIND_FOLDER = "blind"
+_TIMINGS = "timings"
+
+
+def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = False) -> Path:
+    """Publish the whole chain as `out`; returns at once if it is there, goes on if it is half done."""
+
+    def make(folder: Path) -> None:
+        clock = _Clock.load(folder)
+        with clock.measure("world"):
+            world = make_world(folder / "world", recipe.world, seed)
+        with clock.measure("processor"):
+            processor = make_processor(folder / "processor", recipe.processor, world=world)
+        for stage in recipe.stages:
+            with clock.measure(stage.name):
+                train_stage(folder / stage.name, stage, world=world, start=_start(folder, stage, recipe), seed=seed)
+        for stage in recipe.stages:
+            blind = stage.model_copy(update={"blind": True})
+            with clock.measure(f"{stage.name} without pixels"):
+                train_stage(
+                    folder / BLIND_FOLDER / stage.name,
+                    blind,
+                    world=world,
+                    start=_start(folder / BLIND_FOLDER, stage, recipe, processor),
+                    seed=seed,
+                )
+        with clock.measure("evaluation"):
+            last = recipe.stages[-1].name
+            evaluate_local(
+                folder / "eval",
+                recipe.evaluation.model_copy(update={"variants": ("own", "zero", "other", "trained_blind")}),
+                data=world,
+                model=folder / last,
+                blind=folder / BLIND_FOLDER / last,
+            )
+        with clock.measure("report"):
+            write_report(folder, recipe)
+        write_summary(folder, recipe, clock.seconds)
+
+    return artifact.build(
+        out,
+        kind=KIND,
+        recipe=recipe.to_dict(),
+        make=make,
+        seeds={"seed": seed},
+        beside=(SUMMARY,),
+        overwrite=overwrite,
+    )
+
+
+def _start(folder: Path, stage: StageConfig, recipe: DemoRecipe, processor: Path | None = None) -> Path:
+    """Return what a stage starts from: the stage before it, or the processor."""
+    names = [other.name for other in recipe.stages]
+    position = names.index(stage.name)
+    return folder / names[position - 1] if position else processor or folder / "processor"
+
+
+@dataclass
+class _Clock:
+    """Seconds per step, kept in `run/`, added up over interrupted runs."""
+
+    folder: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+    say: Callable[[str], None] = field(default=lambda text: console().print(text))
+
+    @classmethod
+    def load(cls, folder: Path) -> _Clock:
+        path = folder / artifact.RUN_FOLDER / f"{_TIMINGS}.json"
+        seconds = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return cls(folder, {name: float(value) for name, value in seconds.items()})
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        self.say(f"[bold]{name}[/bold]")
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 3)
+            artifact.write_run_record(self.folder, _TIMINGS, self.seconds)

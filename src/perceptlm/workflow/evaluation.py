@@ -1,0 +1,40 @@
+"""Evaluating a model directory of ours: loading what `eval` only knows as a client, under a fixed thread count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perceptlm.artifact import MANIFEST
+from perceptlm.eval.runner import evaluate
+from perceptlm.eval.settings import EvalSettings
+from perceptlm.inference.client import LocalClient
+from perceptlm.pretrained import load
+from perceptlm.train.trainer import deterministic
+
+NUM_THREADS = 2
+"""Fixed, because sums, and so greedy answers, depend on it in the last bit."""
+
+
+def evaluate_local(
+    out: Path,
+    settings: EvalSettings,
+    *,
+    data: Path,
+    model: Path,
+    blind: Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Publish the evaluation of `model`; `blind`, trained without pixels, answers the variant `trained_blind`."""
+    # A model directory that no plm command wrote has no manifest; its identity then names it by its weights.
+    named = (("model", model), ("blind_model", blind))
+    inputs = {name: path for name, path in named if path is not None and (path / MANIFEST).is_file()}
+    with deterministic(NUM_THREADS):
+        return evaluate(
+            LocalClient(load(model), batch_size=settings.num_samples_per_chunk),
+            data,
+            out,
+            settings,
+            blind_client=None if blind is None else LocalClient(load(blind), batch_size=settings.num_samples_per_chunk),
+            inputs=inputs,
+            overwrite=overwrite,
+        )

@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from perceptlm.errors import LayoutError
+from perceptlm.model import VisionConfig
+from perceptlm.model.projector import Projector
+from perceptlm.model.vision_encoder import VisionBlock, VisionEncoder
+
+
+@torch.no_grad()
+def encoder(**changes) -> VisionEncoder:
+    config = VisionConfig(image_size=16, patch_size=4, width=16, num_layers=2, num_heads=2).model_copy(update=changes)
+    made = VisionEncoder(config)
+    random = torch.Generator().manual_seed(0)
+    for parameter in made.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=random) * 0.2)
+    return made.eval()
+
+
+@pytest.mark.parametrize("use_cls_token", [True, False])
+@torch.no_grad()
+def test_one_token_per_patch_without_the_cls_token(use_cls_token):
+    made = encoder(use_cls_token=use_cls_token)
+    assert made(torch.zeros(3, 3, 16, 16)).shape == (3, 16, 16)
+    assert made(torch.zeros(1, 3, 8, 24)).shape == (1, 12, 16)
+
+
+@torch.no_grad()
+def test_positions_are_interpolated_between_the_nearest():
+    made = encoder()
+    found = made._positions(2, 2)
+    grid = made.position_embedding[1:].reshape(4, 4, 16)
+    torch.testing.assert_close(found[0], made.position_embedding[0])
+    torch.testing.assert_close(found[1], grid[:2, :2].mean(dim=(0, 1)))
+    torch.testing.assert_close(found[4], grid[2:, 2:].mean(dim=(0, 1)))
+
+
+@torch.no_grad()
+def test_pictures_do_not_see_each_other():
+    made = encoder()
+    pictures = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(made(pictures)[1:], made(pictures[1:]), rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_drop_path_skips_whole_branches_in_training_only():
+    config = VisionConfig(image_size=16, patch_size=4, width=16, num_layers=1, num_heads=2, drop_path=0.5)
+    block = VisionBlock(config)
+    branch = torch.ones(400, 2, 16)
+    torch.manual_seed(0)
+    added = block.train()._dropped(branch)
+    assert set(added.unique().tolist()) == {0.0, 2.0}
+    assert bool((added.flatten(1).std(dim=1) == 0).all())
+    assert float(added.mean()) == pytest.approx(1.0, abs=0.15)
+    assert bool((block.eval()._dropped(branch) == 1).all())
+
+
+@torch.no_grad()
+def test_projector_pools_neighbouring_patches_in_row_major_order():
+    projector = Projector(4, 4, 2)
+    patches = torch.randn(1, 16, 4, generator=torch.Generator().manual_seed(2))
+    unpooled = Projector(4, 4, 1)
+    unpooled.load_state_dict(projector.state_dict())
+    grid = unpooled(patches).reshape(4, 4, 4)
+    expected = torch.nn.functional.adaptive_avg_pool2d(grid.permute(2, 0, 1)[None], 2)[0].flatten(1).T
+    torch.testing.assert_close(projector(patches)[0], expected)
+    with pytest.raises(LayoutError, match="12 patches"):
+        projector(patches[:, :12])

@@ -1,0 +1,78 @@
+"""A toy dataset whose answers are in the pixels: one-colour clips and pictures, and what trains on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perceptlm import artifact
+from perceptlm.exchange.jsonl import write_records
+from perceptlm.media.image import write_png
+from perceptlm.media.write_video import write_video
+from perceptlm.schema import MediaRef, Origin, Sample
+from perceptlm.train.configuration import ProcessorRecipe, ScheduleConfig, StageConfig
+from perceptlm.train.processor_artifact import make_processor
+
+COLOURS = {"red": (220, 30, 30), "blue": (30, 30, 220), "green": (30, 180, 30), "white": (240, 240, 240)}
+
+
+def _sample(number: int, colour: str, media: MediaRef, task: str) -> Sample:
+    return Sample.model_validate(
+        {
+            "id": f"{task}-{number}",
+            "task": task,
+            "split": "train",
+            "media": [media],
+            "turns": [
+                {"role": "user", "text": "Which colour is it?"},
+                {"role": "assistant", "text": f"It is {colour}."},
+            ],
+            "answer": {"type": "text", "text": colour},
+            "origin": Origin(kind="program", name="toy", revision="1", licence="CC0-1.0"),
+            "cluster": f"{task}-{number}",
+            "template": "colour",
+            "dimension": "what",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(partial: Path) -> None:
+        (partial / "train").mkdir()
+        samples = []
+        for number, (colour, rgb) in enumerate(COLOURS.items()):
+            frames = np.full((24, 64, 64, 3), rgb, np.uint8)
+            write_video(partial / f"train/{number}.mp4", frames, 8)
+            write_png(partial / f"train/{number}.png", frames[0])
+            size = {"width": 64, "height": 64}
+            video = MediaRef(kind="video", path=f"train/{number}.mp4", num_frames=24, frames_per_second="8", **size)
+            image = MediaRef(kind="image", path=f"train/{number}.png", **size)
+            samples += [_sample(number, colour, video, "video_qa"), _sample(number, colour, image, "image_qa")]
+        write_records(partial / "train/samples.jsonl", samples)
+
+    out = tmp_path_factory.mktemp("toy") / "world"
+    return artifact.build(out, kind="world", recipe={"toy": 1}, make=make)
+
+
+@pytest.fixture(scope="session")
+def toy_processor(toy_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = ProcessorRecipe(vocab_size=400, tile_size=64, patch_size=8, pooling_ratio=2, num_frames=2, max_tokens=512)
+    return make_processor(tmp_path_factory.mktemp("processor") / "processor", recipe, world=toy_world)
+
+
+@pytest.fixture
+def stage() -> StageConfig:
+    return StageConfig(
+        name="warmup",
+        preset="tiny",
+        num_steps=6,
+        num_groups=2,
+        num_branches=2,
+        learning_rates={"vision_encoder": 1e-3, "projector": 1e-3, "decoder": 1e-3},
+        tasks={"video_qa": 1, "image_qa": 1},
+        schedule=ScheduleConfig(warmup_steps=2),
+        checkpoint_every=2,
+    )

@@ -1,0 +1,123 @@
+"""A stage learns, resumes to the byte, repeats to the byte, and stops at a loss that is not finite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from perceptlm import artifact
+from perceptlm.errors import ConfigError, TrainingError
+from perceptlm.exchange.jsonl import read_lines
+from perceptlm.preprocess.processor import Processor
+from perceptlm.pretrained import load
+from perceptlm.train.configuration import StageConfig
+from perceptlm.train.curves import mean_of_ends, read_losses
+from perceptlm.train.loader import StepLoader
+from perceptlm.train.stage import train_stage
+from perceptlm.train.trainer import Trainer
+
+
+@pytest.fixture
+def finished(tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig) -> Path:
+    return train_stage(tmp_path / "whole", stage, world=toy_world, start=toy_processor, seed=1)
+
+
+def test_the_checkpoint_verifies_and_loads(finished: Path, stage: StageConfig) -> None:
+    assert artifact.verify(finished) == []
+    assert load(finished).model.config.decoder.width > 0
+    assert [record["step"] for _, record in read_lines(finished / "metrics.jsonl")] == list(range(stage.num_steps))
+    assert (finished / "loss.svg").read_bytes().startswith(b"<")
+    assert not (finished / "state").exists()
+
+
+def test_a_killed_stage_resumes_to_the_same_bytes(
+    finished: Path, tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    out = tmp_path / "resumed"
+    for stop in (3, 4):  # between two saved states, and right after one
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "step", _stopping(Trainer.step, stop))
+            with pytest.raises(KeyboardInterrupt):
+                train_stage(out, stage, world=toy_world, start=toy_processor, seed=1)
+        assert not out.exists()
+    train_stage(out, stage, world=toy_world, start=toy_processor, seed=1)
+    assert artifact.read_manifest(out).digest == artifact.read_manifest(finished).digest
+
+
+def _stopping(step: Any, stop: int) -> Any:
+    def wrapped(self: Trainer, number: int, batch: Any) -> Any:
+        if number == stop:
+            raise KeyboardInterrupt
+        return step(self, number, batch)
+
+    return wrapped
+
+
+def test_another_seed_gives_other_weights(
+    finished: Path, tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    other = train_stage(tmp_path / "other", stage, world=toy_world, start=toy_processor, seed=2)
+    assert artifact.read_manifest(other).digest != artifact.read_manifest(finished).digest
+
+
+def test_the_next_stage_starts_from_the_weights_of_the_last(
+    finished: Path, tmp_path: Path, toy_world: Path, stage: StageConfig
+) -> None:
+    frozen = stage.model_copy(update={"name": "midtrain", "learning_rates": {"projector": 1e-3}, "preset": None})
+    after = load(train_stage(tmp_path / "next", frozen, world=toy_world, start=finished, seed=1)).model
+    before = load(finished).model.state_dict()
+    changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.startswith("projector.") for name in changed)
+
+
+def test_it_learns_what_is_in_the_pixels(
+    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    longer = stage.model_copy(update={"num_steps": 30, "num_groups": 2})
+    losses = {}
+    for blind in (False, True):
+        config = longer.model_copy(update={"blind": blind})
+        out = train_stage(tmp_path / f"blind-{blind}", config, world=toy_world, start=toy_processor, seed=1)
+        curves = read_losses(out / "metrics.jsonl")
+        assert set(curves) == {"all", "video_qa", "image_qa"}
+        losses[blind] = mean_of_ends(curves["all"][1])
+    assert losses[False][1] < 0.5 * losses[False][0]
+    # Without pixels the colour cannot be known: one word of four remains a guess.
+    assert losses[False][1] < losses[True][1]
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(
+    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    wild = stage.model_copy(update={"learning_rates": dict.fromkeys(stage.learning_rates, 1e30)})
+    with pytest.raises(TrainingError, match="step 1"):
+        train_stage(tmp_path / "wild", wild, world=toy_world, start=toy_processor, seed=1)
+
+
+def test_a_stage_without_weights_or_preset_is_refused(
+    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    for update, message in (({"preset": None}, "names no preset"), ({"preset": "huge"}, "unknown preset 'huge'")):
+        with pytest.raises(ConfigError, match=message):
+            config = stage.model_copy(update=update)
+            train_stage(tmp_path / "x", config, world=toy_world, start=toy_processor, seed=1, overwrite=True)
+
+
+def test_a_batch_depends_on_seed_and_step_alone(toy_world: Path, toy_processor: Path, stage: StageConfig) -> None:
+    processor = Processor.load(toy_processor)
+    with StepLoader(toy_world, processor, stage, 7) as forward, StepLoader(toy_world, processor, stage, 7) as late:
+        batches = [forward.get(step) for step in range(stage.num_steps)]
+        again = late.get(3)
+    assert torch.equal(batches[3].input_ids, again.input_ids)
+    assert torch.equal(batches[3].pictures, again.pictures)
+    assert batches[3].ids == again.ids
+
+
+def test_blind_batches_are_mid_grey(toy_world: Path, toy_processor: Path, stage: StageConfig) -> None:
+    blind = stage.model_copy(update={"blind": True})
+    with StepLoader(toy_world, Processor.load(toy_processor), blind, 7) as loader:
+        assert not loader.get(0).pictures.any()
