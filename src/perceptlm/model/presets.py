@@ -13,15 +13,15 @@ def tiny(vocab_size: int, image_token_id: int) -> PLMConfig:
     Pictures of 64 x 64 pixels become 16 vision tokens. Every head has 64 channels and the decoder has as many
     key-value heads as heads: both are what runs fastest on a CPU (facts/feasibility.md).
     """
-    vision = VisionConfig(image_size=64, patch_size=8, width=192, num_layers=4, num_heads=3)
+    vision = VisionConfig(image_size=64, patch_size=8, width=128, num_layers=4, num_heads=2)
     decoder = DecoderConfig(
         vocab_size=vocab_size,
-        width=256,
-        num_layers=6,
-        num_heads=4,
-        num_kv_heads=4,
+        width=192,
+        num_layers=4,
+        num_heads=3,
+        num_kv_heads=3,
         head_dim=64,
-        mlp_width=768,
+        mlp_width=512,
         max_positions=8192,
         rope_theta=10000.0,
         tie_embeddings=True,

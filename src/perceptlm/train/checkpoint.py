@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from perceptlm.artifact import translate_os_errors, write_atomic
@@ -29,8 +29,8 @@ def save_state(folder: Path, step: int, model: nn.Module, optimiser: torch.optim
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         parameters = {name: value.detach().contiguous() for name, value in model.named_parameters()}
-        save_file(parameters, temporary / "model.safetensors")
-        save_file(optimiser_tensors(optimiser), temporary / "optimiser.safetensors")
+        write_atomic(temporary / "model.safetensors", save(parameters))
+        write_atomic(temporary / "optimiser.safetensors", save(optimiser_tensors(optimiser)))
         os.rename(temporary, root / f"{step:08d}")
     for older in _states(folder)[:-1]:
         shutil.rmtree(older)

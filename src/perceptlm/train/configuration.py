@@ -61,6 +61,12 @@ class StageConfig(Config):
                 raise ValueError(f"the weight of '{task}' must be positive, not {weight}")
         return tasks
 
+    @field_validator("learning_rates", "tasks")
+    @classmethod
+    def _in_one_order(cls, values: dict[str, float]) -> dict[str, float]:
+        # A manifest keeps keys sorted: a recipe read from one must write the same recipe.yaml.
+        return dict(sorted(values.items()))
+
 
 class ProcessorRecipe(Config):
     """How the tokenizer is trained and how pictures are shown."""

@@ -60,6 +60,7 @@ def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: dict[str, 
     """Put back what `optimiser_tensors` returned."""
     for group in optimiser.param_groups:
         for name, parameter in zip(group["names"], group["params"], strict=True):
-            found = {key.rpartition(":")[2]: value for key, value in tensors.items() if key.rpartition(":")[0] == name}
-            if found:
-                optimiser.state[parameter] = found
+            for key, value in tensors.items():
+                owner, _, kind = key.rpartition(":")
+                if owner == name:
+                    optimiser.state[parameter][kind] = value.to(parameter.device)

@@ -16,6 +16,7 @@ from perceptlm.batch import Batch
 from perceptlm.errors import TrainingError
 from perceptlm.exchange.jsonl import JsonlAppender
 from perceptlm.log import progress
+from perceptlm.model.device import best_device
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.train.checkpoint import cut_log, load_state, remove_states, save_state
 from perceptlm.train.configuration import StageConfig
@@ -31,7 +32,8 @@ class Trainer:
     """Trains `model` in place. What it writes under `folder` lets the same call go on after a kill."""
 
     def __init__(self, model: PerceptionLM, loader: StepLoader, config: StageConfig, folder: Path) -> None:
-        self.model = model
+        self.device = best_device()
+        self.model = model.to(self.device)
         self.loader = loader
         self.config = config
         self.folder = folder
@@ -73,8 +75,8 @@ class Trainer:
         factor = learning_rate_factor(step, config.num_steps, config.schedule)
         set_learning_rates(self.optimiser, factor)
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-            loss = self.model.loss(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            loss = self.model.loss(batch.to(self.device))
         mean = loss.total / loss.num_targets
         mean.backward()  # type: ignore[no-untyped-call]
         trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]

@@ -256,7 +256,7 @@ def print_table(out: Path) -> None:
         times.add_row(name, f"{seconds:,.0f} s")
     console_.print(times)
     console_.print(f"peak memory {summary['peak_memory_bytes'] / 2**30:.1f} GiB")
-    console_.print(f"report: {out / REPORT}   for machines: {out / SUMMARY}")
+    console_.print(f"report: {out / REPORT}   for machines: {out / SUMMARY}", soft_wrap=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

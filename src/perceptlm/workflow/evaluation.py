@@ -8,6 +8,7 @@ from perceptlm.artifact import MANIFEST
 from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.inference.client import LocalClient
+from perceptlm.model.device import best_device
 from perceptlm.pretrained import load
 from perceptlm.train.trainer import deterministic
 
@@ -28,13 +29,19 @@ def evaluate_local(
     # A model directory that no plm command wrote has no manifest; its identity then names it by its weights.
     named = (("model", model), ("blind_model", blind))
     inputs = {name: path for name, path in named if path is not None and (path / MANIFEST).is_file()}
+    device = best_device().type
     with deterministic(NUM_THREADS):
+        clients = [
+            LocalClient(load(path, device=device), batch_size=settings.num_samples_per_chunk)
+            for path in (model, blind)
+            if path is not None
+        ]
         return evaluate(
-            LocalClient(load(model), batch_size=settings.num_samples_per_chunk),
+            clients[0],
             data,
             out,
             settings,
-            blind_client=None if blind is None else LocalClient(load(blind), batch_size=settings.num_samples_per_chunk),
+            blind_client=clients[1] if blind is not None else None,
             inputs=inputs,
             overwrite=overwrite,
         )

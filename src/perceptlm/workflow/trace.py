@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from perceptlm.artifact import read_manifest, write_atomic
@@ -121,7 +121,7 @@ def _tell_example(story: _Story, sample: Sample, world: Path, loaded: LoadedMode
     )
     rows, short = _token_rows(example, loaded)
     write_atomic(story.folder / "3-example.txt", ("\n".join(rows) + "\n").encode())
-    save_file(_example_tensors(example), story.folder / "3-example.safetensors")
+    write_atomic(story.folder / "3-example.safetensors", save(_example_tensors(example)))
     story.block("\n".join(short))
     return example
 
@@ -147,7 +147,8 @@ def _token_rows(example: Example, loaded: LoadedModel) -> tuple[list[str], list[
 
 def _example_tensors(example: Example) -> dict[str, Tensor]:
     names = ("input_ids", "targets", "positions", "branch", "tag", "pictures")
-    return {name: torch.from_numpy(np.ascontiguousarray(getattr(example, name))) for name in names}
+    # Copies: torch warns of arrays that cannot be written, and cached pictures cannot.
+    return {name: torch.from_numpy(np.array(getattr(example, name))) for name in names}
 
 
 def _tell_batch(story: _Story, example: Example, loaded: LoadedModel) -> Batch:
@@ -175,7 +176,7 @@ def _tell_model(story: _Story, batch: Batch, loaded: LoadedModel, directory: Pat
         f"{loss.num_targets} targets divided by their number. Values: `5-model.safetensors`, `5-loss.json`."
     )
     tensors = {"vision_tokens": vision_tokens.contiguous(), "logits": logits.float().contiguous()}
-    save_file(tensors, story.folder / "5-model.safetensors")
+    write_atomic(story.folder / "5-model.safetensors", save(tensors))
     record = {"total": float(loss.total), "num_targets": loss.num_targets}
     write_atomic(story.folder / "5-loss.json", (json.dumps(record) + "\n").encode())
 
