@@ -132,7 +132,7 @@ def test_any_text_can_be_read(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def samples(make_record: Callable) -> list[Sample]:
-    records = [make_record(split, index, clip) for split in ("train", "benchmark") for index in range(120)
+    records = [make_record(split, index, clip) for split in ("train", "benchmark") for index in range(80)
                for clip in ("video", "ego", "image")]  # fmt: skip
     return [
         sample

@@ -112,7 +112,9 @@ def _encode(
 
 def _set_quality(context: av.VideoCodecContext, codec: VideoCodec, quality: int) -> None:
     if codec == "h264":
-        # Without scene-cut detection keyframes lie at multiples of the interval.
-        context.options = {"preset": "veryfast", "crf": str(quality), "x264-params": "threads=1:scenecut=0:bframes=0"}
+        # Without scene-cut detection keyframes lie at multiples of the interval. Macroblock-tree rate control is off
+        # because x264's gives other bytes for the same frames in one run of ten.
+        parameters = "threads=1:scenecut=0:bframes=0:mbtree=0"
+        context.options = {"preset": "veryfast", "crf": str(quality), "x264-params": parameters}
     else:
         context.qmin = context.qmax = quality

@@ -41,7 +41,7 @@ class Background:
         return (picture + self.layer[layer_y : layer_y + height, layer_x : layer_x + width]).astype(np.uint8)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=320)
 def background(name: str, width: int, height: int, window_width: int, window_height: int) -> Background:
     """Return the background `name` as a plane of at least (height, width) for windows of the given size."""
     family, _, _ = name.rpartition("_")
@@ -92,7 +92,7 @@ def _ripples(rng: np.random.Generator) -> Shade:
     x, y = _grid(_PERIOD, _PERIOD)
     turn = np.float32(2 * np.pi / _PERIOD)
     rows, sway = int(rng.integers(4, 8)), int(rng.integers(1, 4))
-    return np.sin(turn * rows * y + 1.5 * np.sin(turn * sway * x)).astype(np.float32)
+    return np.asarray(np.sin(turn * rows * y + 1.5 * np.sin(turn * sway * x)), np.float32)
 
 
 def _gradient(rng: np.random.Generator, width: int, height: int) -> Shade:
@@ -120,7 +120,7 @@ def _stripes(rng: np.random.Generator, width: int, height: int) -> Shade:
     x, y = _grid(width, height)
     angle = rng.uniform(0, np.pi)
     along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
-    return 0.6 * np.sin(along / np.float32(rng.uniform(2.5, 6)))
+    return np.asarray(0.6 * np.sin(along / rng.uniform(2.5, 6)), np.float32)
 
 
 def _tiles(rng: np.random.Generator, width: int, height: int) -> Shade:
@@ -138,7 +138,7 @@ def _bricks(rng: np.random.Generator, width: int, height: int) -> Shade:
     tall, wide = int(rng.integers(9, 14)), int(rng.integers(18, 28))
     row = y // tall
     joint = (y % tall < 1) | ((x + (row % 2) * (wide // 2)) % wide < 1)
-    return np.where(joint, np.float32(-1), np.float32(0.25)) + 0.3 * _noise(rng, width, height, 6)
+    return np.asarray(np.where(joint, -1.0, 0.25) + 0.3 * _noise(rng, width, height, 6), np.float32)
 
 
 def _grass(rng: np.random.Generator, width: int, height: int) -> Shade:
@@ -162,13 +162,13 @@ def _planks(rng: np.random.Generator, width: int, height: int) -> Shade:
     wide = int(rng.integers(12, 22))
     tones = rng.uniform(-0.5, 0.5, size=width // wide + 1).astype(np.float32)
     grain = np.repeat(_noise(rng, width, height // 6 + 1, 3), 6, axis=0)[:height]
-    return np.where(x % wide < 1, np.float32(-1), np.repeat(tones, wide)[:width][None]) + 0.25 * grain
+    return np.asarray(np.where(x % wide < 1, -1.0, np.repeat(tones, wide)[:width]) + 0.25 * grain, np.float32)
 
 
 def _rays(rng: np.random.Generator, width: int, height: int) -> Shade:
     x, y = _grid(width, height)
     angle = np.arctan2(y - rng.uniform(-0.5, 1.5) * height, x - rng.uniform(-0.2, 1.2) * width)
-    return 0.6 * np.sin(angle * int(rng.integers(8, 18)))
+    return np.asarray(0.6 * np.sin(angle * int(rng.integers(8, 18))), np.float32)
 
 
 _FAMILIES: dict[str, Callable[[np.random.Generator, int, int], Shade]] = {

@@ -16,6 +16,8 @@ from perceptlm.world.script import Event, Scene
 
 MIN_SPAN_FRAMES = 3
 """A span shorter than this is not asked about: it may fall between two sampled frames."""
+MIN_SHOWN_SHARE = 0.1
+"""Share of a thing's silhouette that must show in a frame for it to be there."""
 MIN_VISIBLE_SHARE = 0.5
 """Share of an event's frames in which its subject must show, for the event to be spoken of."""
 _MOVES_ITS_OBJECT = ("pick_up", "put_down", "hit")
@@ -56,10 +58,18 @@ class ClipView:
         self.scene: Scene = record.scene
 
     @cached_property
+    def shown(self) -> tuple[dict[int, Box], ...]:
+        """Per thing: its boxes in the frames where enough of it shows to be spoken of."""
+        return tuple(
+            {frame: box for frame, box in track.items() if shares[frame] >= MIN_SHOWN_SHARE}
+            for track, shares in zip(self.record.boxes, self.record.visible_fraction, strict=True)
+        )
+
+    @cached_property
     def seen(self) -> tuple[int, ...]:
         """Things that show in at least `MIN_SPAN_FRAMES` frames (in an image: at all)."""
         least = min(MIN_SPAN_FRAMES, self.scene.num_frames)
-        return tuple(thing.id for thing in self.scene.things if len(self.record.boxes[thing.id]) >= least)
+        return tuple(thing.id for thing in self.scene.things if len(self.shown[thing.id]) >= least)
 
     @cached_property
     def told_events(self) -> tuple[Event, ...]:
@@ -77,7 +87,7 @@ class ClipView:
 
     def event_span(self, event: Event) -> TimeSpan | None:
         """Return from the first to the last frame of the event in which its subject shows; None if too little shows."""
-        boxes = self.record.boxes[event.subject]
+        boxes = self.shown[event.subject]
         frames = [frame for frame in range(event.start_frame, event.end_frame + 1) if frame in boxes]
         length = event.end_frame - event.start_frame + 1
         if len(frames) < MIN_SPAN_FRAMES:
@@ -128,14 +138,14 @@ class ClipView:
 
     def centre(self, thing: int, frame: int) -> tuple[float, float] | None:
         """Return the middle of a thing's box as shares of width and height; None where it does not show."""
-        box = self.record.boxes[thing].get(frame)
+        box = self.shown[thing].get(frame)
         if box is None:
             return None
         return ((box[0] + box[2]) / 2 / self.scene.width, (box[1] + box[3]) / 2 / self.scene.height)
 
     def track(self, thing: int) -> BoxTrack:
-        """Return the boxes of a thing as a region."""
-        return BoxTrack(subject=f"thing-{thing}", boxes=self.record.boxes[thing])
+        """Return the boxes of a thing, where enough of it shows, as a region."""
+        return BoxTrack(subject=f"thing-{thing}", boxes=self.shown[thing])
 
 
 def noun(looks: dict[str, str], names: list[str]) -> Noun:

@@ -46,9 +46,11 @@ MAX_THINGS = 4
 MAX_COUNT = 4
 EGOCENTRIC_ACTIONS: tuple[Action, ...] = ("grow", "shrink", "change_colour", "change_state", "turn")
 """What things do while the asker passes them: short, in one place, and without sides or counts to mistake."""
-_DECK: tuple[Action, ...] = tuple(a for a in ACTIONS for _ in range(3 if a in TWO_THING_ACTIONS else 2))
-"""Things beside the main one do nothing to others, so the main one does so more often."""
-_SOLO: tuple[Action, ...] = tuple(action for action in ACTIONS if action not in TWO_THING_ACTIONS)
+_DECK_COPIES: dict[Action, int] = dict.fromkeys((*TWO_THING_ACTIONS, "turn", "change_state"), 3) | {"move": 1}
+_DECK: tuple[Action, ...] = tuple(action for action in ACTIONS for _ in range(_DECK_COPIES.get(action, 2)))
+"""What the main thing does first. Bystanders do nothing to others and only some kinds turn or change state, so these
+are dealt more often; a thing that is followed moves, so moving is dealt less often: all actions come out alike."""
+_BYSTANDER_ACTIONS: tuple[Action, ...] = tuple(a for a in ACTIONS if a not in (*TWO_THING_ACTIONS, "move"))
 _LAST: tuple[Action, ...] = ("leave", "hide")
 _FIRST: tuple[Action, ...] = ("enter", "stop")
 _STEADY: tuple[CameraMotion, ...] = ("still", "drift", "shake")
@@ -78,7 +80,7 @@ def direct_clip(settings: WorldSettings, split: Split, index: int, seed: int) ->
     while len(cast.things) < num_things:
         number = cast.add()
         if rng.random() < _BYSTANDER_ACTS_SHARE:
-            able = [a for a in _SOLO if pair_allowed(cast.things[number].kind, a, split)]
+            able = [a for a in _BYSTANDER_ACTIONS if pair_allowed(cast.things[number].kind, a, split)]
             drafts.append(_draft(number, able[rng.integers(len(able))], cast, rng))
     num_frames, events = schedule(drafts, settings.min_num_frames, settings.max_num_frames, rng)
     steady = rng.random() < 0.5
@@ -235,15 +237,20 @@ def _main_drafts(actions: list[Action], cast: _Cast, rng: np.random.Generator) -
         if action == "put_down":
             target = next((draft.object for draft in drafts if draft.action == "pick_up"), None)
         if action in TWO_THING_ACTIONS and target is None:
-            movers = tuple(kind for kind in KINDS if pair_allowed(kind, "move", cast.split))
-            target = {
-                "hide": lambda: cast.add(kinds=COVER_KINDS, size="large"),
-                "follow": lambda: cast.add(kinds=movers),
-            }.get(action, cast.add)()
+            target = _add_object(action, cast)
         drafts.append(_draft(0, action, cast, rng, target))
         if action == "follow" and target is not None:
             drafts.append(_draft(target, "move", cast, rng, led_by=len(drafts) - 1))
     return drafts
+
+
+def _add_object(action: Action, cast: _Cast) -> int:
+    """Add a thing that `action` can be done to: a cover is large and solid, what is followed may move."""
+    if action == "hide":
+        return cast.add(kinds=COVER_KINDS, size="large")
+    if action == "follow":
+        return cast.add(kinds=tuple(kind for kind in KINDS if pair_allowed(kind, "move", cast.split)))
+    return cast.add()
 
 
 def _draft(
@@ -279,7 +286,11 @@ def _kind_for(action: Action, split: Split, held_out: bool, rng: np.random.Gener
 
 @lru_cache(maxsize=8)
 def _pair_table(split: Split, held_out: bool) -> NDArray[np.float64]:
-    """Return (kinds, actions) shares over the pairs of a split, uniform over kinds and over actions (Sinkhorn)."""
+    """Return (kinds, actions) shares of the pairs of a split: uniform over kinds, as in the deck over actions.
+
+    Found by scaling rows and columns in turn (Sinkhorn).
+    """
+    dealt = np.array([_DECK.count(action) for action in ACTIONS]) / len(_DECK)
     table = np.array(
         [
             [kind_can(kind, action) and (((kind, action) in HELD_OUT_PAIRS) == held_out) for action in ACTIONS]
@@ -288,6 +299,6 @@ def _pair_table(split: Split, held_out: bool) -> NDArray[np.float64]:
         np.float64,
     )
     for _ in range(200):
-        table /= table.sum(axis=0, keepdims=True) * table.shape[1]
+        table *= dealt / table.sum(axis=0, keepdims=True)
         table /= table.sum(axis=1, keepdims=True) * table.shape[0]
     return table

@@ -14,6 +14,7 @@ from perceptlm.schema import Dimension
 from perceptlm.world.lexicon import times
 from perceptlm.world.phrases import value_phrase
 
+_CROSSING = {"enter_side": "from the", "leave_side": "to the"}
 OpenTask = Literal["image_qa", "video_qa", "counting", "text_reading", "sgqa"]
 
 
@@ -33,7 +34,7 @@ class Family:
         """Return the words of a value as this family's answers and options say it."""
         if self.name == "times":
             return times(value)[0]
-        return value_phrase(self.slot, value, enters=self.name == "enter_side")
+        return value_phrase(self.slot, value, crossing=_CROSSING.get(self.name))
 
 
 def _family(
@@ -86,16 +87,16 @@ _FAMILIES = (
     ),
     _family(
         "actor_kind", "what", "kind", "What {verbs}?", "Which thing {verbs}?", "What kind of thing {verbs}?",
-        "Something {verbs}. What is it?",
+        "Name the thing that {verbs}.",
     ),
     _family(
         "actor_colour", "what", "colour", "What colour is the thing that {verbs}?",
-        "Something {verbs}. What colour is it?", "Which colour has the thing that {verbs}?",
+        "Name the colour of the thing that {verbs}.", "Which colour has the thing that {verbs}?",
         "Look at the thing that {verbs}. What is its colour?",
     ),
     _family(
         "object_kind", "what", "kind", "What does {subject} {verb}?", "Which thing does {subject} {verb}?",
-        "{Subject} {verbs} something. What is it?", "What kind of thing does {subject} {verb}?",
+        "Name the thing that {subject} {verbs}.", "What kind of thing does {subject} {verb}?",
     ),
     _family(
         "new_colour", "what", "colour", "What colour does {subject} become?", "Which colour does {subject} turn?",
@@ -195,9 +196,9 @@ _EGO_FAMILIES = (
         task="sgqa", answers=("you passed {value}", "you came by {value}"),
     ),
     _family(
-        "headed", "where", "direction", "Which way did I look?", "Which way did I turn my head?",
-        "In which direction did I turn?", "Where did I turn my view to?",
-        task="sgqa", answers=("you looked {value}", "you glanced {value}"),
+        "headed", "where", "direction", "Which way was I heading?", "In which direction did I go?",
+        "Which way did I move?", "Where was I going?",
+        task="sgqa", answers=("you were heading {value}", "you headed {value}"),
     ),
 )  # fmt: skip
 

@@ -38,7 +38,7 @@ class GroundTruth:
 
     def masks(self, thing: int) -> NDArray[np.bool_]:
         """Return the visible pixels of `thing`, (T, H, W)."""
-        return self.thing_map == thing
+        return np.asarray(self.thing_map == thing)
 
 
 def read_ground_truth(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from perceptlm.schema import Fact
 from perceptlm.world.clip_record import ClipView, Noun
@@ -17,7 +18,7 @@ from perceptlm.world.families import FAMILIES, Family
 from perceptlm.world.lexicon import VERBS, plural, third_person, with_article
 from perceptlm.world.passing import headed, passed_things
 from perceptlm.world.phrases import value_phrase
-from perceptlm.world.script import COUNTED_ACTIONS, Action, Event
+from perceptlm.world.script import COUNTED_ACTIONS, Action, Event, Thing
 from perceptlm.world.splits import HELD_OUT_PAIRS
 from perceptlm.world.vocabulary import ACTIONS, KINDS, LABELLED_KINDS, kind_can
 
@@ -83,7 +84,7 @@ def inquiries_of(view: ClipView) -> list[Inquiry]:
     if view.record.media.kind == "image":
         parts: tuple[Callable[[ClipView], Iterator[Inquiry]], ...] = (_looks, _places, _numbers)
     elif view.scene.egocentric:
-        parts = (_passing, _looks)
+        parts = (_passing, _event_values, _actors, _looks)
     else:
         parts = (_actions, _event_values, _actors, _moments, _looks, _ends, _numbers)
     return [inquiry for part in parts for inquiry in part(view)]
@@ -192,11 +193,17 @@ def _looks(view: ClipView) -> Iterator[Inquiry]:
             yield Inquiry("kind", thing.kind, _subject(without_kind), subject=number)
         if without_extras is not None:
             yield Inquiry("pattern", thing.pattern, _subject(without_extras), subject=number)
-            resized = any(event.action in ("grow", "shrink", "hide") for event in view.scene.events_of(number))
-            if not resized and thing.kind not in LABELLED_KINDS:  # a thing with a label is always large
+            if _has_free_size(view, number):
                 yield Inquiry("size", thing.size, _subject(without_extras), subject=number)
         if thing.label is not None and full is not None:
             yield Inquiry("writing", thing.label.lower(), _subject(full), subject=number)
+
+
+def _has_free_size(view: ClipView, number: int) -> bool:
+    """Return whether nothing else decides how large a thing is: labels and covers are large, some actions resize."""
+    resizes = any(event.action in ("grow", "shrink", "hide") for event in view.scene.events_of(number))
+    covers = any(event.action == "hide" and event.object == number for event in view.scene.events)
+    return not resizes and not covers and view.scene.thing(number).kind not in LABELLED_KINDS
 
 
 def _places(view: ClipView) -> Iterator[Inquiry]:
@@ -241,34 +248,34 @@ def _passing(view: ClipView) -> Iterator[Inquiry]:
         yield Inquiry("headed", direction)
     if order is None or len(order) < 2:
         return
+    things = [view.scene.thing(number) for number in order]
     nouns = [view.refer(number) for number in order]
+    steady = [len(view.colours_of(number)) == 1 for number in order]
     yield Inquiry("num_passed", str(len(order)))
     for family, index in (("passed_first", 0), ("passed_last", -1)):
-        thing = view.scene.thing(order[index])
-        yield _thing_inquiry(family, thing.kind, nouns[index], (), order[index])
-        yield Inquiry(f"{family}_colour", thing.colour, subject=thing.id)
-    for before, after in zip(range(len(order)), range(1, len(order)), strict=False):
-        earlier, later = view.scene.thing(order[before]), view.scene.thing(order[after])
-        noun_before, noun_after = nouns[before], nouns[after]
+        yield _thing_inquiry(family, things[index], nouns[index])
+        if steady[index]:
+            yield Inquiry(f"{family}_colour", things[index].colour, subject=things[index].id)
+    for before, after in pairwise(range(len(order))):
+        earlier, later, noun_before, noun_after = things[before], things[after], nouns[before], nouns[after]
         if noun_before is not None and earlier.kind != later.kind:
-            words = (("other", noun_before.definite),)
-            yield _thing_inquiry("passed_after", later.kind, noun_after, words, later.id, frozenset({earlier.kind}))
-        if noun_after is not None and earlier.colour != later.colour:
-            words = (("other", noun_after.definite),)
-            yield Inquiry("colour_before", earlier.colour, words, frozenset({later.colour}), subject=earlier.id)
-    for number in order:
-        nameless = view.refer(number, without=("colour", "pattern", "size"))
-        if nameless is not None:
-            yield Inquiry("passed_colour", view.scene.thing(number).colour, _subject(nameless), subject=number)
+            asked = _thing_inquiry("passed_after", later, noun_after)
+            yield replace(asked, words=(("other", noun_before.definite),), excluded=frozenset({earlier.kind}))
+        if noun_after is not None and earlier.colour != later.colour and steady[before]:
+            words, excluded = (("other", noun_after.definite),), frozenset({later.colour})
+            yield Inquiry("colour_before", earlier.colour, words, excluded, subject=earlier.id)
+    for index, thing in enumerate(things):
+        nameless = view.refer(thing.id, without=("colour", "pattern", "size"))
+        if nameless is not None and steady[index]:
+            yield Inquiry("passed_colour", thing.colour, _subject(nameless), subject=thing.id)
 
 
-def _thing_inquiry(
-    family: str, kind: str, noun: Noun | None, words: Words, subject: int,
-    excluded: frozenset[str] = frozenset(),
-) -> Inquiry:  # fmt: skip
-    facts = tuple(Fact(slot=slot, value=value) for slot, value in noun.facts) if noun is not None else ()
-    said = with_article(noun.text) if noun is not None else None
-    return Inquiry(family, kind, words, excluded, subject=subject, open_words=said, open_facts=facts)
+def _thing_inquiry(family: str, thing: Thing, noun: Noun | None) -> Inquiry:
+    if noun is None:
+        return Inquiry(family, thing.kind, subject=thing.id)
+    facts = tuple(Fact(slot=slot, value=value) for slot, value in noun.facts)
+    said = with_article(noun.text)
+    return Inquiry(family, thing.kind, subject=thing.id, open_words=said, open_facts=facts)
 
 
 def place_of(centre: tuple[float, float]) -> str | None:

@@ -25,7 +25,7 @@ from perceptlm.world.render import render
 from perceptlm.world.script import Scene
 from perceptlm.world.settings import WorldSettings
 
-MAX_MEAN_ERROR = 12.0
+MAX_MEAN_ERROR = 10.0
 """Largest mean absolute difference (of 255) between a drawn frame and the same frame decoded from its file."""
 
 

@@ -39,9 +39,20 @@ class Stage:
         """Return a random way in whole pixels, shortened by `reach` but never below `low`."""
         return round(max(self.rng.uniform(low, high) * self.reach, low) * self.unit)
 
-    def direction(self) -> Direction:
-        """Return a random direction."""
-        return DIRECTIONS[self.rng.integers(4)]
+    def direction(self, *, level: bool = False) -> Direction:
+        """Return a random direction; left or right if `level`."""
+        return DIRECTIONS[self.rng.integers(2 if level else 4)]
+
+    def carried(self, event: Event) -> Track | None:
+        """Return what the subject carries above itself when `event` starts."""
+        grips = [item for item in self.scene.events_of(event.subject) if item.action in ("pick_up", "put_down")]
+        before = [item for item in grips if item.start_frame < event.start_frame]
+        after = [item for item in grips if item.start_frame > event.start_frame]
+        if before and before[-1].action == "pick_up":
+            return self.tracks[before[-1].object] if before[-1].object is not None else None
+        if not before and after and after[0].action == "put_down":
+            return self.tracks[after[0].object] if after[0].object is not None else None
+        return None
 
 
 Motion = Callable[[Stage, Track, Event], None]
@@ -54,11 +65,11 @@ def _progress(event: Event) -> Floats:
 
 def _cycles(event: Event) -> Floats:
     """Return how far, 0 to just below 1, each frame is within its repeat."""
-    return (_progress(event) * (event.count or 1) - 1e-9) % 1.0
+    return np.asarray((_progress(event) * (event.count or 1) - 1e-9) % 1.0)
 
 
-def _way(event: Event, profile: Floats, direction: Direction, length: float) -> Floats:
-    return profile[: event.end_frame - event.start_frame + 1, None] * np.array(UNITS[direction]) * length
+def _way(profile: Floats, direction: Direction, length: float) -> Floats:
+    return np.asarray(profile[:, None] * np.array(UNITS[direction]) * length)
 
 
 def _require_direction(event: Event) -> Direction:
@@ -67,20 +78,20 @@ def _require_direction(event: Event) -> Direction:
 
 
 def _move(stage: Stage, track: Track, event: Event) -> None:
-    way = _way(event, _progress(event), _require_direction(event), stage.length(24, 36))
+    way = _way(_progress(event), _require_direction(event), stage.length(24, 36))
     track.walk(event.start_frame, way)
 
 
 def _speed_up(stage: Stage, track: Track, event: Event) -> None:
     progress = _progress(event)
     profile = np.where(progress < 0.5, 0.4 * progress, 0.2 + 1.6 * (progress - 0.5))
-    track.walk(event.start_frame, _way(event, profile, stage.direction(), stage.length(30, 38)))
+    track.walk(event.start_frame, _way(profile, stage.direction(), stage.length(30, 38)))
 
 
 def _slow_down(stage: Stage, track: Track, event: Event) -> None:
     progress = _progress(event)
     profile = np.where(progress < 0.5, 1.6 * progress, 0.8 + 0.4 * (progress - 0.5))
-    track.walk(event.start_frame, _way(event, profile, stage.direction(), stage.length(30, 38)))
+    track.walk(event.start_frame, _way(profile, stage.direction(), stage.length(30, 38)))
 
 
 def _stop(stage: Stage, track: Track, event: Event) -> None:
@@ -104,7 +115,7 @@ _FACING: dict[Direction, tuple[float, float]] = {"right": (0, 1), "left": (0, -1
 
 
 def _turn(stage: Stage, track: Track, event: Event) -> None:
-    """Turn from facing another side to facing `event.direction`; left and right are mirror images, never upside down."""
+    """Turn from another side to face `event.direction`; left and right are mirror images, never upside down."""
     target = _require_direction(event)
     before = [direction for direction in DIRECTIONS if direction != target][stage.rng.integers(3)]
     start, end = np.array(_FACING[before]), np.array(_FACING[target])
@@ -173,6 +184,11 @@ def _object(stage: Stage, event: Event) -> Track:
     return stage.tracks[event.object]
 
 
+def _way_to_object(stage: Stage, event: Event) -> Direction:
+    """Return where the object lies: anywhere, but beside a thing that carries something on top."""
+    return stage.direction(level=stage.carried(event) is not None)
+
+
 def _ahead(track: Track, other: Track, frame: int, direction: Direction, gap: float) -> None:
     """Put `other` at rest ahead of where `track` is in `frame`, `gap` pixels beyond touching."""
     distance = contact_distance(track.sprite_at(frame), other.sprite_at(frame), direction) + gap
@@ -181,7 +197,7 @@ def _ahead(track: Track, other: Track, frame: int, direction: Direction, gap: fl
 
 def _hit(stage: Stage, track: Track, event: Event) -> None:
     """Run against the object, touch it half-way through, bounce back a little and knock it away."""
-    other, direction, gap = _object(stage, event), stage.direction(), stage.length(18, 26)
+    other, direction, gap = _object(stage, event), _way_to_object(stage, event), stage.length(18, 26)
     _ahead(track, other, event.start_frame, direction, gap)
     length = event.end_frame - event.start_frame + 1
     contact = length // 2
@@ -197,7 +213,9 @@ def _follow(stage: Stage, track: Track, event: Event) -> None:
     other, length = _object(stage, event), event.end_frame - event.start_frame + 1
     led = next(item for item in stage.scene.events_of(other.thing.id) if item.action == "move")
     direction, way = _require_direction(led), stage.length(24, 32)
-    _ahead(track, other, event.start_frame, direction, round(4 * stage.unit))
+    load = stage.carried(event) if direction == "up" else None
+    gap = round(4 * stage.unit) + (0 if load is None else load.sprite_at(event.start_frame).mask.shape[0])
+    _ahead(track, other, event.start_frame, direction, gap)
     profile = np.arange(1, length - FOLLOW_LAG + 1) / (length - FOLLOW_LAG)
     steps = profile[:, None] * np.array(UNITS[direction]) * way
     other.walk(event.start_frame, steps)
@@ -207,9 +225,9 @@ def _follow(stage: Stage, track: Track, event: Event) -> None:
 def _pick_up(stage: Stage, track: Track, event: Event) -> None:
     """Go up to the object, lift it overhead, and carry it some way back."""
     other, length = _object(stage, event), event.end_frame - event.start_frame + 1
-    direction: Direction = "left" if stage.rng.random() < 0.5 else "right"
+    direction = stage.direction(level=True)
     gap = stage.length(14, 22)
-    touch, lifted = event.start_frame + round(length * 0.4), event.start_frame + round(length * 0.7)
+    touch, lifted = event.start_frame + round(length * 0.35), event.start_frame + round(length * 0.75)
     distance = contact_distance(track.sprite_at(event.start_frame), other.sprite_at(event.start_frame), direction)
     forth = np.arange(1, touch - event.start_frame + 1) / (touch - event.start_frame) * gap
     rest = np.full(lifted - touch, float(gap))
@@ -222,9 +240,9 @@ def _pick_up(stage: Stage, track: Track, event: Event) -> None:
 
 
 def _put_down(stage: Stage, track: Track, event: Event) -> None:
-    """Lower what is carried to the ground beside, then go away from it. Without a pick_up it is carried from the start."""
+    """Lower what is carried to the ground, then go away from it. Without a pick_up it is carried from the start."""
     other, length = _object(stage, event), event.end_frame - event.start_frame + 1
-    direction: Direction = "left" if stage.rng.random() < 0.5 else "right"
+    direction = stage.direction(level=True)
     down = event.start_frame + round(length * 0.45)
     frames = np.arange(len(track.scale))
     held = next((item for item in stage.group.attachments if item.held is other), None)
@@ -241,7 +259,7 @@ def _put_down(stage: Stage, track: Track, event: Event) -> None:
 
 def _hide(stage: Stage, track: Track, event: Event) -> None:
     """Go behind the object, becoming as small as it takes to be covered (as things farther away are)."""
-    other, direction, gap = _object(stage, event), stage.direction(), stage.length(12, 20)
+    other, direction, gap = _object(stage, event), _way_to_object(stage, event), stage.length(12, 20)
     frame = event.start_frame
     _ahead(track, other, frame, direction, gap)
     look, side = track.looks[round(track.look_stage[frame])], round(track.side * track.scale[frame])

@@ -27,7 +27,7 @@ def passed_things(view: ClipView) -> tuple[int, ...] | None:
 
 def _closest_frame(view: ClipView, thing: int) -> int:
     distances = []
-    for frame in sorted(view.record.boxes[thing]):
+    for frame in sorted(view.shown[thing]):
         centre = view.centre(thing, frame)
         if centre is not None:
             distances.append(((centre[0] - 0.5) ** 2 + (centre[1] - 0.5) ** 2, frame))

@@ -109,14 +109,14 @@ _ACTION_WORDS: dict[str, str] = {
 }
 
 
-def value_phrase(slot: str, value: str, *, enters: bool = False) -> str:
-    """Return the words of one value as an answer or option; `enters` says that a direction is where from."""
+def value_phrase(slot: str, value: str, *, crossing: str | None = None) -> str:
+    """Return the words of one value as an answer or option; `crossing` ("from the") makes a direction a side."""
     if slot in ("kind", "object"):
         return with_article(value)
     if slot == "action":
         return _ACTION_WORDS.get(value) or third_person(VERBS[_as_action(value)][0])
     if slot == "direction":
-        return f"from the {side(value)}" if enters else towards(value)[-1]
+        return f"{crossing} {side(value)}" if crossing else towards(value)[-1]
     if slot == "count":
         return number_word(value)
     if slot == "text":

@@ -120,10 +120,10 @@ def _paint(
     cut = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
     colour, through = shown.colour[cut], shown.through[cut]
     if opacity < 1:
-        strength = np.uint16(round(256 * opacity))
-        colour = colour * strength >> 8
-        through = 256 - ((256 - through) * strength >> 8)
+        strength = np.uint16(min(round(256 * opacity), 255))
+        colour = colour * strength >> np.uint16(8)
+        through = np.uint16(256) - ((np.uint16(256) - through) * strength >> np.uint16(8))
     patch = frame[y1:y2, x1:x2]
-    patch[...] = colour + (patch * through >> 8)
+    patch[...] = colour + (patch * through >> np.uint16(8))
     if thing_map is not None:
         thing_map[y1:y2, x1:x2][shown.mask[cut]] = thing

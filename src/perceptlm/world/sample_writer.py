@@ -98,7 +98,7 @@ class SampleWriter:
 
     def _speed(self, thing: int) -> str:
         points = []
-        for frame in sorted(self.view.record.boxes[thing]):
+        for frame in sorted(self.view.shown[thing]):
             centre, offset = self.view.centre(thing, frame), self.view.record.camera_offset[frame]
             if centre is not None:
                 points.append((frame, centre[0] + offset[0] / self.view.scene.width,

@@ -21,7 +21,7 @@ from perceptlm.world.sample_writer import SampleWriter
 from perceptlm.world.tasks_captions import image_caption, rcap, rdcap, rtloc, video_caption
 from perceptlm.world.tasks_questions import choice_samples, fgqa_samples, open_sample, open_task, template_of
 
-MAX_PER_CLIP = {"fgqa": 6, "mcq": 3, "open": 5, "sgqa": 8}
+MAX_PER_CLIP = {"fgqa": 5, "mcq": 3, "open": 5, "sgqa": 8}
 """How many questions of a clip are put up for each use; balancing leaves some of them out."""
 STILL_FAMILIES = ("colour", "kind", "pattern", "writing")
 """Families that a single frame answers, and how many FGQA items of a clip may be of them."""

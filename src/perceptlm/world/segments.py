@@ -34,7 +34,7 @@ Label = Event | Literal["idle", "out"]
 
 
 def _labels(view: ClipView, thing: int) -> list[Label]:
-    boxes = view.record.boxes[thing]
+    boxes = view.shown[thing]
     labels: list[Label] = ["idle" if frame in boxes else "out" for frame in range(view.scene.num_frames)]
     for event in view.told_events_of(thing):
         span = view.event_span(event)

@@ -23,7 +23,7 @@ CAMERA_REACH = 3.0
 _ZOOM = 1.1
 _MARGIN = 3.0
 _NUM_LAYOUTS = 12
-_NUM_PLACES = 10
+_NUM_PLACES, _NUM_PLACES_IN_STILL = 10, 60
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,20 @@ def _best_layout(scene: Scene, members: list[int], rng: np.random.Generator) -> 
         left, top, right, bottom = group.bounds()
         room = 2 * (_MARGIN + 1) * unit_of(scene)
         excess = max(right - left + room - scene.width, 0) + max(bottom - top + room - scene.height, 0)
+        excess += _crowding(group)
         if best is None or excess < best[0]:
             best = (excess, group)
         if excess == 0:
             break
     assert best is not None
     return best[1]
+
+
+def _crowding(group: Group) -> float:
+    """Return by how many pixels things of the group lie over each other in the first frame, what is carried aside."""
+    held = {id(item.held) for item in group.attachments if item.active[0]}
+    boxes = np.array([track.boxes()[:1] for track in group.tracks if id(track) not in held])
+    return float(np.sqrt(sum(_overlap(boxes[k : k + 1], boxes[:k]) for k in range(1, len(boxes)))))
 
 
 def _layout(scene: Scene, members: list[int], rng: np.random.Generator, reach: float) -> Group:
@@ -113,7 +121,8 @@ def _place(scene: Scene, group: Group, placed: list[Track], rng: np.random.Gener
     boxes = np.array([track.boxes()[frames] for track in group.tracks])
     others = np.array([track.boxes()[frames] for track in placed]).reshape(-1, len(frames), 4)
     best: tuple[float, tuple[int, int]] | None = None
-    for _ in range(_NUM_PLACES if placed else 1):
+    tries = _NUM_PLACES if scene.num_frames > 1 else _NUM_PLACES_IN_STILL
+    for _ in range(tries if placed else 1):
         shift = (round(rng.uniform(*ranges[0])), round(rng.uniform(*ranges[1])))
         overlap = _overlap(boxes + np.array(shift * 2), others)
         if best is None or overlap < best[0]:

@@ -24,7 +24,7 @@ def _held_out_pairs() -> frozenset[tuple[str, Action]]:
     """Return every seventh kind of a fixed shuffle for each action, starting one further with each action."""
     rng = generator(_FIXED_SEED, "held_out_pairs")
     kinds = list(rng.permutation(list(KINDS)))
-    pairs = set()
+    pairs: set[tuple[str, Action]] = set()
     for start, number in enumerate(rng.permutation(len(ACTIONS))):
         action = ACTIONS[number]
         able = [str(kind) for kind in kinds if kind_can(str(kind), action)]
@@ -43,7 +43,7 @@ def pair_allowed(kind: str, action: Action, split: Split) -> bool:
 
 def background_names(split: Split) -> tuple[str, ...]:
     """Return the backgrounds of `split`; no two splits share one, and each has every family."""
-    names = []
+    names: list[str] = []
     for family in BACKGROUND_FAMILIES:
         order = generator(_FIXED_SEED, "backgrounds", family).permutation(NUM_BACKGROUNDS_PER_FAMILY)
         parts = np.split(order, [_NUM_VALIDATION, _NUM_VALIDATION + _NUM_BENCHMARK])

@@ -62,7 +62,7 @@ def sprite(look: Look, side: int, angle: float = 0.0, mirror: float = 1.0) -> Sp
     return _sprite(look, max(side, 4), turns, round(mirror * MIRROR_STEPS) or 1)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def _sprite(look: Look, side: int, turns: int, mirror: int) -> Sprite:
     image = _coloured(look)
     if mirror < 0:
@@ -122,11 +122,12 @@ def _coloured(look: Look) -> Image.Image:
 
 
 def contrast(colour: str) -> tuple[int, int, int]:
-    """Return the second colour of a pattern: pale on dark colours, a darker tone on light ones."""
+    """Return the second colour of a pattern: paler or darker, but black stays dark and white stays light."""
     red, green, blue = COLOURS[colour]
-    if 0.3 * red + 0.59 * green + 0.11 * blue > 175:
-        return (red * 45 // 100, green * 45 // 100, blue * 45 // 100)
-    return (red + (255 - red) * 80 // 100, green + (255 - green) * 80 // 100, blue + (255 - blue) * 80 // 100)
+    share = {"black": 0.4, "white": -0.36, "yellow": -0.5}.get(colour, 0.8)
+    if share < 0:
+        return (round(red * (1 + share)), round(green * (1 + share)), round(blue * (1 + share)))
+    return (round(red + (255 - red) * share), round(green + (255 - green) * share), round(blue + (255 - blue) * share))
 
 
 @lru_cache(maxsize=8)
@@ -143,7 +144,7 @@ def _pattern(name: str) -> NDArray[np.float32]:
         share = ((x // 12 + y // 12) % 2).astype(np.float32)
     else:
         share = np.zeros((side, side), np.float32)
-    return share
+    return np.asarray(share, np.float32)
 
 
 @lru_cache(maxsize=256)

@@ -95,9 +95,9 @@ def chair(c: Canvas, _: str) -> None:
 def clock(c: Canvas, _: str) -> None:
     """A round clock showing four o'clock."""
     c.disc("body", 0.5, 0.5, 0.5)
-    c.disc("light", 0.5, 0.5, 0.36)
-    c.line("dark", 0.06, (0.5, 0.5), (0.5, 0.2))
-    c.line("dark", 0.06, (0.5, 0.5), (0.68, 0.6))
+    c.disc("light", 0.5, 0.5, 0.31)
+    c.line("dark", 0.06, (0.5, 0.5), (0.5, 0.26))
+    c.line("dark", 0.06, (0.5, 0.5), (0.66, 0.58))
 
 
 def lamp(c: Canvas, state: str) -> None:

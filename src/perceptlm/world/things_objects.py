@@ -87,9 +87,9 @@ def cup(c: Canvas, state: str) -> None:
     """A cup cut open to show whether it is full or empty, with a handle."""
     c.arc("body", 0.1, 0.78, 0.56, 0.22, -90, 90)
     c.polygon("body", (0.04, 0.26), (0.78, 0.26), (0.7, 0.98), (0.12, 0.98))
-    c.polygon("light", (0.14, 0.26), (0.68, 0.26), (0.63, 0.84), (0.19, 0.84))
+    c.polygon("light", (0.18, 0.26), (0.64, 0.26), (0.59, 0.74), (0.23, 0.74))
     if state == "full":
-        c.polygon("dark", (0.15, 0.36), (0.67, 0.36), (0.63, 0.84), (0.19, 0.84))
+        c.polygon("dark", (0.19, 0.36), (0.63, 0.36), (0.59, 0.74), (0.23, 0.74))
         c.line("grey", 0.06, (0.3, 0.18), (0.36, 0.02))
         c.line("grey", 0.06, (0.52, 0.18), (0.58, 0.02))
 
@@ -246,16 +246,17 @@ def mask(c: Canvas, state: str) -> None:
 
 
 def robot(c: Canvas, state: str) -> None:
-    """A robot with antenna and arms and a happy or sad face."""
+    """A robot with antenna and arms: happy with its arms up, or sad with its arms down."""
     c.line("dark", 0.04, (0.5, 0.14), (0.5, 0.02))
     c.disc("shade", 0.5, 0.02, 0.06)
     c.box("body", 0.16, 0.12, 0.84, 0.64, 0.05)
     c.box("shade", 0.24, 0.66, 0.76, 0.94)
-    c.box("grey", 0.06, 0.66, 0.2, 0.88, 0.04)
-    c.box("grey", 0.8, 0.66, 0.94, 0.88, 0.04)
+    hand = 0.1 if state == "happy" else 0.9
+    for side in (-1, 1):
+        c.line("grey", 0.11, (0.5 + side * 0.26, 0.74), (0.5 + side * 0.44, 0.68), (0.5 + side * 0.46, hand))
     c.box("dark", 0.28, 0.92, 0.44, 1.0)
     c.box("dark", 0.56, 0.92, 0.72, 1.0)
-    _face(c, state, 0.36, 0.17)
+    _face(c, state, 0.36, 0.19)
 
 
 def _face(c: Canvas, state: str, y: float, size: float) -> None:

@@ -49,7 +49,7 @@ class Track:
         width, height = now.mask.shape[1] / 2, now.mask.shape[0] / 2
         turned = (self.angle != self.angle[0])[:, None]
         base = np.where(turned, max(width, height), np.array([[width, height]]))
-        return base * (self.scale / self.scale[0])[:, None]
+        return np.asarray(base * (self.scale / self.scale[0])[:, None])
 
     def walk(self, start: int, steps: Floats) -> None:
         """Add `steps` (n, 2), relative to the place in frame `start`, to frames start..; then stay at the last."""

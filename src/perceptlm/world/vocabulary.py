@@ -35,9 +35,11 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Every kind of thing, with the states it can change between (none for most)."""
 
 FACING_KINDS: frozenset[str] = frozenset(
-    ("fish", "cat", "bird", "duck", "snail", "turtle", "mouse", "car", "truck", "plane", "rocket", "boat", "train")
-    + ("arrow", "carrot", "hammer")
-)
+    {
+        "fish", "cat", "bird", "duck", "snail", "turtle", "mouse", "car", "truck", "plane", "rocket", "boat", "train",
+        "arrow", "carrot", "hammer",
+    }
+)  # fmt: skip
 """Kinds with a front, drawn to the right: only these can turn to face a direction."""
 
 LABELLED_KINDS: tuple[str, ...] = ("sign", "card", "flag", "box")
@@ -64,7 +66,7 @@ COLOURS: dict[str, RGB] = {
 
 PATTERNS: tuple[str, ...] = ("plain", "striped", "dotted", "checked")
 
-SIZES: dict[SizeName, int] = {"small": 18, "medium": 26, "large": 36}
+SIZES: dict[SizeName, int] = {"small": 20, "medium": 27, "large": 36}
 """Longest side of a thing in pixels, in a picture whose shorter side is 96."""
 
 LABELS: tuple[str, ...] = (
