@@ -19,7 +19,7 @@ from perceptlm.schema import ChoiceAnswer, Sample, TextAnswer
 from perceptlm.world.samples import samples_of_split
 
 NUM_FEATURES = 1 << 15
-NUM_TRAIN, NUM_BENCHMARK, NUM_FOLDS = 400, 320, 4
+NUM_TRAIN, NUM_BENCHMARK, NUM_FOLDS = 300, 280, 4
 OPEN_TASKS = ("video_qa", "image_qa", "counting", "text_reading", "sgqa")
 
 

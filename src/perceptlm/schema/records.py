@@ -103,7 +103,7 @@ class Fact(Config):
     """One checkable claim of an answer: in the `event`-th event told, `slot` has `value`.
 
     Slots: kind, colour, pattern, size (of the subject), action, direction, count, object (kind of the second
-    thing), value (new colour or state), place, text, order.
+    thing), object_colour, value (new colour or state), place, text, order (the part of the video).
     """
 
     slot: str
