@@ -1,7 +1,7 @@
 # Every target installs first what it needs, into .venv; nothing else on the machine is touched.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo test test-slow check test-media lock clean
+.PHONY: help install install-runtime demo test test-slow check test-media docs lock clean
 BIN := .venv/bin
 
 help: ## show this
@@ -31,6 +31,9 @@ check: install ## style, types, import rules, file sizes
 
 test-media: install
 	@$(BIN)/python tools/fetch_test_media.py
+
+docs: install ## write docs/life-of-a-sample.md anew
+	@$(BIN)/python tools/make_docs.py
 
 lock: ## renew requirements/lock*.txt from pyproject.toml
 	@test -x build/lock/bin/python || python3 -m venv build/lock

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +162,7 @@ def test_a_damaged_request_counts_as_other_work(tmp_path, damage):
     partial = partial_path(tmp_path / "toy")
     partial.mkdir()
     (partial / artifact.REQUEST).write_bytes(damage)
+    (partial / "half.txt").write_text("an hour of work")
     with pytest.raises(ArtifactError, match="unfinished work"):
         make(tmp_path / "toy")
 
@@ -381,3 +383,30 @@ def test_an_atomic_write_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch
         artifact.write_atomic(path, b"new")
     assert [item.name for item in tmp_path.iterdir()] == ["x"]
     assert path.read_bytes() == b"old"
+
+
+def test_unfinished_work_without_any_file_stands_in_nobodys_way(tmp_path):
+    def fail(partial):
+        (partial / "empty").mkdir()
+        raise ValueError("bad input")
+
+    with pytest.raises(ValueError, match="bad input"):
+        build(tmp_path / "toy", kind="toy", recipe={"a": 1}, make=fail)
+    assert partial_path(tmp_path / "toy").exists()
+    build(tmp_path / "toy", kind="toy", recipe={"a": 2}, make=lambda partial: None)
+    assert read_manifest(tmp_path / "toy").recipe == {"a": 2}
+
+
+@pytest.mark.parametrize("name", [".", "..", "toy/.."])
+def test_a_directory_without_a_name_of_its_own_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArtifactError, match="cannot be replaced"):
+        build(Path(name), kind="toy", recipe={}, make=lambda partial: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_artifact_of_another_kind_is_named_with_what_is_needed(tmp_path):
+    made = build(tmp_path / "toy", kind="toy", recipe={}, make=lambda partial: None)
+    assert artifact.require_kind(made, "other", "toy").kind == "toy"
+    with pytest.raises(ArtifactError, match="toy: an artifact of kind 'toy', but a 'world' or 'eval' is needed here"):
+        artifact.require_kind(made, "world", "eval")

@@ -112,7 +112,7 @@ def build(
                     hint="choose another directory, remove this one, or pass --overwrite",
                 )
         if partial.exists() and not _is_unfinished_work_of(partial, request):
-            if not overwrite:
+            if not overwrite and not _holds_nothing(partial):
                 raise ArtifactError(
                     f"{partial} holds unfinished work of another recipe, seed or input",
                     hint="remove it, choose another directory, or pass --overwrite",
@@ -127,7 +127,9 @@ def build(
 
 
 def partial_path(out: Path) -> Path:
-    """Return where `out` is built before it is published."""
+    """Return where `out` is built before it is published; ArtifactError if `out` ends in no name of its own."""
+    if out.name in ("", ".."):
+        raise ArtifactError(f"{out}: cannot be replaced by an artifact", hint="name a new directory")
     return out.with_name(out.name + ".partial")
 
 
@@ -199,8 +201,13 @@ def _is_unfinished_work_of(partial: Path, request: Mapping[str, Any]) -> bool:
     for name in (REQUEST, MANIFEST):
         if (partial / name).is_file():
             return _recorded_identity(partial / name) == _identity(request)
-    # Nothing but an empty directory, or one killed before the request was written: nothing to lose.
-    return all(path.name.endswith(TEMPORARY_SUFFIX) for path in partial.iterdir())
+    return False
+
+
+def _holds_nothing(partial: Path) -> bool:
+    """Say whether a build left no file but its request, so that nothing is lost by building something else there."""
+    files = (path for path in partial.rglob("*") if not path.is_dir() or path.is_symlink())
+    return all(path.name.endswith(TEMPORARY_SUFFIX) or path == partial / REQUEST for path in files)
 
 
 def _recorded_identity(path: Path) -> tuple[Any, ...] | None:
@@ -235,6 +242,15 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ArtifactError(f"{path}: {describe_validation_error(error, Manifest)}") from error
+
+
+def require_kind(directory: Path, *kinds: str) -> Manifest:
+    """Read a manifest; raise ArtifactError if the artifact is of none of `kinds`."""
+    manifest = read_manifest(directory)
+    if manifest.kind not in kinds:
+        wanted = " or ".join(f"'{kind}'" for kind in kinds)
+        raise ArtifactError(f"{directory}: an artifact of kind '{manifest.kind}', but a {wanted} is needed here")
+    return manifest
 
 
 def list_files(directory: Path) -> list[str]:

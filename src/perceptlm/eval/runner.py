@@ -18,7 +18,7 @@ from perceptlm import artifact
 from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult
 from perceptlm.config import Config
 from perceptlm.data.sample_set import SampleSet
-from perceptlm.errors import ArtifactError, ClientError, DataError, UsageError
+from perceptlm.errors import ClientError, DataError, UsageError
 from perceptlm.eval.baselines import TrainingAnswers, text_baselines
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.judges.procedural import JUDGE_NAME
@@ -66,9 +66,7 @@ def evaluate(
     artifacts the clients were loaded from, for the manifest. Raises UsageError for variants without a client,
     ArtifactError for a dataset of another kind, ClientError when too many requests fail.
     """
-    kind = artifact.read_manifest(dataset).kind
-    if kind != "world":
-        raise ArtifactError(f"{dataset}: an artifact of kind '{kind}', but an evaluation needs a 'world'")
+    artifact.require_kind(dataset, "world")
     if ("trained_blind" in settings.variants) != (blind_client is not None):
         raise UsageError("the variant 'trained_blind' needs a model trained without pixels, and only it does")
     recipe: dict[str, Any] = {"settings": settings.to_dict(), "model": client.identity.to_dict()}

@@ -83,7 +83,8 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read: {error}", path=path, hint="give a model or processor directory") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"cannot be read: {reason}", path=path, hint="give a model or processor directory") from error
 
 
 def _pixel_fields(tile_size: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from perceptlm.config import Config
-from perceptlm.eval.settings import EvalSettings
+from perceptlm.eval.settings import EvalSettings, TokenLimits
 from perceptlm.train.configuration import Part, ProcessorRecipe, ScheduleConfig, StageConfig
 from perceptlm.world.settings import WorldSettings
 
@@ -38,20 +38,28 @@ def demo() -> DemoRecipe:
 
 
 def smoke() -> DemoRecipe:
-    """Return the chain at the size of a test: a few clips, a few steps."""
-    stages = (_warmup(num_steps=4), _midtrain(num_steps=4), _sft(num_steps=6))
+    """Return the chain at the size of a test: a few clips, a few steps, answers of a few tokens."""
+    stages = (_warmup(num_steps=3), _midtrain(num_steps=3), _sft(num_steps=3))
     return DemoRecipe(
         world=WorldSettings(
-            num_clips=12,
+            num_clips=16,
             num_validation_clips=2,
-            num_benchmark_clips=8,
-            num_images=12,
+            # Fewer benchmark clips may hold just one for SGQA, and then there is no other clip to show blindly.
+            num_benchmark_clips=24,
+            num_images=24,
             num_validation_images=2,
             num_benchmark_images=4,
         ),
         processor=_processor(vocab_size=512),
-        stages=tuple(stage.model_copy(update={"num_groups": 2, "checkpoint_every": 2}) for stage in stages),
-        evaluation=EvalSettings(num_frames=8, limit=4),
+        stages=tuple(stage.model_copy(update={"num_groups": 2, "checkpoint_every": 1}) for stage in stages),
+        # Few answers, and short: a model that has learned nothing never stops by itself.
+        evaluation=EvalSettings(
+            num_frames=8,
+            limit=2,
+            max_new_tokens=TokenLimits(fgqa=4, sgqa=4, rcap=8, rtloc=8, rdcap=8, image=8),
+            num_resamples=200,
+            num_samples_per_chunk=8,
+        ),
     )
 
 

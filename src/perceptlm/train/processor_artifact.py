@@ -33,6 +33,7 @@ def make_processor(out: Path, recipe: ProcessorRecipe, *, world: Path, overwrite
         tokenizer = train_tokenizer(training_texts(world, recipe.num_frames), recipe.vocab_size)
         Processor(config, tokenizer).save(partial)
 
+    artifact.require_kind(world, "world")
     return artifact.build(
         out, kind=KIND, recipe=recipe.to_dict(), make=make, inputs={"world": world}, overwrite=overwrite
     )

@@ -59,6 +59,8 @@ def train_stage(
                 processor.config.max_tokens,
             )
 
+    artifact.require_kind(world, "world")
+    artifact.require_kind(start, KIND, "processor")
     return artifact.build(
         out,
         kind=KIND,

@@ -43,7 +43,7 @@ def reproduce(directory: Path, *, work: Path | None = None, keep: bool = False) 
     if manifest.kind not in REBUILD:
         known = ", ".join(sorted(REBUILD))
         raise ArtifactError(f"{directory}: cannot reproduce an artifact of kind '{manifest.kind}' (known: {known})")
-    work = work or directory.with_name(directory.name + ".reproduced")
+    work = work or directory.resolve().with_name(directory.resolve().name + ".reproduced")
     if work.exists():
         if not (work / MANIFEST).is_file():
             raise ArtifactError(f"{work} stands in the way", hint="remove it or choose another --work directory")

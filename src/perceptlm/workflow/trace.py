@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from perceptlm.artifact import read_manifest, write_atomic
+from perceptlm.artifact import read_manifest, require_kind, write_atomic
 from perceptlm.batch import IGNORED_TARGET, Batch, Example
 from perceptlm.clients import GenerationRequest, MediaInput
 from perceptlm.data.sample_set import SampleSet
@@ -61,6 +61,7 @@ def find_sample(world: Path, sample_id: str | None) -> Sample:
 
 def trace(out: Path, *, world: Path, model: Path, sample_id: str | None = None) -> Path:
     """Follow one Sample through the chain; write the files of every step and `life.md` into `out`."""
+    require_kind(world, "world")
     sample = find_sample(world, sample_id)
     loaded = load(model)
     out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,48 @@
+"""Every command explains itself, and with --json prints one JSON value to stdout and nothing else."""
+
+import json
+
+import pytest
+
+from perceptlm.cli.main import NOUNS, load_command, run
+
+
+def verbs():
+    """Return every command with its verbs, as argument lists."""
+    found = []
+    for noun in NOUNS:
+        found += [[noun, verb] for verb in getattr(load_command(noun), "commands", {})] or [[noun]]
+    return found
+
+
+@pytest.mark.parametrize("command", verbs(), ids=" ".join)
+def test_help_names_every_option(command, capsys):
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    target = load_command(command[0])
+    if len(command) == 2:
+        target = target.commands[command[1]]
+    for parameter in target.params:
+        if parameter.param_type_name == "option":
+            assert parameter.opts[0] in shown
+    assert "--json" in shown
+
+
+@pytest.mark.parametrize("command", verbs(), ids=" ".join)
+def test_json(demo, traced, tmp_path, capsys, command):
+    world, processor, out = demo / "world", demo / "processor", tmp_path / "out"
+    arguments = {
+        "demo": ["--smoke", "--out", demo],
+        "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
+        "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],
+        "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
+                        "--out", demo / "warmup"],
+        "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],
+        "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
+        "trace": ["--data", world, "--model", demo / "sft", "--out", out],
+        "verify": [demo],
+        "reproduce": [processor, "--work", out],
+        "info": [],
+    }[" ".join(command)]  # fmt: skip
+    assert run([*command, *map(str, arguments), "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
