@@ -102,8 +102,8 @@ def test_a_stage_without_weights_or_preset_is_refused(
     tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
 ) -> None:
     for update, message in (({"preset": None}, "names no preset"), ({"preset": "huge"}, "unknown preset 'huge'")):
+        config = stage.model_copy(update=update)
         with pytest.raises(ConfigError, match=message):
-            config = stage.model_copy(update=update)
             train_stage(tmp_path / "x", config, world=toy_world, start=toy_processor, seed=1, overwrite=True)
 
 

@@ -42,6 +42,9 @@ NOUNS: dict[str, Noun] = {
 
 def main() -> None:
     """Run `plm` with the arguments of the process, and exit."""
+    # Threads that wait for work must sleep: by default they spin, and take the cores from the thread that decodes the
+    # next batch. It must be set before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(sys.argv[1:]))
 
 

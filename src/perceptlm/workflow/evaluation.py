@@ -1,4 +1,7 @@
-"""Evaluating a model directory of ours: loading what `eval` only knows as a client, under a fixed thread count."""
+"""Evaluating a model directory of ours: loading what `eval` only knows as a client, under a fixed thread count.
+
+Weights are loaded in bf16, the precision of training's matrix products, in which answers come faster.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def evaluate_local(
     device = best_device().type
     with deterministic(NUM_THREADS):
         clients = [
-            LocalClient(load(path, device=device), batch_size=settings.num_samples_per_chunk)
+            LocalClient(load(path, device=device, dtype="bfloat16"), batch_size=settings.num_samples_per_chunk)
             for path in (model, blind)
             if path is not None
         ]
