@@ -67,7 +67,7 @@ def stage(
     known = {config.name: config for config in demo().stages}
     if name not in known:
         raise UsageError(f"there is no stage '{name}'", hint=f"stages: {', '.join(known)}")
-    config = load_yaml(StageConfig, recipe) if recipe else known[name]  # type: ignore[index]
+    config = load_yaml(StageConfig, recipe) if recipe else known[name]
     config = override(config, overrides or [])
     if dry_run:
         typer.echo(dump_yaml(config), nl=False)
