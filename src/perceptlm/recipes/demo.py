@@ -24,15 +24,15 @@ def demo() -> DemoRecipe:
     """Return the recipe of `plm demo`."""
     return DemoRecipe(
         world=WorldSettings(
-            num_clips=1200,
+            num_clips=800,
             num_validation_clips=40,
             num_benchmark_clips=200,
-            num_images=9000,
+            num_images=8000,
             num_validation_images=40,
             num_benchmark_images=200,
         ),
         processor=_processor(vocab_size=1024),
-        stages=(_warmup(num_steps=320), _midtrain(num_steps=120), _sft(num_steps=300)),
+        stages=(_warmup(num_steps=250), _midtrain(num_steps=70), _sft(num_steps=180)),
         evaluation=EvalSettings(num_frames=8, limit=200, num_samples_per_chunk=64),
     )
 
