@@ -37,12 +37,12 @@ def test_activations_keep_their_size():
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         tokens = model.encode(torch.rand(4, 3, 64, 64, generator=random) * 2 - 1)
-        hidden = model.decoder.norm(torch.randn(100, 256, generator=random))
+        hidden = model.decoder.norm(torch.randn(100, model.config.decoder.width, generator=random))
         logits = model.decoder.logits(hidden)
     assert 0.1 < float(tokens.std()) < 1.5
     assert 0.8 < float(logits.std()) < 1.2
     deviation = float(model.decoder.blocks[0].gate_up.weight.detach().std())
-    assert abs(deviation * 256**0.5 - 1) < 0.02
+    assert abs(deviation * model.config.decoder.width**0.5 - 1) < 0.02
 
 
 def test_projector_is_truncated(small_config):
