@@ -33,7 +33,7 @@ def demo() -> DemoRecipe:
         ),
         processor=_processor(vocab_size=1024),
         stages=(_warmup(num_steps=250), _midtrain(num_steps=70), _sft(num_steps=180)),
-        evaluation=EvalSettings(num_frames=8, limit=200, num_samples_per_chunk=64),
+        evaluation=EvalSettings(num_frames=8, limit=400, num_samples_per_chunk=64),
     )
 
 
