@@ -270,6 +270,6 @@ def test_a_damaged_directory_is_named(processor: Processor, tmp_path: Path) -> N
 
 
 def test_importing_loads_no_torch() -> None:
-    modules = "perceptlm.preprocess.processor, perceptlm.data.mixture, perceptlm.data.pictures"
+    modules = "perceptlm.preprocess.processor, perceptlm.data.mixture, perceptlm.media.pictures"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

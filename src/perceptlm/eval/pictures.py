@@ -1,7 +1,7 @@
 """What a model is shown with a question: the right pictures, black ones, or those of another clip.
 
 The last two are controls: a model that scores as well without the right pictures has not looked. This module reads
-media through `data.pictures` and knows no metric.
+media through `media.pictures` and knows no metric.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from perceptlm.clients import MediaInput
-from perceptlm.data.pictures import load_pictures, pictures_key
 from perceptlm.errors import UsageError
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import Question
 from perceptlm.eval.settings import RowName
+from perceptlm.media.pictures import load_pictures, pictures_key
 from perceptlm.schema import Sample
 from perceptlm.seeding import generator
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from perceptlm import artifact
 from perceptlm.log import console
 from perceptlm.recipes.demo import DemoRecipe
-from perceptlm.train.configuration import StageConfig
 from perceptlm.train.processor_artifact import make_processor
 from perceptlm.train.stage import train_stage
 from perceptlm.workflow.demo_report import SUMMARY, write_report, write_summary
@@ -36,19 +35,12 @@ def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = Fals
             world = make_world(folder / "world", recipe.world, seed)
         with clock.measure("processor"):
             processor = make_processor(folder / "processor", recipe.processor, world=world)
-        for stage in recipe.stages:
-            with clock.measure(stage.name):
-                train_stage(folder / stage.name, stage, world=world, start=_start(folder, stage, recipe), seed=seed)
-        for stage in recipe.stages:
-            blind = stage.model_copy(update={"blind": True})
-            with clock.measure(f"{stage.name} without pixels"):
-                train_stage(
-                    folder / BLIND_FOLDER / stage.name,
-                    blind,
-                    world=world,
-                    start=_start(folder / BLIND_FOLDER, stage, recipe, processor),
-                    seed=seed,
-                )
+        for blind, place in ((False, folder), (True, folder / BLIND_FOLDER)):
+            start = processor
+            for stage in recipe.stages:
+                with clock.measure(f"{stage.name} without pixels" if blind else stage.name):
+                    config = stage.model_copy(update={"blind": blind})
+                    start = train_stage(place / stage.name, config, world=world, start=start, seed=seed)
         with clock.measure("evaluation"):
             last = recipe.stages[-1].name
             evaluate_local(
@@ -71,13 +63,6 @@ def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = Fals
         beside=(SUMMARY,),
         overwrite=overwrite,
     )
-
-
-def _start(folder: Path, stage: StageConfig, recipe: DemoRecipe, processor: Path | None = None) -> Path:
-    """Return what a stage starts from: the stage before it, or the processor."""
-    names = [other.name for other in recipe.stages]
-    position = names.index(stage.name)
-    return folder / names[position - 1] if position else processor or folder / "processor"
 
 
 @dataclass

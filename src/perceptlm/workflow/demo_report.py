@@ -23,7 +23,6 @@ from perceptlm.log import console
 from perceptlm.media.contact_sheet import contact_sheet
 from perceptlm.media.pictures import load_pictures
 from perceptlm.recipes.demo import DemoRecipe
-from perceptlm.report.curves import line_chart, smooth
 from perceptlm.report.embed import embed_jpeg, embed_svg
 from perceptlm.report.page import (
     Cards,
@@ -40,7 +39,7 @@ from perceptlm.report.page import (
 )
 from perceptlm.report.table import ScoreRow, terminal_table
 from perceptlm.schema import Sample
-from perceptlm.train.curves import mean_of_ends, read_losses
+from perceptlm.train.curves import draw_loss_curve, mean_of_ends, read_losses
 from perceptlm.train.trainer import METRICS, THROUGHPUT
 
 REPORT, SUMMARY = "report.html", "summary.json"
@@ -141,8 +140,7 @@ def _notes(scores: Mapping[str, Any]) -> Notes:
 def _curves(folder: Path, recipe: DemoRecipe) -> Gallery:
     pictures = []
     for stage in recipe.stages:
-        series = {task: (x, smooth(y)) for task, (x, y) in read_losses(folder / stage.name / METRICS).items()}
-        svg = line_chart(series, title=stage.name, xlabel="step", ylabel="loss per supervised token", log_y=True)
+        svg = draw_loss_curve(folder / stage.name / METRICS, f"{stage.name}: loss per supervised token")
         pictures.append(embed_svg(svg, alt=f"Loss by task over the steps of {stage.name}", caption=stage.name))
     return Gallery(heading="Loss over the three stages", pictures=pictures)
 
