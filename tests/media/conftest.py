@@ -45,7 +45,9 @@ def encode(tmp_path: Path) -> Encode:
     ) -> Path:
         path = tmp_path / name
         with av.open(str(path), "w", options=container_options or {}) as container:
-            stream = container.add_stream(codec, rate=25, options=options or {})
+            # x264's macroblock tree is not repeatable, and some tests compare two encodings of the same frames.
+            repeatable = {"x264-params": "mbtree=0"} if codec == "libx264" else {}
+            stream = container.add_stream(codec, rate=25, options=repeatable | (options or {}))
             stream.width, stream.height = size
             stream.pix_fmt = pixel_format
             stream.gop_size = gop
