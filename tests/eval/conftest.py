@@ -11,6 +11,7 @@ import pytest
 
 from perceptlm import artifact
 from perceptlm.clients import GenerationRequest, GenerationResult, ModelIdentity
+from perceptlm.eval.outcomes import Row
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.media.image import write_png
 from perceptlm.media.write_video import write_video
@@ -93,6 +94,45 @@ def make_sample() -> Callable[..., Sample]:
 @pytest.fixture(scope="session")
 def clip_samples() -> Callable[[int, str], list[Sample]]:
     return samples_of_clip
+
+
+def build_row(
+    row: str,
+    clip: int,
+    *,
+    score: float | None,
+    part: int = 0,
+    number: int = 0,
+    degenerate: bool = False,
+    **more: object,
+) -> Row:
+    """Return one line of `rows.jsonl`; `part` numbers the questions of an FGQA group."""
+    outcome = (
+        {"outcome": "value", "score": score} if score is not None else {"outcome": "unscored", "reason": "no facts"}
+    )
+    values = {
+        "id": f"{row}-{clip}-{number}-{part}",
+        "row": row,
+        "task": row,
+        "variant": "own",
+        "prompt": f"Question {clip}?",
+        "prediction": "Perhaps.",
+        "finish_reason": "stop",
+        "reference": "Surely.",
+        "score": {**outcome, "degenerate": degenerate},
+        "num_frames": 8,
+        "template": row,
+        "dimension": "what",
+        "cluster": f"clip-{clip}",
+        "group": f"{row}-{clip}-{number}" if row == "fgqa" else None,
+        "attributes": {},
+    }
+    return Row.model_validate({**values, **more})
+
+
+@pytest.fixture(scope="session")
+def make_row() -> Callable[..., Row]:
+    return build_row
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,11 @@ def test_dry_run_counts_the_requests(tiny_world: Path, tmp_path: Path, capsys: p
     out = tmp_path / "out"
     options = ["--data", str(tiny_world), "--out", str(out), *SERVER, "--num-frames", "8", "--limit", "3", "--dry-run"]
     assert run(["eval", "run", *options]) == 0
-    assert "54 requests" in capsys.readouterr().out
+    assert "72 requests" in capsys.readouterr().out
     assert run(["eval", "run", *options, "--json", "--variants", "own"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert plan["num_requests"] == 18
-    assert plan["questions"]["fgqa"] == 3
+    assert plan["num_requests"] == 24
+    assert plan["questions"]["fgqa"] == 9
     assert not out.exists()
 
 

@@ -44,12 +44,20 @@ def test_every_benchmark_task_and_images_make_a_row(samples: list[Sample]) -> No
     assert not any(question.sample.task == "video_caption" for question in questions)
 
 
-def test_a_limit_never_cuts_a_group(samples: list[Sample]) -> None:
+def test_a_limit_counts_items_and_never_cuts_a_group(samples: list[Sample]) -> None:
     questions = first_questions(make_questions(samples, 8), 4)
     groups = [question.unit for question in questions if question.row == "fgqa"]
-    assert len(groups) == 6
-    assert len(set(groups)) == 2
-    assert sum(question.row == "sgqa" for question in questions) == 4
+    assert len(groups) == 12
+    assert list(dict.fromkeys(groups)) == [f"benchmark-{clip}" for clip in range(4)]
+    for row in ("sgqa", "rcap", "rtloc", "rdcap", "image"):
+        assert sum(question.row == row for question in questions) == 4
+
+
+def test_a_group_that_is_scattered_is_kept_whole(samples: list[Sample]) -> None:
+    fgqa = [question for question in make_questions(samples, 8) if question.row == "fgqa"]
+    scattered = sorted(fgqa, key=lambda question: question.sample.id[-1])
+    kept = first_questions(scattered, 2)
+    assert sorted(question.unit for question in kept) == ["benchmark-0"] * 3 + ["benchmark-1"] * 3
 
 
 def test_a_sample_about_two_videos_is_refused(make_sample: Callable[..., Sample]) -> None:
@@ -70,6 +78,36 @@ def test_other_pictures_are_a_derangement_of_clips(samples: list[Sample]) -> Non
     assert sorted(shown) == sorted({q.sample.cluster for q in questions if q.row == "rcap"})
     assert others == other_samples(questions, seed=3)
     assert others != other_samples(questions, seed=4)
+
+
+def test_the_other_clip_is_the_next_one_asked_about(tiny_world: Path, samples: list[Sample]) -> None:
+    questions = make_questions(samples, 8)
+    source = PictureSource(tiny_world, questions, num_frames=8, seed=3)
+    ordered = source.in_order(questions)
+    assert sorted(q.sample.id for q in ordered) == sorted(q.sample.id for q in questions)
+    assert [q.sample.id for q in source.in_order(questions[::-1])] != [q.sample.id for q in ordered]
+    for kind in ("clip", "image"):
+        circle = list(dict.fromkeys(q.sample.cluster for q in ordered if q.sample.cluster.startswith(kind)))
+        assert len(circle) == 5
+        others = other_samples(questions, seed=3)
+        for question in ordered:
+            if question.sample.cluster in circle:
+                place = circle.index(question.sample.cluster)
+                assert others[question.sample.id].cluster == circle[(place + 1) % 5]
+    # Those with a red box and those without stand together.
+    shown = [(q.sample.cluster, bool(q.sample.regions)) for q in ordered]
+    assert len(set(shown)) == len([pair for pair in zip(shown, [None, *shown], strict=False) if pair[0] != pair[1]])
+
+
+def test_equal_pictures_are_one_object(tiny_world: Path, samples: list[Sample]) -> None:
+    questions = make_questions(samples, 8)
+    source = PictureSource(tiny_world, questions, num_frames=8, seed=0)
+    by_row = {question.row: question for question in questions if question.sample.cluster == "clip-0"}
+    for variant in ("own", "zero"):
+        (first,), (second,) = (source.media(by_row[row], variant) for row in ("fgqa", "sgqa"))  # type: ignore[arg-type]
+        assert first is second
+    (boxed,), (plain,) = (source.media(by_row[row], "own") for row in ("rcap", "fgqa"))
+    assert boxed is not plain
 
 
 def test_controls_have_the_shape_of_the_real_pictures(tiny_world: Path, samples: list[Sample]) -> None:

@@ -13,6 +13,7 @@ from perceptlm import artifact
 from perceptlm.clients import GenerationRequest
 from perceptlm.config import ConfigError, parse
 from perceptlm.errors import ArtifactError, ClientError, DataError, UsageError
+from perceptlm.eval.breakdown import read_breakdown
 from perceptlm.eval.questions import make_questions
 from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import EvalSettings
@@ -89,7 +90,19 @@ def test_rows_hold_everything_needed_to_check_a_score(published: Path, reference
     assert first["template"] == "fgqa/plain"
     assert first["score"]["parsed"] == 0
     assert artifact.verify(published) == []
-    assert sorted(artifact.list_files(published)) == ["rows.jsonl", "scores.json"]
+    assert sorted(artifact.list_files(published)) == ["breakdown.json", "rows.jsonl", "scores.json"]
+
+
+def test_the_breakdown_adds_up_to_the_scores(published: Path) -> None:
+    tasks = scores_of(published)["tasks"]
+    slices = read_breakdown(published)
+    assert {item.row for item in slices} == set(ROWS)
+    for name in ROWS:
+        of_row = [item for item in slices if item.row == name and item.by == "dimension"]
+        assert sum(item.n for item in of_row) == tasks[name]["n"]
+        assert [item.score for item in of_row] == [tasks[name]["score"]]
+        assert [item.constant for item in of_row] == [pytest.approx(tasks[name]["baselines"]["constant"]["score"])]
+        assert [item.blind for item in of_row] == [0.0]
 
 
 @pytest.mark.parametrize("die_after", [0, 1, 20, 60, 134])
@@ -105,7 +118,7 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(
         file.write(b'{"id":"torn')
     client.die_after = None
     evaluate(client, tiny_world, tmp_path / "out", SETTINGS)
-    for name in ("rows.jsonl", "scores.json"):
+    for name in ("rows.jsonl", "scores.json", "breakdown.json"):
         assert (tmp_path / "out" / name).read_bytes() == (published / name).read_bytes()
     assert artifact.read_manifest(tmp_path / "out").digest == artifact.read_manifest(published).digest
     assert len(client.asked) <= 135 + SETTINGS.num_samples_per_chunk

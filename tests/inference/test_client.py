@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,38 @@ def test_shared_pictures_are_encoded_once(loaded, monkeypatch):
     monkeypatch.setattr(PerceptionLM, "encode", lambda self, p: sizes.append(len(p)) or encode(self, p))
     list(LocalClient(loaded, batch_size=2).generate([request(k, clip=k % 2) for k in range(6)]))
     assert sizes == [4, 4]
+
+
+def test_prefixes_are_read_once_over_calls_and_answers_stay_the_same(loaded, requests, monkeypatch):
+    expected = [result for r in requests for result in LocalClient(loaded).generate([r])]
+    reads = []
+    read = LocalClient._read
+    monkeypatch.setattr(LocalClient, "_read", lambda self, example: reads.append(example) or read(self, example))
+    client = LocalClient(loaded, batch_size=3)
+    for _ in range(2):
+        assert list(client.generate(requests)) == expected
+    assert len(reads) == 5
+    # Equal pictures in other objects are recognised; another number of frames, or another system text, is not equal.
+    again = [request(8, clip=0), request(9, clip=0, num_frames=3)]
+    system = Turn(role="system", text="Speak.")
+    again.append(replace(requests[0], turns=(system, *requests[0].turns)))
+    list(client.generate(again))
+    assert len(reads) == 7
+
+
+def test_little_memory_for_prefixes_changes_no_answer(loaded, requests, monkeypatch):
+    expected = list(LocalClient(loaded).generate(requests))
+    monkeypatch.setattr("perceptlm.inference.client._PREFIX_BYTES", 1)
+    assert list(LocalClient(loaded).generate(requests * 2)) == expected * 2
+
+
+def test_a_shared_prefix_does_not_hide_a_question_that_is_too_long_or_no_conversation(loaded):
+    client = LocalClient(loaded)
+    list(client.generate([request(0)]))
+    answer_first = replace(request(2), turns=(Turn(role="assistant", text="Hello."),))
+    long, wrong = client.generate([request(1, text="circle " * 900), answer_first])
+    assert "but a prompt has 1 to 400" in long.error
+    assert "end with the user" in wrong.error
 
 
 def test_blind_answers_do_not_depend_on_the_pictures(loaded):

@@ -44,3 +44,15 @@ def test_a_model_without_a_manifest_is_named_by_its_weights(demo, tmp_path):
 def test_data_of_another_kind_is_refused(demo, tmp_path):
     with pytest.raises(ArtifactError, match="kind 'processor', but a 'world' is needed"):
         evaluate_local(tmp_path / "eval", SETTINGS, data=demo / "processor", model=demo / "sft")
+
+
+def test_the_blind_model_is_shown_the_grey_it_was_trained_on(demo, tmp_path, monkeypatch):
+    clients = {}
+    monkeypatch.setattr(
+        "perceptlm.workflow.evaluation.evaluate",
+        lambda client, *_, blind_client, **__: clients.update(model=client.identity, blind=blind_client.identity),
+    )
+    evaluate_local(tmp_path / "eval", SETTINGS, data=demo / "world", model=demo / "sft", blind=demo / "blind" / "sft")
+    assert clients["model"].name == "sft"
+    assert clients["blind"].name == "sft+blind-zero"
+    assert clients["blind"].revision == read_manifest(demo / "blind" / "sft").digest

@@ -36,14 +36,14 @@ def run(
     num_frames: Annotated[
         int | None, typer.Option("--num-frames", min=1, help="Frames per video [default: the model's own, or 32].")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first N of each row.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first N items of a row.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Questions asked together.")] = 32,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Root of every random choice.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another evaluation there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores.json.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")] = False,
 ) -> None:
-    """Ask every benchmark question, score the answers, and publish rows.jsonl and scores.json."""
+    """Ask every benchmark question, score the answers, and publish rows, scores and their breakdown."""
     from perceptlm.config import parse
     from perceptlm.errors import UsageError
     from perceptlm.eval.settings import EvalSettings

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from perceptlm.eval.benchmarks.plm_videobench.metrics import mean_recall, multi_binary_chance, temporal_iou
+from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
 from perceptlm.eval.outcomes import Score
 from perceptlm.eval.questions import Question
 from perceptlm.eval.scoring import score_answer
 from perceptlm.eval.settings import EvalSettings, RowName
-from perceptlm.eval.summary import make_units, mean_score
+from perceptlm.eval.summary import Unit, make_units, mean_score
 from perceptlm.schema import ChoiceAnswer, SpanAnswer
 from perceptlm.seeding import generator
 
@@ -37,9 +38,13 @@ _RANDOM_ANSWER = f"mean over {NUM_DRAWS} answers drawn from training questions o
 
 
 class TrainingAnswers:
-    """Training questions by row and template; questions of an unseen template fall back on their whole row."""
+    """Training questions by row and template; questions of an unseen template fall back on their whole row.
+
+    `constants` holds the best constant answers found so far, by row, template and profile.
+    """
 
     def __init__(self, questions: Sequence[Question], *, seed: int) -> None:
+        self.constants: dict[tuple[RowName, str, Profile], str] = {}
         self._seed = seed
         self._pools: dict[tuple[RowName, str], list[Question]] = defaultdict(list)
         for question in questions:
@@ -74,35 +79,49 @@ def text_baselines(
     row: RowName, questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
 ) -> dict[str, Any]:
     """Return chance, constant and oracle of one row, each with its score and the rule it follows."""
-    chosen: dict[str, str] = {}
-    for question in questions:
-        template = training.template_for(question)
-        if template is not None and template not in chosen:
-            chosen[template] = best_constant(row, template, training, settings)
-
-    def constant(question: Question) -> str:
-        template = training.template_for(question)
-        return "" if template is None else chosen[template]
-
+    templates = {training.template_for(question) for question in questions} - {None}
+    chosen = {template: best_constant(row, template, training, settings) for template in sorted(map(str, templates))}
     return {
         "chance": {
             "score": _chance(row, questions, training, settings),
             "rule": _CHANCE_RULES.get(row, _RANDOM_ANSWER),
         },
         "constant": {
-            "score": _mean(questions, constant, settings),
+            "score": mean_score(constant_units(row, questions, training, settings)),
             "rule": "the one answer per question template that scores best on training questions",
-            "answers": {template or "any other template": answer for template, answer in sorted(chosen.items())},
+            "answers": {template or "any other template": answer for template, answer in chosen.items()},
         },
         "oracle": {
-            "score": _mean(questions, lambda question: question.reference, settings),
+            "score": mean_score(_units(questions, lambda question: question.reference, settings)),
             "rule": "reference answers through the same parser and metric; below 1 where a reference cannot be met",
         },
     }
 
 
+def constant_units(
+    row: RowName, questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
+) -> list[Unit]:
+    """Return the units of a row's questions when each is answered by the constant of its template."""
+
+    def answer(question: Question) -> str:
+        template = training.template_for(question)
+        return "" if template is None else best_constant(row, template, training, settings)
+
+    return _units(questions, answer, settings)
+
+
 def best_constant(row: RowName, template: str, training: TrainingAnswers, settings: EvalSettings) -> str:
-    """Return the answer that, given to every training question of a template, scores best; the first among equals."""
+    """Return the answer that, given to every training question of a template, scores best; the first among equals.
+
+    It is looked for once: `training` remembers it.
+    """
+    key = (row, template, settings.profile)
+    if key not in training.constants:
+        training.constants[key] = _find_constant(row, template, training, settings)
+    return training.constants[key]
+
+
+def _find_constant(row: RowName, template: str, training: TrainingAnswers, settings: EvalSettings) -> str:
     trials = training.draw(row, template, NUM_TRIALS, "trials")
     if isinstance(trials[0].sample.answer, SpanAnswer):
         return _best_span(trials)
@@ -160,9 +179,9 @@ def _recalls(question: Question, spans: Sequence[tuple[int, int]]) -> np.typing.
     return np.array([mean_recall(temporal_iou(span, reference)) for span in spans])
 
 
-def _mean(questions: Sequence[Question], answer: Callable[[Question], str], settings: EvalSettings) -> float | None:
+def _units(questions: Sequence[Question], answer: Callable[[Question], str], settings: EvalSettings) -> list[Unit]:
     scored: list[tuple[str, str, Score]] = [
         (question.unit, question.sample.cluster, score_answer(question, answer(question), settings.profile))
         for question in questions
     ]
-    return mean_score(make_units(scored))
+    return make_units(scored)

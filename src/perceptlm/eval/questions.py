@@ -77,15 +77,14 @@ def make_questions(samples: Iterable[Sample], num_frames: int) -> tuple[Question
 
 
 def first_questions(questions: Iterable[Question], limit: int | None) -> tuple[Question, ...]:
-    """Return the first `limit` questions of each row, never a part of an FGQA group; all of them for None."""
+    """Return the questions of the first `limit` items of each row (FGQA: whole groups); all of them for None."""
     if limit is None:
         return tuple(questions)
     kept: list[Question] = []
-    units: dict[RowName, set[str]] = {row: set() for row in ROW_NAMES}
-    counts = dict.fromkeys(ROW_NAMES, 0)
+    items: dict[RowName, set[str]] = {row: set() for row in ROW_NAMES}
     for question in questions:
-        if counts[question.row] < limit or question.unit in units[question.row]:
-            units[question.row].add(question.unit)
-            counts[question.row] += 1
+        chosen = items[question.row]
+        if question.unit in chosen or len(chosen) < limit:
+            chosen.add(question.unit)
             kept.append(question)
     return tuple(kept)

@@ -1,14 +1,16 @@
 """Evaluate a model on a world artifact: ask, score, summarise, publish.
 
-The published directory holds `rows.jsonl` (every question in every variant) and `scores.json`. Answers are kept as
-they come, so a killed evaluation goes on where it was. The model is a client handed in by the caller; this module
-knows neither weights nor servers.
+The published directory holds `rows.jsonl` (every question in every variant), `scores.json`, and `breakdown.json`
+(scores by dimension, question family and what clips show). Answers are kept as they come, so a killed evaluation goes
+on where it was. The model is a client handed in by the caller; this module knows neither weights nor servers.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from perceptlm.clients import GenerationClient, GenerationRequest, GenerationRes
 from perceptlm.config import Config
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import ClientError, DataError, UsageError
-from perceptlm.eval.baselines import TrainingAnswers, text_baselines
+from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
+from perceptlm.eval.breakdown import breakdown, write_breakdown
 from perceptlm.eval.judges.procedural import JUDGE_NAME
 from perceptlm.eval.outcomes import Row, Score, Variant
 from perceptlm.eval.pictures import PictureSource
@@ -86,7 +89,12 @@ def evaluate(
         rows = score_rows(questions, answers, settings)
         training = TrainingAnswers(load_questions(dataset, "train", settings.num_frames), seed=settings.seed)
         scores = {"model": client.identity.to_dict(), **summarise(rows, questions, training, settings)}
+        constants = {
+            name: constant_units(name, [q for q in questions if q.row == name], training, settings)
+            for name in ROW_NAMES
+        }
         write_records(partial / ROWS, rows)
+        write_breakdown(partial, breakdown(rows, constants, settings))
         text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         artifact.write_atomic(partial / SCORES, text.encode())
         (partial / _ANSWERS).unlink()
@@ -104,10 +112,23 @@ def evaluate(
 
 def load_questions(dataset: Path, split: Split, num_frames: int) -> tuple[Question, ...]:
     """Return the questions of a split in dataset order; DataError if there are none."""
-    questions = make_questions(SampleSet.open(dataset, split).samples, num_frames)
+    with _collector_paused():
+        questions = make_questions(SampleSet.open(dataset, split).samples, num_frames)
     if not questions:
         raise DataError(f"its split '{split}' holds no benchmark question", path=dataset)
     return questions
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Look for no garbage: among records, which are kept and know no cycles, that takes longer than reading them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def generate_answers(
@@ -119,15 +140,16 @@ def generate_answers(
 ) -> Answers:
     """Ask every question in every variant, keeping answers in `path` as they come; answers already there stay.
 
-    Questions are asked in fixed chunks. A chunk of which an answer is missing is asked again as a whole, so that a
-    resumed run gives a model the same batches as an uninterrupted one. Failed requests are not kept: they are tried
-    again by the next run.
+    Questions are asked in fixed chunks, those about the same pictures together. A chunk of which an answer is missing
+    is asked again as a whole, so that a resumed run gives a model the same batches as an uninterrupted one. Failed
+    requests are not kept: they are tried again by the next run.
     """
     answers = _read_answers(path)
     failed: Answers = {}
     total = len(questions) * len(settings.variants)
     size = settings.num_samples_per_chunk
-    chunks = [questions[start : start + size] for start in range(0, len(questions), size)]
+    ordered = pictures.in_order(questions)
+    chunks = [ordered[start : start + size] for start in range(0, len(ordered), size)]
     with JsonlAppender(path) as file, progress("variant") as bar:
         task = bar.add_task("evaluate", total=total, variant="")
         for chunk in chunks:

@@ -35,7 +35,7 @@ class TokenLimits(Config):
 
 
 class EvalSettings(Config):
-    """One evaluation. `limit` keeps the first questions of each row (whole FGQA groups); None keeps all."""
+    """One evaluation. `limit` keeps the first items of each row: FGQA groups, samples elsewhere; None keeps all."""
 
     num_frames: int = Field(gt=0, description="pictures sampled from each video")
     split: Split = "benchmark"

@@ -59,7 +59,7 @@ def mean_score(units: Sequence[Unit]) -> float | None:
 def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings) -> dict[str, Any]:
     """Return the results of one table row from its scored questions in every variant (without text baselines)."""
     own = [item for item in rows if item.variant == "own"]
-    units = {variant: _units_of(rows, variant) for variant in settings.variants}
+    units = {variant: units_of(rows, variant) for variant in settings.variants}
     result: dict[str, Any] = {"metric": METRICS[row], **_score_with_interval(units["own"], row, settings)}
     result["unit"] = "group of questions" if row == "fgqa" else "question"
     result["bounds"] = [fmean(unit.low for unit in units["own"]), fmean(unit.high for unit in units["own"])]
@@ -78,7 +78,8 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings) -> 
     return result
 
 
-def _units_of(rows: Iterable[Row], variant: Variant) -> list[Unit]:
+def units_of(rows: Iterable[Row], variant: Variant) -> list[Unit]:
+    """Return the units of the rows of one variant."""
     return make_units((item.unit, item.cluster, item.score) for item in rows if item.variant == variant)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from perceptlm.model.attention import attend
 from perceptlm.model.configuration import DecoderConfig
-from perceptlm.model.kv_cache import KVCache
+from perceptlm.model.kv_cache import Memory
 from perceptlm.model.rms_norm import RMSNorm
 from perceptlm.model.rope import decoder_turns, rotate
 
@@ -27,15 +27,17 @@ class DecoderAttention(nn.Module):
         self.qkv = nn.Linear(config.width, num_all * config.head_dim, bias=False)
         self.out = nn.Linear(config.num_heads * config.head_dim, config.width, bias=False)
 
-    def forward(self, x: Tensor, turns: Tensor, mask: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, turns: Tensor, mask: Tensor, cache: Memory | None, layer: int) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
         num_turned = self.num_heads + self.num_kv_heads
         qkv = self.qkv(x).unflatten(-1, (num_turned + self.num_kv_heads, -1))
         queries_keys, values = torch.split(qkv, [num_turned, self.num_kv_heads], dim=2)
         queries, keys = torch.split(rotate(queries_keys, turns), [self.num_heads, self.num_kv_heads], dim=2)
-        if cache is not None:
-            keys, values = cache.extend(layer, keys, values)
-        out: Tensor = self.out(attend(queries, keys, values, mask))
+        if cache is None:
+            found = attend(queries, keys, values, mask)
+        else:
+            found = cache.attend(layer, queries, keys, values, mask)
+        out: Tensor = self.out(found)
         return out
 
 
@@ -50,7 +52,7 @@ class DecoderBlock(nn.Module):
         self.gate_up = nn.Linear(config.width, 2 * config.mlp_width, bias=False)
         self.down = nn.Linear(config.mlp_width, config.width, bias=False)
 
-    def forward(self, x: Tensor, turns: Tensor, mask: Tensor, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, turns: Tensor, mask: Tensor, cache: Memory | None, layer: int) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
         x = x + self.attention(self.attention_norm(x), turns, mask, cache, layer)
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
@@ -73,10 +75,10 @@ class Decoder(nn.Module):
         """Map tokens (B, T) to (B, T, D)."""
         return functional.embedding(input_ids, self.embedding)
 
-    def forward(self, x: Tensor, positions: Tensor, mask: Tensor, cache: KVCache | None = None) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, mask: Tensor, cache: Memory | None = None) -> Tensor:
         """Map embeddings (B, T, D) at `positions` (B, T) to normed hidden states (B, T, D).
 
-        `mask` is additive, (B, 1, T, S). With a cache, S counts the slots `KVCache.extend` returns.
+        `mask` is additive, (B, 1, T, S). With a cache, S counts what that lets queries look at.
         """
         turns = decoder_turns(self.config, positions)
         for layer, block in enumerate(self.blocks):

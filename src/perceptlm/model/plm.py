@@ -16,7 +16,7 @@ from perceptlm.errors import LayoutError
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.decoder import Decoder
 from perceptlm.model.initialise import initialise
-from perceptlm.model.kv_cache import KVCache
+from perceptlm.model.kv_cache import KVCache, Memory
 from perceptlm.model.projector import Projector
 from perceptlm.model.vision_encoder import VisionEncoder
 
@@ -67,7 +67,16 @@ class PerceptionLM(nn.Module):
         """
         if len(pictures) > 1 and pictures.stride(0) == 0:
             return self.encode(pictures[:1]).expand(len(pictures), -1, -1)
-        tokens: Tensor = self.projector(self.vision_encoder(pictures.to(self.vision_encoder.patch_weight.dtype)))
+        return self.project(self.encode_patches(pictures))
+
+    def encode_patches(self, pictures: Tensor) -> Tensor:
+        """Map (N, 3, S, S) pictures, normalised to [-1, 1], to what the vision encoder makes of them (N, P, V)."""
+        patches: Tensor = self.vision_encoder(pictures.to(self.vision_encoder.patch_weight.dtype))
+        return patches
+
+    def project(self, patches: Tensor) -> Tensor:
+        """Map the vision encoder's output (N, P, V) to vision tokens (N, tokens, D)."""
+        tokens: Tensor = self.projector(patches)
         return tokens
 
     def forward(self, batch: Batch) -> Tensor:
@@ -89,11 +98,12 @@ class PerceptionLM(nn.Module):
             per_tag_count=torch.bincount(tags, minlength=len(batch.tags)),
         )
 
-    def hidden(self, batch: Batch, *, vision_tokens: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def hidden(self, batch: Batch, *, vision_tokens: Tensor | None = None, cache: Memory | None = None) -> Tensor:
         """Return the decoder's normed hidden states (B, T, D).
 
-        `vision_tokens` (N, tokens, D) stand in for encoding `batch.pictures`; an empty `cache` keeps what the
-        decoder has read. Raises LayoutError when placeholders and pictures disagree or a position is out of range.
+        `vision_tokens` (N, tokens, D) stand in for encoding `batch.pictures`, and so do `batch.patches` for all but
+        the projector; an empty `cache` keeps what the decoder has read. Raises LayoutError when placeholders and
+        pictures disagree or a position is out of range.
         """
         batch.check(self.config.layout.tokens_per_picture)
         limit = self.config.decoder.max_positions
@@ -102,20 +112,24 @@ class PerceptionLM(nn.Module):
                 f"a sequence of {int(batch.positions.max()) + 1} tokens is longer than the model's {limit} positions",
                 hint="use fewer frames or tiles, or a shorter text",
             )
-        if vision_tokens is None and len(batch.pictures):
-            vision_tokens = self.encode(batch.pictures)
+        if vision_tokens is None and batch.num_pictures:
+            vision_tokens = self.encode(batch.pictures) if batch.patches is None else self.project(batch.patches)
         x = self._fuse(batch, vision_tokens)
         hidden: Tensor = self.decoder(
             x, batch.positions, additive_mask(batch.attention_mask(), self.activation_dtype), cache
         )
         return hidden
 
-    def step(self, token_ids: Tensor, cache: KVCache) -> Tensor:
-        """Read one more token per row (B,) after what `cache` holds; return its hidden states (B, D)."""
-        x = self.decoder.embed(token_ids[:, None])
-        hidden: Tensor = self.decoder(x, cache.slots[:, None], cache.step_mask(self.activation_dtype), cache)
-        cache.set_lengths([length + 1 for length in cache.lengths])
-        return hidden[:, 0]
+    def read_on(self, token_ids: Tensor, cache: KVCache) -> Tensor:
+        """Read more tokens (B, T) per row after what `cache` holds; return their hidden states (B, T, D).
+
+        The caller then tells the cache how many of each row's tokens were not padding (`KVCache.advance`).
+        """
+        cache.make_room(token_ids.shape[1])
+        hidden: Tensor = self.decoder(
+            self.decoder.embed(token_ids), cache.positions(), cache.mask(self.activation_dtype), cache
+        )
+        return hidden
 
     def _fuse(self, batch: Batch, vision_tokens: Tensor | None) -> Tensor:
         """Return embeddings (B, T, D) with vision tokens at the placeholders, in row-major order."""

@@ -17,6 +17,8 @@ from perceptlm.train.trainer import deterministic
 
 NUM_THREADS = 2
 """Fixed, because sums, and so greedy answers, depend on it in the last bit."""
+_BATCH_SIZE = 128
+"""Answers written side by side."""
 
 
 def evaluate_local(
@@ -34,17 +36,18 @@ def evaluate_local(
     inputs = {name: path for name, path in named if path is not None and (path / MANIFEST).is_file()}
     device = best_device().type
     with deterministic(NUM_THREADS):
-        clients = [
-            LocalClient(load(path, device=device, dtype="bfloat16"), batch_size=settings.num_samples_per_chunk)
-            for path in (model, blind)
-            if path is not None
-        ]
+        client = LocalClient(load(model, device=device, dtype="bfloat16"), batch_size=_BATCH_SIZE)
+        blind_client = None
+        if blind is not None:
+            # It is shown the mid grey that it was trained on; anything else would make it seem worse than it is.
+            loaded = load(blind, device=device, dtype="bfloat16")
+            blind_client = LocalClient(loaded, batch_size=_BATCH_SIZE, blind="zero")
         return evaluate(
-            clients[0],
+            client,
             data,
             out,
             settings,
-            blind_client=clients[1] if blind is not None else None,
+            blind_client=blind_client,
             inputs=inputs,
             overwrite=overwrite,
         )
