@@ -62,7 +62,8 @@ class Example:
 
     `input_ids[t]` is a token or the image placeholder; `targets[t]` is the token to predict *after* position t, or
     IGNORED_TARGET; `branch` is 0 for the shared prefix; `positions` restart after the prefix in every branch;
-    `tag[t]` indexes `tags` (the task a supervised target belongs to). `pictures` is (N, 3, S, S) uint8 RGB.
+    `tag[t]` indexes `tags` (the task a supervised target belongs to). `pictures` is (N, 3, S, S) uint8 RGB; in a
+    `blank` Example no file was read for them: they only say how many there are, and count as mid grey.
     """
 
     ids: tuple[str, ...]
@@ -73,6 +74,7 @@ class Example:
     tag: NDArray[np.int64]
     tags: tuple[str, ...]
     pictures: NDArray[np.uint8]
+    blank: bool = False
 
     @property
     def num_tokens(self) -> int:
@@ -91,6 +93,8 @@ class Batch:
 
     input_ids, targets, positions, group, branch, tag: (B, T) int64; padding has group -1 and ignored targets.
     pictures: (N, 3, S, S) float32, normalised to [-1, 1]; in row-major order of the placeholders they fill.
+    patches: (N, P, V) or None. What a frozen vision encoder made of the N pictures: the model then starts at the
+    projector and looks at no pixels.
     """
 
     input_ids: Tensor
@@ -105,6 +109,12 @@ class Batch:
     ids: tuple[tuple[str, ...], ...] = field(default=())
     """Sample ids of each group, in order of group number."""
     pictures_per_group: tuple[int, ...] = field(default=())
+    patches: Tensor | None = None
+
+    @property
+    def num_pictures(self) -> int:
+        """Pictures of all groups."""
+        return sum(self.pictures_per_group)
 
     @property
     def num_supervised(self) -> int:
@@ -134,8 +144,9 @@ class Batch:
                     f"{tokens_per_picture} = {num_pictures * tokens_per_picture} vision tokens",
                     hint="processor and model disagree on tile size, patch size or pooling",
                 )
-        if sum(self.pictures_per_group) != len(self.pictures):
-            raise LayoutError(f"{len(self.pictures)} pictures given, {sum(self.pictures_per_group)} announced")
+        given = self.pictures if self.patches is None else self.patches
+        if len(given) != self.num_pictures:
+            raise LayoutError(f"{len(given)} pictures given, {self.num_pictures} announced")
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with every tensor on `device`."""
@@ -149,4 +160,5 @@ class Batch:
             tags=self.tags,
             ids=self.ids,
             pictures_per_group=self.pictures_per_group,
+            patches=None if self.patches is None else self.patches.to(device),
         )

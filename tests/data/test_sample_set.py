@@ -84,3 +84,42 @@ def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "train/samples.jsonl").write_bytes(b"\n")
     with pytest.raises(DataError, match="holds no samples"):
         SampleSet.open(tmp_path, "train")
+
+
+def test_an_unchanged_file_is_read_once_and_a_changed_one_again(
+    make_sample: Make, write_split: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_split([make_sample("a"), make_sample("b", "mcq")])
+    first = SampleSet.open(root, "train")
+    with monkeypatch.context() as patch:
+        patch.setattr("perceptlm.data.sample_set.read_numbered_records", lambda *_: pytest.fail("read again"))
+        again = SampleSet.open(root, "train", ("mcq",))
+    assert again.samples == first.samples[1:]
+    (root / "train/samples.jsonl").write_bytes(encode_line(make_sample("c")))
+    assert [sample.id for sample in SampleSet.open(root, "train").samples] == ["c"]
+
+
+def test_a_file_that_went_away_since_is_noticed(make_sample: Make, write_split: Write) -> None:
+    root = write_split([make_sample("a")])
+    SampleSet.open(root, "train")
+    clip = root / "train/videos/0.mp4"
+    clip.rename(clip.with_name("moved.mp4"))
+    with pytest.raises(DataError, match=r"samples\.jsonl:1: .*no such file"):
+        SampleSet.open(root, "train")
+    clip.symlink_to("moved.mp4")  # a link that stays inside is as good as the file
+    assert len(SampleSet.open(root, "train").samples) == 1
+    clip.unlink()
+    clip.mkdir()
+    with pytest.raises(DataError, match=r"samples\.jsonl:1: .*no such file"):
+        SampleSet.open(root, "train")
+
+
+def test_a_folder_that_leads_outside_is_refused(
+    make_sample: Make, write_split: Write, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = write_split([make_sample("a")])
+    outside = tmp_path_factory.mktemp("outside") / "videos"
+    (root / "train/videos").rename(outside)
+    (root / "train/videos").symlink_to(outside)
+    with pytest.raises(DataError, match=r"samples\.jsonl:1: .*leads outside"):
+        SampleSet.open(root, "train")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,6 +79,16 @@ def test_without_packing_each_example_has_its_row() -> None:
 def test_examples_without_pictures() -> None:
     batch = collate([example("a", 3, num_pictures=0)], max_tokens=None, pad_token_id=1, image_token_id=2)
     assert batch.pictures.shape == (0, 3, 2, 2)
+
+
+def test_blank_examples_share_one_grey_picture_and_do_not_mix() -> None:
+    blank = replace(example("a", 3, num_pictures=2), blank=True)
+    batch = collate([blank, blank], max_tokens=None, pad_token_id=1, image_token_id=2)
+    assert batch.pictures.shape == (4, 3, 2, 2)
+    assert batch.pictures.stride(0) == 0
+    assert not batch.pictures.any()
+    with pytest.raises(ValueError, match="do not mix"):
+        collate([blank, example("b", 3)], max_tokens=None, pad_token_id=1, image_token_id=2)
 
 
 def test_packed_groups_do_not_see_each_other() -> None:

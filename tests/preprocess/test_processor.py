@@ -163,6 +163,21 @@ def test_what_does_not_fit_is_dropped_from_the_end_and_counted(
         make_processor(max_tokens=needed - 1).example(samples, root)
 
 
+@pytest.mark.parametrize("media", ["video", "image", "images", "none"])
+@pytest.mark.parametrize("vision_input", ["vanilla", "thumb+tile"])
+def test_a_blank_example_differs_in_pixels_only(
+    make_processor: Callable[..., Processor], make_sample: Make, root: Path, media: str, vision_input: str
+) -> None:
+    processor = make_processor(vision_input=vision_input)
+    sample = make_sample(media=media, question="What happens until <|last_frame|>?")
+    seen = processor.example([sample], root)
+    blank = processor.example([sample], root / "nowhere", blank=True)
+    for name in ("input_ids", "targets", "positions", "branch", "tag"):
+        assert (getattr(blank, name) == getattr(seen, name)).all()
+    assert blank.pictures.shape == seen.pictures.shape == processor.tiles(sample, root).shape
+    assert (blank.blank, seen.blank) == (True, False)
+
+
 def test_samples_of_other_pictures_do_not_mix(processor: Processor, make_sample: Make, root: Path) -> None:
     for other in (
         make_sample("b", media="image"),

@@ -59,7 +59,7 @@ def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_processor(toy_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = ProcessorRecipe(vocab_size=400, tile_size=64, patch_size=8, pooling_ratio=2, num_frames=2, max_tokens=512)
+    recipe = ProcessorRecipe(vocab_size=400, tile_size=96, patch_size=12, pooling_ratio=2, num_frames=2, max_tokens=512)
     return make_processor(tmp_path_factory.mktemp("processor") / "processor", recipe, world=toy_world)
 
 

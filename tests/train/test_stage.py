@@ -117,7 +117,39 @@ def test_a_batch_depends_on_seed_and_step_alone(toy_world: Path, toy_processor: 
     assert batches[3].ids == again.ids
 
 
+def test_rows_are_as_long_as_the_longest_example_and_shared_by_short_ones(
+    toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    with StepLoader(
+        toy_world, Processor.load(toy_processor), stage.model_copy(update={"num_groups": 12, "num_branches": 1}), 7
+    ) as loader:
+        batch = loader.get(0)
+    lengths = [int((batch.group == number).sum()) for number in range(len(batch.ids))]
+    assert len(batch.ids) == 12
+    assert batch.input_ids.shape[1] == max(lengths)
+    packed = stage.model_copy(update={"num_groups": 12, "num_branches": 1, "packed_tokens": 2 * max(lengths)})
+    with StepLoader(toy_world, Processor.load(toy_processor), packed, 7) as loader:
+        assert loader.get(0).input_ids.shape[0] <= 6
+
+
 def test_blind_batches_are_mid_grey(toy_world: Path, toy_processor: Path, stage: StageConfig) -> None:
     blind = stage.model_copy(update={"blind": True})
     with StepLoader(toy_world, Processor.load(toy_processor), blind, 7) as loader:
-        assert not loader.get(0).pictures.any()
+        batch = loader.get(0)
+    assert not batch.pictures.any()
+    assert len(batch.pictures) == batch.num_pictures
+
+
+def test_blind_batches_open_no_media_and_ask_the_same(
+    toy_world: Path, toy_processor: Path, stage: StageConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StepLoader(toy_world, Processor.load(toy_processor), stage, 7) as loader:
+        seeing = loader.get(0)
+    monkeypatch.setattr("perceptlm.preprocess.processor.load_pictures", lambda *_, **__: pytest.fail("decoded"))
+    blind = stage.model_copy(update={"blind": True})
+    with StepLoader(toy_world, Processor.load(toy_processor), blind, 7) as loader:
+        batch = loader.get(0)
+    for name in ("input_ids", "targets", "positions", "group", "branch", "tag"):
+        assert torch.equal(getattr(batch, name), getattr(seeing, name))
+    assert (batch.ids, batch.pictures_per_group) == (seeing.ids, seeing.pictures_per_group)
+    assert batch.pictures.shape == seeing.pictures.shape

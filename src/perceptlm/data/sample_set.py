@@ -5,14 +5,13 @@ Reads `SPLIT/samples.jsonl` and looks that every file it names is there; decodes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+import os
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from perceptlm.config import describe_validation_error
 from perceptlm.errors import DataError, MediaError
-from perceptlm.exchange.jsonl import read_lines
+from perceptlm.exchange.jsonl import read_numbered_records
 from perceptlm.media.pictures import pictures_key, resolve_media_path
 from perceptlm.schema import Sample, Task
 
@@ -40,38 +39,71 @@ class SampleSet:
     def open(cls, root: Path, split: str, tasks: Collection[Task] | None = None) -> SampleSet:
         """Read the Samples of `split` under `root`, those of `tasks` only if given.
 
-        Every record is checked, wanted or not. Raises DataError naming file and line for one that is not a Sample,
-        belongs to another split, repeats an id, or names a file that is missing or outside `root`.
+        Every record is checked, wanted or not; a file that did not change since is not read again. Raises DataError
+        naming file and line for one that is not a Sample, belongs to another split, repeats an id, or names a file
+        that is missing or outside `root`.
         """
         path = root / split / SAMPLES_FILE
-        samples = []
-        lines_of_ids: dict[str, int] = {}
-        checked_paths: set[str] = set()
-        for line, values in read_lines(path):
-            try:
-                sample = Sample.model_validate(values)
-            except ValidationError as error:
-                raise DataError(describe_validation_error(error, Sample), path=path, line=line) from error
-            if sample.split != split:
-                raise DataError(f"sample {sample.id} belongs to split '{sample.split}'", path=path, line=line)
-            if sample.id in lines_of_ids:
-                message = f"id {sample.id} was already used in line {lines_of_ids[sample.id]}"
-                raise DataError(message, path=path, line=line)
-            lines_of_ids[sample.id] = line
-            for item in sample.media:
-                if item.path not in checked_paths:
-                    _check_media(root, item.path, path, line)
-                    checked_paths.add(item.path)
-            if tasks is None or sample.task in tasks:
-                samples.append(sample)
+        numbered = _read_samples(path, split, _signature(path))
+        _check_media(root, path, numbered)
+        samples = tuple(sample for _, sample in numbered if tasks is None or sample.task in tasks)
         if not samples:
             wanted = "" if tasks is None else f" of the tasks {', '.join(sorted(tasks))}"
             raise DataError(f"holds no samples{wanted}", path=path)
-        return cls(tuple(samples))
+        return cls(samples)
 
 
-def _check_media(root: Path, relative: str, samples_path: Path, line: int) -> None:
+def _signature(path: Path) -> Hashable:
+    """Return what tells one state of a file from another; None if there is no such file."""
     try:
-        resolve_media_path(root, relative)
-    except MediaError as error:
-        raise DataError(error.message, path=samples_path, line=line, hint=error.hint) from error
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=3)
+def _read_samples(path: Path, split: str, signature: Hashable) -> tuple[tuple[int, Sample], ...]:
+    """Return every Sample with its line number. Stages of one process read the same file: it is checked once."""
+    found = []
+    lines_of_ids: dict[str, int] = {}
+    for line, sample in read_numbered_records(path, Sample):
+        if sample.split != split:
+            raise DataError(f"sample {sample.id} belongs to split '{sample.split}'", path=path, line=line)
+        if sample.id in lines_of_ids:
+            message = f"id {sample.id} was already used in line {lines_of_ids[sample.id]}"
+            raise DataError(message, path=path, line=line)
+        lines_of_ids[sample.id] = line
+        found.append((line, sample))
+    return tuple(found)
+
+
+def _check_media(root: Path, samples_path: Path, numbered: Iterable[tuple[int, Sample]]) -> None:
+    """Look that every file named is there and inside `root`, listing a folder once instead of asking for each file."""
+    checked: set[str] = set()
+    plain_files: dict[str, set[str]] = {}
+    for line, sample in numbered:
+        for item in sample.media:
+            if item.path in checked:
+                continue
+            folder, _, name = item.path.rpartition("/")
+            if folder not in plain_files:
+                plain_files[folder] = _plain_files(root, folder)
+            if name not in plain_files[folder]:
+                try:
+                    resolve_media_path(root, item.path)
+                except MediaError as error:
+                    raise DataError(error.message, path=samples_path, line=line, hint=error.hint) from error
+            checked.add(item.path)
+
+
+def _plain_files(root: Path, folder: str) -> set[str]:
+    """Return the names of the regular files, not links, in `folder`; none if it is missing or outside `root`."""
+    try:
+        place = (root / folder).resolve()
+        if not place.is_relative_to(root.resolve()):
+            return set()
+        with os.scandir(place) as entries:
+            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle
+        return set()

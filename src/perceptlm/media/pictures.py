@@ -46,20 +46,32 @@ def load_pictures(sample: Sample, root: Path, *, num_frames: int) -> LoadedPictu
     reference does (facts/reference-implementation.md 2.4, 2.5). Raises MediaError for a file that cannot be read or
     is not what the record says, DataError for media that one Sample cannot hold.
     """
-    kinds = [item.kind for item in sample.media]
-    if "video" in kinds and len(kinds) > 1:
-        raise DataError(f"sample {sample.id}: one video, or images only, but found {len(kinds)} media")
-    if sample.regions and len(kinds) != 1:
-        raise DataError(f"sample {sample.id}: regions need exactly one image or video, found {len(kinds)}")
-    if kinds == ["video"]:
-        return _load_video(sample, root, num_frames)
+    indices, total_frames = frames_shown(sample, num_frames=num_frames)
+    if sample.media and sample.media[0].kind == "video":
+        return _load_video(sample, root, indices)
     inputs = []
     for item in sample.media:
         path = resolve_media_path(root, item.path)
         picture = read_image(path)
         _check_recorded(item, path, width=picture.shape[1], height=picture.shape[0], num_frames=1)
         inputs.append(MediaInput("image", tuple(_draw_regions(sample, picture[None], (0,)))))
-    return LoadedPictures(tuple(inputs), (0,) if inputs else (), 1 if inputs else 0)
+    return LoadedPictures(tuple(inputs), indices, total_frames)
+
+
+def frames_shown(sample: Sample, *, num_frames: int) -> tuple[tuple[int, ...], int]:
+    """Return `source_indices` and `total_frames` of what `load_pictures` would load, from the record alone.
+
+    Raises DataError for media that one Sample cannot hold.
+    """
+    kinds = [item.kind for item in sample.media]
+    if "video" in kinds and len(kinds) > 1:
+        raise DataError(f"sample {sample.id}: one video, or images only, but found {len(kinds)} media")
+    if sample.regions and len(kinds) != 1:
+        raise DataError(f"sample {sample.id}: regions need exactly one image or video, found {len(kinds)}")
+    if kinds == ["video"]:
+        total = sample.media[0].num_frames
+        return tuple(uniform_indices(total, num_frames)), total
+    return ((0,), 1) if kinds else ((), 0)
 
 
 def pictures_key(sample: Sample) -> Hashable:
@@ -83,13 +95,12 @@ def resolve_media_path(root: Path, relative: str) -> Path:
     return resolved
 
 
-def _load_video(sample: Sample, root: Path, num_frames: int) -> LoadedPictures:
+def _load_video(sample: Sample, root: Path, indices: tuple[int, ...]) -> LoadedPictures:
     (item,) = sample.media
     path = resolve_media_path(root, item.path)
     with Video(path) as video:
         table = video.table
         _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
-        indices = tuple(uniform_indices(table.num_frames, num_frames))
         frames = video.frames(indices)
     frames = _draw_regions(sample, frames, indices)
     return LoadedPictures((MediaInput("video", tuple(frames)),), indices, table.num_frames)

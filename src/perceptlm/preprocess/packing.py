@@ -7,12 +7,16 @@ text, no tokenizer, no model. Torch is imported only when a Batch is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perceptlm.batch import IGNORED_TARGET, Batch, Example
 from perceptlm.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NO_TAG = -1
 """`tag` where nothing is supervised."""
@@ -38,7 +42,8 @@ def collate(examples: Sequence[Example], *, max_tokens: int | None, pad_token_id
     """Return the Batch of `examples`, packed into rows of at most `max_tokens`; None gives each its own row.
 
     Rows are padded on the right to the longest one. Groups are numbered row by row, so that pictures, in the order of
-    groups, are in the order of the placeholders they fill. Raises DataError for an Example longer than a row.
+    groups, are in the order of the placeholders they fill. Blank Examples, which do not mix with others, give one
+    grey picture expanded to their number. Raises DataError for an Example longer than a row.
     """
     import torch
 
@@ -56,15 +61,33 @@ def collate(examples: Sequence[Example], *, max_tokens: int | None, pad_token_id
     tags = tuple(sorted({tag for example in examples for tag in example.tags}))
     arrays = _fill_rows(ordered, tags, pad_token_id)
     flat = [example for row in ordered for example in row]
-    pictures = np.concatenate([example.pictures for example in flat])
     return Batch(
         **{name: torch.from_numpy(values) for name, values in arrays.items()},
-        pictures=torch.from_numpy(pictures).to(torch.float32).div_(255).sub_(0.5).div_(0.5),
+        pictures=_stack_pictures(flat),
         image_token_id=image_token_id,
         tags=tags,
         ids=tuple(example.ids for example in flat),
         pictures_per_group=tuple(len(example.pictures) for example in flat),
     )
+
+
+def normalise(pictures: NDArray[np.uint8]) -> Tensor:
+    """Map (N, 3, S, S) uint8 to float32 in [-1, 1]."""
+    import torch
+
+    return torch.from_numpy(pictures.astype(np.float32)).div_(255).sub_(0.5).div_(0.5)
+
+
+def _stack_pictures(examples: Sequence[Example]) -> Tensor:
+    if not any(example.blank for example in examples):
+        return normalise(np.concatenate([example.pictures for example in examples]))
+    import torch
+
+    if not all(example.blank for example in examples):
+        raise ValueError("blank examples and examples with pixels do not mix in one batch")
+    num_pictures = sum(len(example.pictures) for example in examples)
+    shape = examples[0].pictures.shape[1:]
+    return torch.zeros(1, *shape).expand(num_pictures, *shape)
 
 
 def _fill_rows(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from perceptlm.batch import IGNORED_TARGET, Batch, Example
 from perceptlm.clients.protocol import GenerationRequest
 from perceptlm.errors import DataError
-from perceptlm.media.pictures import load_pictures, pictures_key, resolve_media_path
+from perceptlm.media.pictures import frames_shown, load_pictures, pictures_key, resolve_media_path
 from perceptlm.preprocess import packing, processor_files
 from perceptlm.preprocess.configuration import ProcessorConfig, Template
 from perceptlm.preprocess.conversation import (
@@ -26,7 +26,7 @@ from perceptlm.preprocess.conversation import (
     training_branch,
 )
 from perceptlm.preprocess.picture_cache import PictureCache, PreparedPictures
-from perceptlm.preprocess.tiling import tiles_of
+from perceptlm.preprocess.tiling import num_tiles_of, tiles_of
 from perceptlm.preprocess.tokenizer import END_OF_TEXT, END_OF_TURN, IMAGE, Tokenizer
 from perceptlm.schema import Sample, Turn
 from perceptlm.schema.placeholders import resolve
@@ -77,8 +77,12 @@ class Processor:
         """The tokens that end an answer (facts/reference-implementation.md 2.6)."""
         return (self.tokenizer.special_id(END_OF_TEXT), self.tokenizer.special_id(END_OF_TURN))
 
-    def example(self, samples: Sequence[Sample], root: Path, *, template: Template | None = None) -> Example:
+    def example(
+        self, samples: Sequence[Sample], root: Path, *, template: Template | None = None, blank: bool = False
+    ) -> Example:
         """Return one Example of `samples` about the same pictures: a shared prefix and a branch for each.
+
+        A `blank` one opens no file: how many pictures there are follows from the records.
 
         If they do not all fit `max_tokens`, branches are left out from the end: `ids` names those kept, and
         `num_dropped_branches` counts the others. If not even the first fits, DataError. With `warmup` the
@@ -90,7 +94,7 @@ class Processor:
         for sample in samples[1:]:
             if (pictures_key(sample), system_text(sample.turns)) != key:
                 raise DataError(f"samples {first.id} and {sample.id} differ in media, regions or system text")
-        prepared = self._prepare(first, root)
+        prepared = self._announced(first) if blank else self._prepare(first, root)
         template = template or self.config.template
         prefix = self._prefix(template, system_text(_resolved(first, prepared)), len(prepared.tiles))
         room = self.config.max_tokens - len(prefix)
@@ -111,7 +115,7 @@ class Processor:
                 hint="raise max_tokens, or show fewer frames or tiles",
             )
         self.num_dropped_branches += len(samples) - len(kept)
-        example = _assemble(tuple(sample.id for sample in kept), prefix, branches, kept, prepared.tiles)
+        example = assemble(tuple(sample.id for sample in kept), prefix, branches, kept, prepared.tiles, blank)
         if not example.num_supervised:
             raise DataError(f"sample {first.id}: there is nothing to learn from an empty answer")
         return example
@@ -136,7 +140,7 @@ class Processor:
                 f"request {request.id}: {num_tokens} tokens, but a prompt has 1 to {config.max_tokens}",
                 hint="ask a shorter question, or show fewer pictures",
             )
-        return _assemble((request.id,), prefix, [branch], [], tiles)
+        return assemble((request.id,), prefix, [branch], [], tiles)
 
     def collate(self, examples: Sequence[Example], *, max_tokens: int | None = None) -> Batch:
         """Return the Batch of `examples`: packed into rows of `max_tokens`, or one row each."""
@@ -152,6 +156,22 @@ class Processor:
         placeholders = [self.image_token_id] * self.config.layout.num_tokens(num_pictures)
         return prefix_ids(self.tokenizer, template, system) + placeholders
 
+    def tiles(self, sample: Sample, root: Path) -> NDArray[np.uint8]:
+        """Return the pictures of a Sample as a model is shown them, (N, 3, S, S), not to be written to."""
+        return self._prepare(sample, root).tiles
+
+    def tiles_key(self, sample: Sample, root: Path) -> Hashable:
+        """Return what decides the tiles of a Sample: files (with time and size), frames sampled, regions drawn.
+
+        Raises MediaError for a file that is missing or outside `root`.
+        """
+        files: list[Hashable] = []
+        for item in sample.media:
+            path = resolve_media_path(root, item.path)
+            status = path.stat()
+            files.append((str(path), status.st_mtime_ns, status.st_size))
+        return (tuple(files), pictures_key(sample))
+
     def _prepare(self, sample: Sample, root: Path) -> PreparedPictures:
         def make() -> PreparedPictures:
             loaded = load_pictures(sample, root, num_frames=self.config.num_frames)
@@ -163,12 +183,21 @@ class Processor:
             )
             return PreparedPictures(tiles, len(loaded.source_indices), loaded.total_frames)
 
-        files: list[Hashable] = []
-        for item in sample.media:
-            path = resolve_media_path(root, item.path)
-            status = path.stat()
-            files.append((str(path), status.st_mtime_ns, status.st_size))
-        return self._cache.get((tuple(files), pictures_key(sample)), make)
+        return self._cache.get(self.tiles_key(sample, root), make)
+
+    def _announced(self, sample: Sample) -> PreparedPictures:
+        """Return what `_prepare` would, as far as the record alone tells: all but the pixels."""
+        size = self.config.layout.tile_size
+        indices, total_frames = frames_shown(sample, num_frames=self.config.num_frames)
+        num_tiles = num_tiles_of(
+            sample.media,
+            num_frames=len(indices),
+            tile_size=size,
+            max_tiles=self.config.max_tiles,
+            vision_input=self.config.vision_input,
+        )
+        tiles = np.broadcast_to(np.zeros(1, np.uint8), (num_tiles, 3, size, size))
+        return PreparedPictures(tiles, len(indices), total_frames)
 
 
 def _resolved(sample: Sample, prepared: PreparedPictures) -> list[Turn]:
@@ -184,12 +213,13 @@ def _resolved(sample: Sample, prepared: PreparedPictures) -> list[Turn]:
         raise DataError(f"sample {sample.id}: {error.message}") from error
 
 
-def _assemble(
+def assemble(
     ids: tuple[str, ...],
     prefix: list[int],
     branches: Sequence[TokenRun],
     samples: Sequence[Sample],
     tiles: NDArray[np.uint8],
+    blank: bool = False,
 ) -> Example:
     """Lay prefix and branches end to end; `samples` give the tags of supervised branches."""
     input_ids = np.array([*prefix, *(token for branch in branches for token in branch.ids)], np.int64)
@@ -220,4 +250,5 @@ def _assemble(
         tag=tag,
         tags=tags,
         pictures=tiles,
+        blank=blank,
     )

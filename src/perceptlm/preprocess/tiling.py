@@ -17,6 +17,7 @@ from PIL import Image
 
 from perceptlm.clients.protocol import MediaInput, Picture
 from perceptlm.preprocess.configuration import VisionInput
+from perceptlm.schema import MediaRef
 
 Grid = tuple[int, int]
 """(columns, rows)"""
@@ -88,6 +89,16 @@ def tiles_of(
     if not tiles:
         return np.zeros((0, 3, tile_size, tile_size), np.uint8)
     return np.ascontiguousarray(np.stack(tiles).transpose(0, 3, 1, 2))
+
+
+def num_tiles_of(
+    media: Sequence[MediaRef], *, num_frames: int, tile_size: int, max_tiles: int, vision_input: VisionInput
+) -> int:
+    """Return how many tiles `tiles_of` makes of recorded media, a video being shown by `num_frames` frames."""
+    if len(media) == 1 and media[0].kind == "image" and vision_input == "thumb+tile":
+        columns, rows = tile_grid(media[0].width, media[0].height, max_tiles, tile_size)
+        return 1 + columns * rows
+    return sum(num_frames if item.kind == "video" else 1 for item in media)
 
 
 def _grid_tiles(picture: Picture, tile_size: int, max_tiles: int) -> list[Picture]:

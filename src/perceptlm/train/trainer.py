@@ -54,6 +54,8 @@ class Trainer:
                 JsonlAppender(self.folder / RUN_FOLDER / THROUGHPUT) as rates,
             ):
                 self.model.train()
+                if "vision_encoder" not in config.learning_rates:
+                    self.model.vision_encoder.eval()  # what is frozen drops no paths
                 for step in range(start, config.num_steps):
                     if step > start and step % config.checkpoint_every == 0:
                         save_state(self.folder, step, self.model, self.optimiser)
@@ -100,7 +102,7 @@ class Trainer:
             "gradient_norm": round(norm, 6),
             "learning_rate_factor": round(factor, 8),
             "num_targets": loss.num_targets,
-            "num_pictures": len(batch.pictures),
+            "num_pictures": batch.num_pictures,
         }
 
 
