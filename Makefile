@@ -1,7 +1,7 @@
 # Every target installs first what it needs, into .venv; nothing else on the machine is touched.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo test test-slow check test-media docs lock clean
+.PHONY: help install install-runtime demo parts test test-slow check test-media docs lock clean
 BIN := .venv/bin
 
 help: ## show this
@@ -15,6 +15,10 @@ install-runtime:
 
 demo: install-runtime ## procedural video -> training -> benchmark table -> out/demo/report.html
 	@$(BIN)/plm demo
+
+parts: install-runtime ## pretrain the shipped parts again (hours), and compare byte for byte
+	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/encoder_tiny --work out/parts/encoder_tiny --keep
+	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/decoder_tiny --work out/parts/decoder_tiny --keep
 
 test: check test-media ## checks, then every test that is not slow
 	@$(BIN)/python -m pytest -m "not slow"

@@ -36,7 +36,7 @@ def test_activations_keep_their_size():
     model.initialise(0)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        tokens = model.encode(torch.rand(4, 3, 64, 64, generator=random) * 2 - 1)
+        tokens = model.encode(torch.rand(4, 3, 96, 96, generator=random) * 2 - 1)
         hidden = model.decoder.norm(torch.randn(100, model.config.decoder.width, generator=random))
         logits = model.decoder.logits(hidden)
     assert 0.1 < float(tokens.std()) < 1.5

@@ -100,7 +100,7 @@ def test_an_input_that_is_gone_is_named(copy_demo, tmp_path):
     demo = copy_demo()
     shutil.rmtree(demo / "world")
     with pytest.raises(ArtifactError, match="input 'world' is missing"):
-        reproduce(demo / "processor", work=tmp_path / "again")
+        reproduce(demo / "warmup", work=tmp_path / "again")
 
 
 def test_an_input_that_changed_is_named(copy_demo, tmp_path):
@@ -108,12 +108,12 @@ def test_an_input_that_changed_is_named(copy_demo, tmp_path):
     manifest = read_manifest(demo / "world")
     rewrite(demo / "world", manifest.model_copy(update={"digest": "1" * 64}))
     with pytest.raises(ArtifactError, match=r"input 'world' .* is not the one it was made from"):
-        reproduce(demo / "processor", work=tmp_path / "again")
+        reproduce(demo / "warmup", work=tmp_path / "again")
 
 
 def test_an_unknown_kind_says_which_are_known(tmp_path):
     made = artifact.build(tmp_path / "toy", kind="toy", recipe={}, make=lambda folder: None)
-    with pytest.raises(ArtifactError, match=r"kind 'toy' \(known: checkpoint, demo"):
+    with pytest.raises(ArtifactError, match=r"kind 'toy' \(known: checkpoint, decoder, demo"):
         reproduce(made)
 
 

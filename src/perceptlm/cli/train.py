@@ -1,4 +1,4 @@
-"""`plm train`: the processor and the stages, one artifact each."""
+"""`plm train`: the parts, the processor and the stages, one artifact each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Train a tokenizer and the stages warmup, midtrain and sft.")
+app = typer.Typer(no_args_is_help=True, help="Pretrain parts; train the stages warmup, midtrain and sft.")
 
 World = Annotated[Path, typer.Option("--data", help="A world artifact (plm world make).")]
 Out = Annotated[Path, typer.Option("--out", help="Directory to publish.")]
@@ -20,18 +20,57 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved reci
 
 
 @app.command()
-def processor(
-    world: World,
+def part(
+    name: Annotated[str, typer.Argument(help="encoder or decoder")],
     out: Out,
+    seed: Annotated[int, typer.Option(help="Root of every random choice.")] = 0,
     recipe: Recipe = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Train the tokenizer on the training split and fix how pictures are shown."""
+    """Pretrain the tiny vision encoder (from pixels) or decoder (from scenes written out in words)."""
+    from perceptlm.config import dump_yaml, load_yaml, override
+    from perceptlm.errors import UsageError
+    from perceptlm.recipes.parts_tiny import decoder_tiny, encoder_tiny
+    from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe
+    from perceptlm.train.parts.make_parts import make_decoder, make_encoder
+
+    if name not in ("encoder", "decoder"):
+        raise UsageError(f"there is no part '{name}'", hint="parts: encoder, decoder")
+    if name == "encoder":
+        encoder = override(load_yaml(EncoderRecipe, recipe) if recipe else encoder_tiny(), overrides or [])
+        if not dry_run:
+            make_encoder(out, encoder, seed=seed, overwrite=overwrite)
+    else:
+        decoder = override(load_yaml(DecoderRecipe, recipe) if recipe else decoder_tiny(), overrides or [])
+        if not dry_run:
+            make_decoder(out, decoder, seed=seed, overwrite=overwrite)
+    if dry_run:
+        typer.echo(dump_yaml(encoder if name == "encoder" else decoder), nl=False)
+    else:
+        _say_written(out, as_json)
+
+
+@app.command()
+def processor(
+    out: Out,
+    world: Annotated[Path | None, typer.Option("--data", help="A world to train the tokenizer on.")] = None,
+    decoder: Annotated[Path | None, typer.Option(help="A pretrained decoder whose tokenizer to take.")] = None,
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Fix how pictures are shown, with the tokenizer of a decoder (the shipped one unless another is named).
+
+    With --data and --set vocab_size=N a tokenizer is trained on that world's training split instead.
+    """
     from perceptlm.config import dump_yaml, load_yaml, override
     from perceptlm.recipes.demo import demo
+    from perceptlm.recipes.parts import part_path
     from perceptlm.train.configuration import ProcessorRecipe
     from perceptlm.train.processor_artifact import make_processor
 
@@ -40,7 +79,9 @@ def processor(
     if dry_run:
         typer.echo(dump_yaml(config), nl=False)
         return
-    make_processor(out, config, world=world, overwrite=overwrite)
+    if world is None and decoder is None:
+        decoder = part_path(demo().parts["decoder"])
+    make_processor(out, config, world=world, decoder=decoder, overwrite=overwrite)
     _say_written(out, as_json)
 
 
@@ -53,14 +94,20 @@ def stage(
     seed: Annotated[int, typer.Option(help="Root of every random choice.")] = 0,
     recipe: Recipe = None,
     overrides: Overrides = None,
+    parts: Annotated[
+        list[Path] | None,
+        typer.Option("--part", help="Pretrained part to start from (default, after a processor: the shipped ones)."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
     """Train one stage and publish its checkpoint."""
+    from perceptlm.artifact import read_manifest
     from perceptlm.config import dump_yaml, load_yaml, override
     from perceptlm.errors import UsageError
     from perceptlm.recipes.demo import demo
+    from perceptlm.recipes.parts import part_path
     from perceptlm.train.configuration import StageConfig
     from perceptlm.train.stage import train_stage
 
@@ -72,7 +119,11 @@ def stage(
     if dry_run:
         typer.echo(dump_yaml(config), nl=False)
         return
-    train_stage(out, config, world=world, start=start, seed=seed, overwrite=overwrite)
+    if parts is None:
+        from_processor = read_manifest(start).kind == "processor"
+        parts = [part_path(part) for part in demo().parts.values()] if from_processor else []
+    by_kind = {read_manifest(part).kind: part for part in parts}
+    train_stage(out, config, world=world, start=start, seed=seed, parts=by_kind, overwrite=overwrite)
     _say_written(out, as_json)
 
 

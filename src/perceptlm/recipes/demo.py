@@ -5,35 +5,46 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from perceptlm.config import Config
 from perceptlm.eval.settings import EvalSettings, TokenLimits
 from perceptlm.train.configuration import Part, ProcessorRecipe, ScheduleConfig, StageConfig
 from perceptlm.world.settings import WorldSettings
 
+_PARTS = {"encoder": "encoder_tiny", "decoder": "decoder_tiny"}
+
 
 class DemoRecipe(Config):
     """Everything the demo consists of; with a seed it fixes every digested byte."""
 
+    parts: dict[str, str] = Field(description="kind -> name of the shipped pretrained part that training starts from")
     world: WorldSettings
     processor: ProcessorRecipe
     stages: tuple[StageConfig, ...]
     evaluation: EvalSettings
 
 
-def demo() -> DemoRecipe:
-    """Return the recipe of `plm demo`."""
+def demo(minutes: int = 15) -> DemoRecipe:
+    """Return the recipe of `plm demo`, for about so many minutes on two cores: more steps, and as much more to see."""
+    times = minutes / 15
     return DemoRecipe(
+        parts=_PARTS,
         world=WorldSettings(
-            num_clips=800,
+            num_clips=round(2000 * times),
             num_validation_clips=40,
-            num_benchmark_clips=200,
-            num_images=8000,
+            num_benchmark_clips=340,
+            num_images=round(4000 * times),
             num_validation_images=40,
             num_benchmark_images=200,
         ),
-        processor=_processor(vocab_size=1024),
-        stages=(_warmup(num_steps=250), _midtrain(num_steps=70), _sft(num_steps=180)),
-        evaluation=EvalSettings(num_frames=8, limit=400, num_samples_per_chunk=64),
+        processor=_processor(num_frames=16),
+        stages=(
+            _warmup(num_steps=round(110 * times)),
+            _midtrain(num_steps=round(50 * times)),
+            _sft(num_steps=round(170 * times)),
+        ),
+        evaluation=EvalSettings(num_frames=16, limit=400, num_samples_per_chunk=512),
     )
 
 
@@ -41,6 +52,7 @@ def smoke() -> DemoRecipe:
     """Return the chain at the size of a test: a few clips, a few steps, answers of a few tokens."""
     stages = (_warmup(num_steps=3), _midtrain(num_steps=3), _sft(num_steps=3))
     return DemoRecipe(
+        parts=_PARTS,
         world=WorldSettings(
             num_clips=16,
             num_validation_clips=2,
@@ -50,7 +62,7 @@ def smoke() -> DemoRecipe:
             num_validation_images=2,
             num_benchmark_images=4,
         ),
-        processor=_processor(vocab_size=512),
+        processor=_processor(num_frames=8),
         stages=tuple(stage.model_copy(update={"num_groups": 2, "checkpoint_every": 1}) for stage in stages),
         # Few answers, and short: a model that has learned nothing never stops by itself.
         evaluation=EvalSettings(
@@ -63,32 +75,22 @@ def smoke() -> DemoRecipe:
     )
 
 
-def _processor(vocab_size: int) -> ProcessorRecipe:
-    return ProcessorRecipe(
-        vocab_size=vocab_size, tile_size=64, patch_size=8, pooling_ratio=2, num_frames=8, max_tokens=1024
-    )
-
-
-def _rates(rate: float) -> dict[Part, float]:
-    # From random weights every part must learn in every stage (docs/decisions/0004).
-    return {"vision_encoder": rate, "projector": rate, "decoder": rate}
+def _processor(num_frames: int) -> ProcessorRecipe:
+    return ProcessorRecipe(tile_size=96, patch_size=12, pooling_ratio=2, num_frames=num_frames, max_tokens=1024)
 
 
 def _warmup(num_steps: int) -> StageConfig:
-    """Pictures before videos, in the paper's form for this stage: a picture, then its caption, and nothing else.
-
-    Few tokens a picture leave time for many pictures: seeing starts only after some ten thousand different ones.
-    """
+    """The paper's first stage: the projector alone, on pictures with captions, joins encoder and decoder."""
     return StageConfig(
         name="warmup",
         preset="tiny",
         template="warmup",
         num_steps=num_steps,
-        num_groups=64,
+        num_groups=48,
         num_branches=1,
-        learning_rates=_rates(1e-3),
+        learning_rates={"projector": 3e-3},
         tasks={"image_caption": 1},
-        schedule=ScheduleConfig(warmup_steps=40, min_ratio=0.5),
+        schedule=ScheduleConfig(warmup_steps=20, min_ratio=0.1),
     )
 
 
@@ -96,15 +98,17 @@ def _midtrain(num_steps: int) -> StageConfig:
     """What the program can write about clips and pictures without a benchmark in mind."""
     return StageConfig(
         name="midtrain",
+        preset="tiny",
         num_steps=num_steps,
-        learning_rates=_rates(1e-3),
+        num_branches=8,
+        learning_rates=_RATES,
         tasks={
-            "image_qa": 2,
-            "image_caption": 1,
-            "text_reading": 0.2,
+            "image_qa": 1,
+            "image_caption": 0.5,
+            "text_reading": 0.1,
             "video_caption": 1,
             "video_qa": 3,
-            "mcq": 1,
+            "mcq": 1.5,
             "counting": 0.5,
         },
         schedule=ScheduleConfig(warmup_steps=20, min_ratio=0.5),
@@ -116,7 +120,12 @@ def _sft(num_steps: int) -> StageConfig:
     return StageConfig(
         name="sft",
         num_steps=num_steps,
-        learning_rates=_rates(8e-4),
-        tasks={"fgqa": 1, "sgqa": 1, "rcap": 3, "rtloc": 1, "rdcap": 1, "image_qa": 2, "image_caption": 1},
+        num_branches=8,
+        learning_rates=_RATES,
+        tasks={"fgqa": 2, "sgqa": 1, "rcap": 1.5, "rtloc": 1.5, "rdcap": 1, "image_qa": 1, "image_caption": 0.5},
         schedule=ScheduleConfig(warmup_steps=20, min_ratio=0.02),
     )
+
+
+_RATES: dict[Part, float] = {"projector": 1e-3, "decoder": 5e-4}
+"""The encoder stays as it was pretrained: what it makes of a picture is then computed once (docs/decisions/0006)."""

@@ -44,7 +44,9 @@ class StageConfig(Config):
     template: Literal["plm_sft", "warmup"] = "plm_sft"
     num_groups: int = Field(default=8, gt=0, description="shared prefixes (clips or images) per step")
     num_branches: int = Field(default=5, gt=0, description="questions per shared prefix, at most")
-    packed_tokens: int | None = Field(default=None, gt=0, description="row length for packing; None: one Example a row")
+    packed_tokens: int | None = Field(
+        default=None, gt=0, description="row length that Examples are packed into; None: that of the step's longest"
+    )
     schedule: ScheduleConfig = ScheduleConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -69,9 +71,11 @@ class StageConfig(Config):
 
 
 class ProcessorRecipe(Config):
-    """How the tokenizer is trained and how pictures are shown."""
+    """Which tokenizer it is and how pictures are shown."""
 
-    vocab_size: int = Field(gt=300)
+    vocab_size: int | None = Field(
+        default=None, gt=300, description="of a tokenizer trained on the world; None: a pretrained decoder's own"
+    )
     tile_size: int
     patch_size: int
     pooling_ratio: int

@@ -7,8 +7,8 @@ import math
 from perceptlm.train.configuration import ScheduleConfig
 
 
-def learning_rate_factor(step: int, num_steps: int, schedule: ScheduleConfig) -> float:
-    """Return the multiple of the peak rate for `step` (0-based).
+def learning_rate_factor(step: float, num_steps: int, schedule: ScheduleConfig) -> float:
+    """Return the multiple of the peak rate for `step` (0-based; a fraction between two steps).
 
     Warm-up starts above zero (step 0 learns), and from `num_steps` on the factor stays at `min_ratio`: the public
     trainer's cosine jumps back to 1 there (facts, section 4).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from perceptlm import artifact
@@ -22,7 +23,9 @@ from perceptlm.seeding import derive_seed
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.curves import draw_loss_curve
 from perceptlm.train.loader import StepLoader
+from perceptlm.train.parts.make_parts import put_in
 from perceptlm.train.trainer import METRICS, Trainer
+from perceptlm.train.vision_features import VisionFeatures
 
 KIND = "checkpoint"
 
@@ -34,17 +37,21 @@ def train_stage(
     world: Path,
     start: Path,
     seed: int,
+    parts: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Train one stage and publish its checkpoint at `out`; goes on from unfinished work.
 
     `start` is the checkpoint of the stage before, or a processor artifact, from which a fresh model of
-    `config.preset` is initialised.
+    `config.preset` is initialised. `parts` (kind -> artifact) then replace what was initialised at random.
     """
+    parts = parts or {}
 
     def make(partial: Path) -> None:
-        model, processor = _starting_point(start, config, seed)
-        loader = StepLoader(world, processor, config, derive_seed(seed, "batches", config.name))
+        model, processor = _starting_point(start, config, parts, seed)
+        frozen = "vision_encoder" not in config.learning_rates
+        features = VisionFeatures(model, config, processor.config) if frozen and not config.blind else None
+        loader = StepLoader(world, processor, config, derive_seed(seed, "batches", config.name), features)
         Trainer(model, loader, config, partial).fit()
         save_pretrained(partial, model, processor)
         artifact.write_atomic(partial / "recipe.yaml", dump_yaml(config).encode())
@@ -61,18 +68,22 @@ def train_stage(
 
     artifact.require_kind(world, "world")
     artifact.require_kind(start, KIND, "processor")
+    for kind, part in parts.items():
+        artifact.require_kind(part, kind)
     return artifact.build(
         out,
         kind=KIND,
         recipe=config.to_dict(),
         make=make,
-        inputs={"world": world, "start": start},
+        inputs={"world": world, "start": start, **parts},
         seeds={"seed": seed},
         overwrite=overwrite,
     )
 
 
-def _starting_point(start: Path, config: StageConfig, seed: int) -> tuple[PerceptionLM, Processor]:
+def _starting_point(
+    start: Path, config: StageConfig, parts: Mapping[str, Path], seed: int
+) -> tuple[PerceptionLM, Processor]:
     if artifact.read_manifest(start).kind == KIND:
         loaded = load(start)
         return loaded.model, loaded.processor
@@ -83,6 +94,8 @@ def _starting_point(start: Path, config: StageConfig, seed: int) -> tuple[Percep
     processor = Processor.load(start)
     model = PerceptionLM(PRESETS[config.preset](processor.vocab_size, processor.image_token_id))
     model.initialise(derive_seed(seed, "weights"))
+    for part in parts.values():
+        put_in(model, part)
     return model, processor
 
 

@@ -6,6 +6,8 @@ Every step publishes a directory of its own, so a killed demo finds the finished
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from pathlib import Path
 from perceptlm import artifact
 from perceptlm.log import console
 from perceptlm.recipes.demo import DemoRecipe
+from perceptlm.recipes.parts import part_path
 from perceptlm.train.processor_artifact import make_processor
 from perceptlm.train.stage import train_stage
 from perceptlm.workflow.demo_report import SUMMARY, write_report, write_summary
@@ -33,19 +36,24 @@ def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = Fals
         clock = _Clock.load(folder)
         with clock.measure("world"):
             world = make_world(folder / "world", recipe.world, seed)
+        parts = {kind: _copy_part(name, folder / "parts") for kind, name in recipe.parts.items()}
         with clock.measure("processor"):
-            processor = make_processor(folder / "processor", recipe.processor, world=world)
+            processor = make_processor(folder / "processor", recipe.processor, decoder=parts["decoder"])
         for blind, place in ((False, folder), (True, folder / BLIND_FOLDER)):
-            start = processor
+            start, given = processor, parts
             for stage in recipe.stages:
+                # A stage that trains the projector alone teaches a model that is shown nothing nothing.
+                if blind and "decoder" not in stage.learning_rates:
+                    continue
                 with clock.measure(f"{stage.name} without pixels" if blind else stage.name):
                     config = stage.model_copy(update={"blind": blind})
-                    start = train_stage(place / stage.name, config, world=world, start=start, seed=seed)
+                    start = train_stage(place / stage.name, config, world=world, start=start, seed=seed, parts=given)
+                given = {}
         with clock.measure("evaluation"):
             last = recipe.stages[-1].name
             evaluate_local(
                 folder / "eval",
-                recipe.evaluation.model_copy(update={"variants": ("own", "zero", "other", "trained_blind")}),
+                recipe.evaluation.model_copy(update={"variants": ("own", "other", "trained_blind")}),
                 data=world,
                 model=folder / last,
                 blind=folder / BLIND_FOLDER / last,
@@ -63,6 +71,19 @@ def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = Fals
         beside=(SUMMARY,),
         overwrite=overwrite,
     )
+
+
+def _copy_part(name: str, folder: Path) -> Path:
+    """Put a copy of a shipped part into the demo, so that it is whole without the package; return where."""
+    place = folder / name
+    if not place.is_dir():
+        shipped = part_path(name)
+        # A killed copy leaves no manifest, and is copied again.
+        temporary = folder / f".{name}{artifact.TEMPORARY_SUFFIX}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(shipped, temporary, ignore=shutil.ignore_patterns("__pycache__", artifact.RUN_FOLDER))
+        os.rename(temporary, place)
+    return place
 
 
 @dataclass

@@ -120,7 +120,8 @@ def _rebuild_processor(manifest: Manifest, inputs: dict[str, Path], out: Path) -
     from perceptlm.train.configuration import ProcessorRecipe
     from perceptlm.train.processor_artifact import make_processor
 
-    return make_processor(out, parse(ProcessorRecipe, manifest.recipe, source="manifest"), world=inputs["world"])
+    recipe = parse(ProcessorRecipe, manifest.recipe, source="manifest")
+    return make_processor(out, recipe, world=inputs.get("world"), decoder=inputs.get("decoder"))
 
 
 def _rebuild_checkpoint(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
@@ -129,7 +130,22 @@ def _rebuild_checkpoint(manifest: Manifest, inputs: dict[str, Path], out: Path) 
 
     config = parse(StageConfig, manifest.recipe, source="manifest")
     seed = manifest.seeds["seed"]
-    return train_stage(out, config, world=inputs["world"], start=inputs["start"], seed=seed)
+    parts = {name: path for name, path in inputs.items() if name in ("encoder", "decoder")}
+    return train_stage(out, config, world=inputs["world"], start=inputs["start"], seed=seed, parts=parts)
+
+
+def _rebuild_encoder(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.train.parts.configuration import EncoderRecipe
+    from perceptlm.train.parts.make_parts import make_encoder
+
+    return make_encoder(out, parse(EncoderRecipe, manifest.recipe, source="manifest"), seed=manifest.seeds["seed"])
+
+
+def _rebuild_decoder(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.train.parts.configuration import DecoderRecipe
+    from perceptlm.train.parts.make_parts import make_decoder
+
+    return make_decoder(out, parse(DecoderRecipe, manifest.recipe, source="manifest"), seed=manifest.seeds["seed"])
 
 
 def _rebuild_eval(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
@@ -150,6 +166,8 @@ def _rebuild_demo(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 
 REBUILD: dict[str, Rebuild] = {
+    "encoder": _rebuild_encoder,
+    "decoder": _rebuild_decoder,
     "world": _rebuild_world,
     "processor": _rebuild_processor,
     "checkpoint": _rebuild_checkpoint,

@@ -64,7 +64,7 @@ def make_clip(root: Path, settings: WorldSettings, split: Split, kind: str, inde
         path.unlink()
         return MadeClip(scene.id, None, reason=reason)
     return MadeClip(
-        scene.id, _record(scene, truth, relative, kind), _masks(scene, truth) if settings.write_masks else ()
+        scene.id, record_of(scene, truth, relative, kind), _masks(scene, truth) if settings.write_masks else ()
     )
 
 
@@ -82,7 +82,8 @@ def _check(path: Path, kind: str, drawn: NDArray[np.uint8]) -> str | None:
     return None
 
 
-def _record(scene: Scene, truth: GroundTruth, relative: str, kind: str) -> ClipRecord:
+def record_of(scene: Scene, truth: GroundTruth, relative: str, kind: str) -> ClipRecord:
+    """Return the record of a drawn clip or picture (`kind` video or image) whose file is at `relative`."""
     is_video = kind == "video"
     media = MediaRef(
         kind="video" if is_video else "image", path=relative, width=scene.width, height=scene.height,

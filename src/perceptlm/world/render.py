@@ -7,6 +7,7 @@ whose silhouette covers it. This module decides nothing about the script.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,24 +32,57 @@ class RenderedClip:
     ground_truth: GroundTruth
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Some frames of a scene. `frames` (F, H, W, 3) uint8 RGB, or None if no pixels were wanted."""
+
+    frames: NDArray[np.uint8] | None
+    thing_map: NDArray[np.uint8]
+    """(F, H, W): which thing shows at each pixel, or `NOTHING`."""
+    full_areas: NDArray[np.int64]
+    """(N, F): pixels of every thing's whole silhouette."""
+
+
 def render(scene: Scene) -> RenderedClip:
     """Draw the scene; the same scene gives the same bytes."""
     where = simulate(scene)
-    plane, corner = _plane(scene, where)
-    shape = (scene.num_frames, scene.height, scene.width)
-    frames = np.empty((*shape, 3), np.uint8)
+    drawn = draw(scene, where, range(scene.num_frames))
+    assert drawn.frames is not None
+    return RenderedClip(drawn.frames, ground_truth(scene, where, drawn))
+
+
+def draw(scene: Scene, where: Trajectories, frames: Sequence[int], *, with_pixels: bool = True) -> Drawn:
+    """Draw the given frames of the scene; without pixels only what shows where, which is much faster."""
+    shape = (len(frames), scene.height, scene.width)
+    pixels = np.empty((*shape, 3), np.uint8) if with_pixels else None
     thing_map = np.full(shape, NOTHING, np.uint8)
-    full_areas = np.zeros((len(scene.things), scene.num_frames), np.int64)
+    full_areas = np.zeros((len(scene.things), len(frames)), np.int64)
     order = sorted(range(len(scene.things)), key=lambda thing: where.depth[thing])
-    for t in range(scene.num_frames):
-        frames[t] = _backdrop(scene, plane, corner, where, t)
+    plane = _plane(scene, where) if with_pixels else None
+    for number, t in enumerate(frames):
+        picture = None
+        if pixels is not None and plane is not None:
+            picture = pixels[number]
+            picture[...] = _backdrop(scene, *plane, where, t)
         for thing in order:
-            full_areas[thing, t] = _draw(frames[t], thing_map[t], scene, where, thing, t)
+            full_areas[thing, number] = _draw(picture, thing_map[number], scene, where, thing, t)
+    return Drawn(pixels, thing_map, full_areas)
+
+
+def ground_truth(scene: Scene, where: Trajectories, drawn: Drawn) -> GroundTruth:
+    """Return what is true of a scene of which every frame was drawn."""
     passed: tuple[int, ...] = ()
     if scene.egocentric:
         moments = passing_frames(scene.seed, len(scene.things), scene.num_frames)
         passed = tuple(sorted(range(len(moments)), key=lambda thing: moments[thing]))
-    return RenderedClip(frames, read_ground_truth(thing_map, full_areas, where.camera, where.zoom, passed))
+    return read_ground_truth(drawn.thing_map, drawn.full_areas, where.camera, where.zoom, passed)
+
+
+def screen_centre(scene: Scene, where: Trajectories, thing: int, t: int) -> tuple[float, float]:
+    """Return where a thing's centre is in the picture of frame `t`, in pixels; it may lie outside."""
+    middle = np.array([scene.width / 2, scene.height / 2])
+    x, y = (where.position[thing, t] - where.camera[t] - middle) * float(where.zoom[t]) + middle
+    return float(x), float(y)
 
 
 def _plane(scene: Scene, where: Trajectories) -> tuple[Background, tuple[int, int]]:
@@ -79,30 +113,29 @@ def _backdrop(
 
 
 def _draw(
-    frame: NDArray[np.uint8], thing_map: NDArray[np.uint8], scene: Scene, where: Trajectories, thing: int, t: int
+    frame: NDArray[np.uint8] | None, thing_map: NDArray[np.uint8], scene: Scene, where: Trajectories, thing: int, t: int
 ) -> int:
-    """Put one thing into one frame; return the pixels of its whole silhouette."""
+    """Put one thing into one frame (or into the map alone); return the pixels of its whole silhouette."""
     zoom = float(where.zoom[t])
     side = round(float(where.side[thing, t]) * zoom)
     angle, mirror = float(where.angle[thing, t]), float(where.mirror[thing, t])
-    middle = np.array([scene.width / 2, scene.height / 2])
-    x, y = np.floor((where.position[thing, t] - where.camera[t] - middle) * zoom + middle + 0.5).astype(int)
+    x, y = (math.floor(value + 0.5) for value in screen_centre(scene, where, thing, t))
     looks, stage = where.looks[thing], float(where.look_stage[thing, t])
     base = math.floor(stage)
     blend = stage - base
     opacity = float(where.opacity[thing, t])
     shown = sprite(looks[base], side, angle, mirror)
     if blend == 0:
-        _paint(frame, thing_map, shown, int(x), int(y), opacity, thing)
+        _paint(frame, thing_map, shown, x, y, opacity, thing)
         return shown.num_pixels
-    _paint(frame, None, shown, int(x), int(y), opacity * min(2 * (1 - blend), 1.0), thing)
+    _paint(frame, None, shown, x, y, opacity * min(2 * (1 - blend), 1.0), thing)
     shown = sprite(looks[base + 1], side, angle, mirror)
-    _paint(frame, thing_map, shown, int(x), int(y), opacity * min(2 * blend, 1.0), thing)
+    _paint(frame, thing_map, shown, x, y, opacity * min(2 * blend, 1.0), thing)
     return shown.num_pixels
 
 
 def _paint(
-    frame: NDArray[np.uint8],
+    frame: NDArray[np.uint8] | None,
     thing_map: NDArray[np.uint8] | None,
     shown: Sprite,
     x: int,
@@ -110,20 +143,24 @@ def _paint(
     opacity: float,
     thing: int,
 ) -> None:
-    """Blend a sprite into the frame at centre (x, y), as far as it lies inside, and mark it in the map."""
+    """Blend a sprite into the frame (if any) at centre (x, y), as far as it lies inside, and mark it in the map."""
     height, width = shown.mask.shape
     left, top = x + shown.x, y + shown.y
     x1, y1 = max(left, 0), max(top, 0)
-    x2, y2 = min(left + width, frame.shape[1]), min(top + height, frame.shape[0])
+    target = thing_map if frame is None else frame
+    if target is None:
+        return
+    x2, y2 = min(left + width, target.shape[1]), min(top + height, target.shape[0])
     if x1 >= x2 or y1 >= y2:
         return
     cut = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
-    colour, through = shown.colour[cut], shown.through[cut]
-    if opacity < 1:
-        strength = np.uint16(min(round(256 * opacity), 255))
-        colour = colour * strength >> np.uint16(8)
-        through = np.uint16(256) - ((np.uint16(256) - through) * strength >> np.uint16(8))
-    patch = frame[y1:y2, x1:x2]
-    patch[...] = colour + (patch * through >> np.uint16(8))
+    if frame is not None:
+        colour, through = shown.colour[cut], shown.through[cut]
+        if opacity < 1:
+            strength = np.uint16(min(round(256 * opacity), 255))
+            colour = colour * strength >> np.uint16(8)
+            through = np.uint16(256) - ((np.uint16(256) - through) * strength >> np.uint16(8))
+        patch = frame[y1:y2, x1:x2]
+        patch[...] = colour + (patch * through >> np.uint16(8))
     if thing_map is not None:
         thing_map[y1:y2, x1:x2][shown.mask[cut]] = thing

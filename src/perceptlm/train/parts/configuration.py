@@ -1,0 +1,55 @@
+"""What pretraining a part needs to be told: shape, length, batch, rates. Values are in `recipes`.
+
+With a seed a recipe fixes every byte of the weights (same kind of machine): every batch is drawn anew by the world's
+program from the seed and its number, so there is no data set to name.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from perceptlm.config import Config
+from perceptlm.train.configuration import OptimiserConfig, ScheduleConfig
+from perceptlm.world.settings import WorldSettings
+
+
+class PartRecipe(Config):
+    """What both parts have in common. A chunk is what the worker makes at once: some batches."""
+
+    world: WorldSettings = Field(description="how scenes are drawn; its counts are not used")
+    preset: str = Field(description="model preset whose part is trained")
+    num_chunks: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    schedule: ScheduleConfig = Field(description="its steps are chunks")
+    optimiser: OptimiserConfig = OptimiserConfig()
+    num_threads: int = Field(default=1, gt=0, description="part of the recipe: sums depend on it in the last bit")
+    checkpoint_every: int = Field(default=5, gt=0, description="chunks")
+    validate_every: int = Field(default=10, gt=0, description="chunks")
+    num_validation_chunks: int = Field(default=1, gt=0)
+
+
+class EncoderRecipe(PartRecipe):
+    """Vision encoder: what, where, colour, state of every patch, and which description belongs to which picture."""
+
+    batches_per_chunk: int = Field(default=20, gt=0)
+    num_scenes: int = Field(default=10, gt=0, description="scenes per batch")
+    num_frames: int = Field(default=4, gt=0, description="pictures of each scene, at random times")
+    image_share: float = Field(default=0.25, ge=0, le=1, description="share of scenes that are still pictures")
+    marked_share: float = Field(default=0.4, ge=0, le=1, description="share of pictures with a red rectangle")
+    contrastive_weight: float = Field(default=0.1, ge=0)
+
+
+class DecoderRecipe(PartRecipe):
+    """Decoder: the world's questions and captions about scenes written out in words, without pixels."""
+
+    vocab_size: int = Field(gt=300)
+    num_tokenizer_chunks: int = Field(default=8, gt=0)
+    num_frames: int = Field(default=16, gt=1)
+    max_tokens: int = Field(default=1024, gt=0)
+    num_branches: int = Field(default=12, gt=0, description="questions about one scene, at most")
+    tokens_per_batch: int = Field(default=3500, gt=0, description="padding included")
+    clips_per_chunk: int = Field(default=128, gt=0)
+    images_per_chunk: int = Field(default=64, ge=0)
+    caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
+    noise: float = Field(default=0.01, ge=0, description="added to the weight of every word")
+    relative_noise: float = Field(default=0.15, ge=0, description="times the weight of every word")

@@ -1,0 +1,70 @@
+"""train.parts.lessons: questions about training scenes in words, the same for the same number."""
+
+import numpy as np
+import pytest
+
+from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer
+from perceptlm.recipes.parts import part_path
+from perceptlm.recipes.parts_tiny import decoder_tiny
+from perceptlm.train.parts.lessons import lesson_batches, lesson_texts, write_scenes
+from perceptlm.train.parts.make_parts import TOKENIZER
+from perceptlm.world.scene_words import SLICES
+from perceptlm.world.splits import HELD_OUT_PAIRS
+
+RECIPE = decoder_tiny().model_copy(update={"clips_per_chunk": 12, "images_per_chunk": 6})
+
+
+@pytest.fixture(scope="module")
+def tokenizer_json():
+    return (part_path("decoder_tiny") / TOKENIZER).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def batches(tokenizer_json):
+    return lesson_batches(RECIPE, tokenizer_json, 4, "train", 1, 2)
+
+
+def test_a_chunk_is_a_function_of_its_number(tokenizer_json, batches):
+    again = lesson_batches(RECIPE, tokenizer_json, 4, "train", 1, 2)
+    assert [batch.examples[0].ids for batch in batches] == [batch.examples[0].ids for batch in again]
+    for one, same in zip(batches, again, strict=True):
+        np.testing.assert_array_equal(one.cells, same.cells)
+
+
+def test_placeholders_and_cells_agree(tokenizer_json, batches):
+    image = Tokenizer.from_json(tokenizer_json, source="test").special_id(IMAGE)
+    for batch in batches:
+        counts = [int((example.input_ids == image).sum()) for example in batch.examples]
+        assert sum(counts) == batch.cells.shape[0] * batch.cells.shape[1]
+        assert counts == [16 * len(example.pictures) for example in batch.examples]
+
+
+def test_batches_keep_to_their_tokens(batches):
+    for batch in batches:
+        longest = max(example.num_tokens for example in batch.examples)
+        assert longest * len(batch.examples) <= RECIPE.tokens_per_batch
+
+
+def test_every_task_is_taught(batches):
+    tasks = {tag for batch in batches for example in batch.examples for tag in example.tags}
+    assert {"fgqa", "rcap", "rtloc", "rdcap", "video_qa", "video_caption", "image_qa", "image_caption"} <= tasks
+
+
+def test_no_scene_shows_a_held_out_pair():
+    scenes = [scene.record.scene for scene in write_scenes(RECIPE, 4, "train", 1, 0)]
+    shown = {(scene.thing(event.subject).kind, event.action) for scene in scenes for event in scene.events}
+    assert shown
+    assert not shown & HELD_OUT_PAIRS
+
+
+def test_only_the_marked_thing_is_marked():
+    scene = write_scenes(RECIPE, 4, "train", 1, 0)[0]
+    plain, marked = scene.cells(None), scene.cells(0)
+    assert not plain[..., SLICES["marked"]].any()
+    np.testing.assert_allclose(marked[..., SLICES["marked"]][..., 0], scene.shares[:, 0], atol=1e-6)
+
+
+def test_texts_speak_of_frames_by_number():
+    texts = list(lesson_texts(RECIPE, 4, 1, 1))
+    assert len(texts) > 100
+    assert not any("<|frame" in text or "<|num_frames" in text for text in texts)
