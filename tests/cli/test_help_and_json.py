@@ -1,5 +1,6 @@
 """Every command explains itself, and with --json prints one JSON value to stdout and nothing else."""
 
+import io
 import json
 
 import pytest
@@ -29,16 +30,20 @@ def test_help_names_every_option(command, capsys):
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
-def test_json(demo, traced, tmp_path, capsys, command):
+def test_json(demo, traced, tmp_path, capsys, monkeypatch, command):
+    monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
     world, processor, out = demo / "world", demo / "processor", tmp_path / "out"
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
+        "train part": ["encoder", "--out", out, "--set", "num_chunks=1", "--set", "batches_per_chunk=1",
+                       "--set", "num_scenes=1", "--set", "num_frames=1"],
         "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],
         "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],
         "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
+        "chat": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "--max-new-tokens", 1],
         "trace": ["--data", world, "--model", demo / "sft", "--out", out],
         "verify": [demo],
         "reproduce": [processor, "--work", out],

@@ -6,8 +6,13 @@ import pytest
 from perceptlm.report.curves import line_chart
 from perceptlm.report.embed import EmbeddedPicture, embed_jpeg, embed_png, embed_svg
 from perceptlm.report.page import (
+    BarCharts,
     Cards,
+    Command,
+    Commands,
     Entry,
+    Estimate,
+    EstimateTable,
     ExampleCard,
     Gallery,
     Highlight,
@@ -17,7 +22,7 @@ from perceptlm.report.page import (
     ScoreTable,
     Summary,
 )
-from perceptlm.report.table import ScoreRow
+from perceptlm.report.table import Difference, ScoreRow, Target
 
 HOSTILE = (
     '<script>alert(1)</script> " onerror="x \' {{ 7*7 }} </style> https://evil.example/x.png \x00\x1b[31m\u202e\ud800'
@@ -48,13 +53,31 @@ def make_page(text: str, rows: list[ScoreRow]) -> Page:
         embed_svg(chart, alt=text, caption=text),
         embed_png(picture, alt=text, caption=text),
     ]
-    card = ExampleCard(text, embed_jpeg(picture, alt=text), text, text, text, 0.5, text)
-    row = ScoreRow(text, text, 0.5, 0.4, 0.6, chance=0.5, note=text)
+    card = ExampleCard(text, embed_jpeg(picture, alt=text), text, text, text, 0.5, text, facts=[text])
+    target = Target(True, text, text)
+    row = ScoreRow(
+        text,
+        text,
+        0.5,
+        0.4,
+        0.6,
+        chance=0.5,
+        note=text,
+        unit=text,
+        over_blind=Difference(0.1, -0.1, 0.3),
+        target=target,
+    )
+    estimates = [Estimate(text, 0.5, 0.4, 0.6, 3, 0.2), Estimate("b", 1.0, 0.9, 1.0, 30)]
     sections = [
         Summary([text], [Highlight(text, text)], heading=text),
         ScoreTable(text, text, [*rows, row]),
+        ScoreTable(text, text, rows, is_folded=True),
+        EstimateTable(text, text, [text, "x"], [(text, [estimates[0], None])], [text]),
+        BarCharts(text, text, [text, "x"], [(text, [estimates, []])], [text]),
+        Commands(text, text, [Command(text, text)]),
         Gallery(text, pictures, text),
         Cards(text, [card, ExampleCard("empty", card.picture, "q", "", "t", 0.0)], text),
+        Cards(text, [card], is_wide=True),
         KeyValues(text, text, [Entry(text, text, 0.3), Entry(text, text)]),
         KeyValues(text, text, [Entry(text, text)], is_folded=True),
         Notes(text, [text]),

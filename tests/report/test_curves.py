@@ -47,6 +47,17 @@ def test_points_that_cannot_be_drawn_are_left_out() -> None:
     assert "nothing to draw" in texts(line_chart({}, title="t", xlabel="x", ylabel="y"))
 
 
+def test_whiskers_and_lines_that_are_no_total() -> None:
+    plain = line_chart(SERIES, title="t", xlabel="x", ylabel="y", has_total=False)
+    whiskers = line_chart(
+        SERIES, title="t", xlabel="x", ylabel="y", has_total=False, intervals={"fgqa": [(2.5, 3.5), (1.0, 3.0)]}
+    )
+    assert whiskers.count(b"stroke: #ee6677") == plain.count(b"stroke: #ee6677") + 2
+    assert b"stroke: #4477aa" in plain  # the first line has a colour like the others
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        line_chart(SERIES, title="t", xlabel="x", ylabel="y", intervals={"fgqa": [(2.5, 3.5)]})
+
+
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="argument 2 is shorter"):
         line_chart({"a": ([0, 1], [1.0])}, title="t", xlabel="x", ylabel="y")

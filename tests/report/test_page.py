@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from perceptlm.report.page import Entry, ExampleCard, KeyValues, Page, render_page, write_page
+from perceptlm.report.page import (
+    BarCharts,
+    Entry,
+    Estimate,
+    EstimateTable,
+    ExampleCard,
+    KeyValues,
+    Page,
+    ScoreTable,
+    render_page,
+    write_page,
+)
+from perceptlm.report.table import Difference, ScoreRow, Target
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 FETCHING = {"src", "href", "srcset", "action", "formaction", "data", "poster", "background", "xlink:href"}
@@ -125,3 +137,49 @@ def test_the_tone_follows_the_score(score: float, tone: str, plain_page: Page) -
 
 def test_an_empty_page_renders() -> None:
     assert Reader(render_page(Page("nothing yet", []))).of("nav") == []
+
+
+def test_goals_and_differences_have_columns_only_where_there_are_some() -> None:
+    target = Target(False, "lower end over 37.5", "35.0, 2.5 short of 37.5")
+    told = ScoreRow("a", "m", 0.5, 0.4, 0.6, over_blind=Difference(0.1, -0.02, 0.3), target=target, n=7, unit="groups")
+    text = Reader(render_page(Page("t", [ScoreTable("h", "c", [told])]))).text
+    for words in (
+        "over blind",
+        "+10.0",
+        "-2.0 to +30.0",
+        "may be 0",
+        "✗ missed",
+        "goal: lower end over 37.5; missed: 35.0, 2.5 short",
+        "7groups",
+    ):
+        assert words in text
+    html = render_page(Page("t", [ScoreTable("h", "c", [ScoreRow("a", "m", 0.5, 0.4, 0.6)])]))
+    bare = Reader(html[html.index("<body>") : html.index("</html>")]).text
+    assert not any(words in bare for words in ("over blind", "goal", "oracle"))
+
+
+def test_bars_whiskers_and_blind_stand_at_their_heights() -> None:
+    bars = [Estimate("1", 0.5, 0.25, 0.75, 40, 0.1), Estimate("2", 0.5, 0.25, 0.75, 4, 0.3)]
+    html = render_page(Page("t", [BarCharts("h", "c", ["things"], [("fgqa", [bars])])]))
+    section = html[html.index('<svg class="chart"') : html.index('<ul class="legend">')]
+    reader = Reader(section[: section.index("</svg>") + len("</svg>")])
+    assert [rect["y"] for rect in reader.of("rect")] == ["55.0", "55.0"]  # halfway between 92 and 18
+    assert [rect["height"] for rect in reader.of("rect")] == ["37.0", "37.0"]
+    assert [rect["class"] for rect in reader.of("rect")] == ["bar seen", "bar"]  # the second is not surely over blind
+    assert [group.get("class") for group in reader.of("g")] == [None, "few"]
+    whiskers = [path["d"] for path in reader.of("path") if path["class"] == "whisker"]
+    assert all(str(path).startswith("M0 73.5 V36.5") for path in whiskers)
+    assert "1: 50.0, 95 % interval 25.0 to 75.0, blind 10.0, n 40" in section
+
+
+def test_a_bar_has_room_for_its_label() -> None:
+    charts = BarCharts("h", "c", ["a", "b"], [("x", [[Estimate("held out", 0, 0, 0, 1)], []])])
+    assert charts.slots == (56, 32)
+
+
+def test_a_cell_without_an_estimate_is_a_dash() -> None:
+    table = EstimateTable("h", "c", ["what", "when"], [("fgqa", [None, Estimate("when", 0.2, 0.1, 0.3, 50, 0.05)])])
+    html = render_page(Page("t", [table]))
+    assert '<td class="quiet">–</td>' in html
+    assert '<strong class="above">20.0</strong>' in html
+    assert "10.0 – 30.0" in html

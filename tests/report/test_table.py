@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from perceptlm.errors import DataError
-from perceptlm.report.table import ScoreRow, describe_row, terminal_table
+from perceptlm.report.table import Difference, ScoreRow, Target, describe_row, target_lines, terminal_table
 
 
 def printed(rows: list[ScoreRow], width: int) -> str:
@@ -40,3 +40,21 @@ def test_a_row_in_words(rows: list[ScoreRow]) -> None:
 def test_scores_are_shares_of_one(values: tuple[float, float, float]) -> None:
     with pytest.raises(DataError, match="score row 'a'"):
         ScoreRow("a", "m", *values)
+
+
+def test_a_difference_excludes_zero_on_either_side() -> None:
+    assert Difference(0.1, 0.01, 0.2).excludes_zero
+    assert Difference(-0.1, -0.2, -0.01).excludes_zero
+    assert not Difference(0.1, -0.01, 0.2).excludes_zero
+
+
+def test_one_line_per_goal() -> None:
+    rows = [
+        ScoreRow("fgqa", "m", 0.5, 0.4, 0.6, target=Target(True, "over 37.5", "40.0")),
+        ScoreRow("a\x1b[2J", "m", 0.5, 0.4, 0.6, target=Target(False, "over 90", "40.0")),
+        ScoreRow("image", "m", 0.5, 0.4, 0.6),
+    ]
+    first, second = target_lines(rows)
+    assert first.startswith("✓ fgqa ")
+    assert second.startswith("✗ a\ufffd[2J")
+    assert "\x1b" not in second

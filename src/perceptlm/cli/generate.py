@@ -18,12 +18,12 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: always the likeliest word.")] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws, when the temperature is above 0.")] = 0,
     num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show [default: the model's own].")
+        int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show (default: the model's own).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the bare answer.")] = False,
 ) -> None:
     """Answer QUESTION about one image or video file."""
-    from perceptlm.errors import UsageError
+    from perceptlm.errors import DataError, UsageError
 
     path = video or image
     if path is None or (video is not None and image is not None):
@@ -47,6 +47,8 @@ def generate(
     )
     client = LocalClient(loaded)
     (result,) = client.generate([request])
+    if result.error is not None:
+        raise DataError(result.error)
     if as_json:
         record = {
             "answer": result.text,

@@ -33,6 +33,7 @@ NOUNS: dict[str, Noun] = {
     "train": Noun("perceptlm.cli.train:app", "Train a tokenizer and the stages of a model."),
     "eval": Noun("perceptlm.cli.eval:app", "Score a model on the PLM-VideoBench tasks."),
     "generate": Noun("perceptlm.cli.generate:generate", "Ask a model about an image or a video file."),
+    "chat": Noun("perceptlm.cli.chat:chat", "Ask one question after the other about a file."),
     "trace": Noun("perceptlm.cli.trace:trace", "Write the life of one sample, stage by stage."),
     "verify": Noun("perceptlm.cli.verify:verify", "Check every file of an artifact and of those it was made from."),
     "reproduce": Noun("perceptlm.cli.reproduce:reproduce", "Make an artifact again and compare byte for byte."),

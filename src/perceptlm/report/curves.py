@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+Intervals = Mapping[str, Sequence[tuple[float, float]]]
 
 _INK, _FAINT, _PAPER = "#22272e", "#d8dce1", "#ffffff"
 _DARK = {_INK: "#dfe4ea", _FAINT: "#39414b", _PAPER: "#171b21"}
@@ -47,11 +48,21 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def line_chart(series: Series, *, title: str, xlabel: str, ylabel: str, log_y: bool = False) -> bytes:
+def line_chart(
+    series: Series,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    log_y: bool = False,
+    has_total: bool = True,
+    intervals: Intervals | None = None,
+) -> bytes:
     """Return an SVG with one line per entry of `series`, name -> (x values, y values).
 
-    The first line is drawn in ink and bold: it is the whole of which others may be parts. Points that are not finite,
-    or not positive on a logarithmic axis, are left out. Raises ValueError when x and y differ in length.
+    With `has_total` the first line is drawn in ink and bold: it is the whole of which others are parts. `intervals`,
+    name -> (low, high) of each point, are drawn as whiskers. Points that are not finite, or not positive on a
+    logarithmic axis, are left out. Raises ValueError when x, y and intervals differ in length.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -68,7 +79,8 @@ def line_chart(series: Series, *, title: str, xlabel: str, ylabel: str, log_y: b
         axes.set_ylabel(_label(ylabel, 40))
         axes.grid(axis="y", linewidth=0.8)
         axes.tick_params(length=0)
-        _draw_lines(axes, series, log_y)
+        _draw_lines(axes, series, log_y, has_total)
+        _draw_whiskers(axes, series, intervals or {}, has_total)
         buffer = io.BytesIO()
         with warnings.catch_warnings():
             # Text stays text in the file: the reader's fonts draw it, and what ours lack does not matter.
@@ -93,19 +105,30 @@ def _label(text: str, max_characters: int) -> str:
     return line if len(line) <= max_characters else line[: max_characters - 1] + "…"
 
 
-def _draw_lines(axes: Axes, series: Series, log_y: bool) -> None:
+def _colour(number: int, has_total: bool) -> str:
+    return _INK if number == 0 and has_total else _COLOURS[(number - has_total) % len(_COLOURS)]
+
+
+def _draw_whiskers(axes: Axes, series: Series, intervals: Intervals, has_total: bool) -> None:
+    for number, (name, (xs, _)) in enumerate(series.items()):
+        if name in intervals:
+            for x, (low, high) in zip(xs, intervals[name], strict=True):
+                axes.plot([x, x], [low, high], color=_colour(number, has_total), linewidth=1.2, alpha=0.6, zorder=1)
+
+
+def _draw_lines(axes: Axes, series: Series, log_y: bool, has_total: bool) -> None:
     num_drawn = 0
     for number, (name, (xs, ys)) in enumerate(series.items()):
         points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y) and (y > 0 or not log_y)]
         if not points:
             continue
-        is_main = number == 0
+        is_main = number == 0 and has_total
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],
             label=_label(name, 24).lstrip("_"),  # matplotlib hides names that start with a line
-            color=_INK if is_main else _COLOURS[(number - 1) % len(_COLOURS)],
-            linestyle="solid" if is_main else _STYLES[(number - 1) // len(_COLOURS) % len(_STYLES)],
+            color=_colour(number, has_total),
+            linestyle="solid" if is_main else _STYLES[(number - has_total) // len(_COLOURS) % len(_STYLES)],
             linewidth=2.4 if is_main else 1.5,
             zorder=3 if is_main else 2,
             marker="o" if len(points) == 1 else None,

@@ -22,6 +22,9 @@ from perceptlm.report.text import percent, showable
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+FEW = 10
+"""Estimates over fewer items are drawn pale."""
+
 
 @dataclass(frozen=True)
 class Highlight:
@@ -43,13 +46,76 @@ class Summary:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Scores with intervals beside their baselines, one drawing per row."""
+    """Scores with intervals beside their baselines, one drawing per row. Folded away when `is_folded`."""
 
     template: ClassVar[str] = "score_table.html"
     heading: str
     caption: str
     rows: Sequence[ScoreRow]
-    baselines: ClassVar[tuple[str, ...]] = BASELINES
+    is_folded: bool = False
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The baselines that any row has."""
+        return tuple(name for name in BASELINES if any(getattr(row, name) is not None for row in self.rows))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its interval, in shares of 1, over `n` items; `blind` is what was done there without looking."""
+
+    label: str
+    score: float
+    low: float
+    high: float
+    n: int
+    blind: float | None = None
+
+    @property
+    def is_above_blind(self) -> bool:
+        """Whether the whole interval lies above blind."""
+        return self.blind is not None and self.low > self.blind
+
+
+def describe_estimate(estimate: Estimate) -> str:
+    """Return the estimate in words, for those who cannot see its drawing."""
+    blind = "" if estimate.blind is None else f", blind {percent(estimate.blind)}"
+    interval = f"{percent(estimate.low)} to {percent(estimate.high)}"
+    return f"{estimate.label}: {percent(estimate.score)}, 95 % interval {interval}{blind}, n {estimate.n}"
+
+
+@dataclass(frozen=True)
+class EstimateTable:
+    """Estimates by row and column; each row is its name and one cell per column, None where nothing was measured."""
+
+    template: ClassVar[str] = "estimate_table.html"
+    heading: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Estimate | None]]]
+    paragraphs: Sequence[str] = ()
+    few: ClassVar[int] = FEW
+
+
+@dataclass(frozen=True)
+class BarCharts:
+    """Small multiples: by row and column a chart with one bar per Estimate, on one scale from 0 to 100 percent."""
+
+    template: ClassVar[str] = "bar_charts.html"
+    heading: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Sequence[Estimate]]]]
+    paragraphs: Sequence[str] = ()
+    few: ClassVar[int] = FEW
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The room of one bar in each column, in pixels: its label must fit."""
+        labels = [
+            [item.label for _, charts in self.rows for item in charts[place]] for place in range(len(self.columns))
+        ]
+        return tuple(max([32, *(6 * len(label) + 8 for label in found)]) for found in labels)
 
 
 @dataclass(frozen=True)
@@ -64,7 +130,10 @@ class Gallery:
 
 @dataclass(frozen=True)
 class ExampleCard:
-    """One question as the model met it. `score` is a share of 1; `verdict` says in words how it was judged."""
+    """One question as the model met it. `score` is a share of 1; `verdict` says in words how it was judged.
+
+    `facts` are short words about the question: what it is about, how hard it is.
+    """
 
     title: str
     picture: EmbeddedPicture
@@ -73,6 +142,7 @@ class ExampleCard:
     truth: str
     score: float
     verdict: str = ""
+    facts: Sequence[str] = ()
 
     @property
     def tone(self) -> str:
@@ -82,12 +152,31 @@ class ExampleCard:
 
 @dataclass(frozen=True)
 class Cards:
-    """Examples of one task, side by side."""
+    """Examples side by side; below each other, with pictures at their own size, when `is_wide`."""
 
     template: ClassVar[str] = "cards.html"
     heading: str
     cards: Sequence[ExampleCard]
     intro: str = ""
+    is_wide: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line for a shell, and what it does."""
+
+    about: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines to copy into a terminal."""
+
+    template: ClassVar[str] = "commands.html"
+    heading: str
+    intro: str
+    commands: Sequence[Command]
 
 
 @dataclass(frozen=True)
@@ -119,7 +208,7 @@ class Notes:
     paragraphs: Sequence[str]
 
 
-Section = Summary | ScoreTable | Gallery | Cards | KeyValues | Notes
+Section = Summary | ScoreTable | EstimateTable | BarCharts | Gallery | Cards | Commands | KeyValues | Notes
 
 
 @dataclass(frozen=True)
@@ -160,6 +249,7 @@ def _environment() -> Environment:
     )
     environment.filters["percent"] = percent
     environment.filters["describe"] = describe_row
+    environment.filters["describe_estimate"] = describe_estimate
     return environment
 
 

@@ -21,11 +21,35 @@ _WIDTH_WITH_BARS = 98
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How far a score lies over a baseline on the same items, as a share of 1 from -1 to 1, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval does not hold 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a row was to reach, in words; whether it did, and by how much."""
+
+    is_met: bool
+    wanted: str
+    outcome: str
+
+
+@dataclass(frozen=True)
 class ScoreRow:
     """One row of a score table. Scores are shares of 1; a baseline that was not measured is None.
 
     `chance` is a random answer, `constant` the best fixed answer per question template, `blind` the best that was done
-    without the right pixels, `oracle` the reference answer put through the same scorer. `n` counts scored items.
+    without the right pixels, `oracle` the reference answer put through the same scorer. `n` counts scored items,
+    `unit` names them. `over_blind` is the paired difference to blind, `target` what the row was to reach.
     """
 
     task: str
@@ -39,6 +63,9 @@ class ScoreRow:
     oracle: float | None = None
     n: int = 0
     note: str = ""
+    unit: str = ""
+    over_blind: Difference | None = None
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         values = [self.score, self.low, self.high, *(value for _, value in self.baselines)]
@@ -61,6 +88,16 @@ def describe_row(row: ScoreRow) -> str:
     """Return the row as one sentence, for those who cannot see its drawing."""
     compared = "".join(f", {name} {percent(value)}" for name, value in row.baselines)
     return f"{row.task}: {percent(row.score)}, 95 % interval {percent(row.low)} to {percent(row.high)}{compared}"
+
+
+def target_lines(rows: Sequence[ScoreRow]) -> list[str]:
+    """Return one line per row that had something to reach: met or missed, what was wanted, how it came out."""
+    named = [(row.task, row.target) for row in rows if row.target is not None]
+    width = max((len(name) for name, _ in named), default=0)
+    return [
+        showable(f"{'✓' if target.is_met else '✗'} {name:<{width}}  {target.wanted}: {target.outcome}")
+        for name, target in named
+    ]
 
 
 def terminal_table(rows: Sequence[ScoreRow], *, title: str = "", width: int = 80) -> Table:

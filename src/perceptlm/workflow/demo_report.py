@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from perceptlm.artifact import RUN_FOLDER, list_children, read_manifest, write_atomic
-from perceptlm.data.sample_set import SampleSet
-from perceptlm.eval.outcomes import Row
-from perceptlm.eval.runner import ROWS, SCORES
+from perceptlm.eval.breakdown import read_breakdown
+from perceptlm.eval.runner import SCORES
 from perceptlm.eval.settings import ROW_NAMES
-from perceptlm.exchange.jsonl import read_lines, read_records
+from perceptlm.exchange.jsonl import read_lines
 from perceptlm.log import console
-from perceptlm.media.contact_sheet import contact_sheet
-from perceptlm.media.pictures import load_pictures
 from perceptlm.recipes.demo import DemoRecipe
-from perceptlm.report.embed import embed_jpeg, embed_svg
+from perceptlm.report.embed import embed_svg
 from perceptlm.report.page import (
-    Cards,
+    Command,
+    Commands,
     Entry,
-    ExampleCard,
     Gallery,
     Highlight,
     KeyValues,
@@ -37,25 +34,21 @@ from perceptlm.report.page import (
     Summary,
     write_page,
 )
-from perceptlm.report.table import ScoreRow, terminal_table
-from perceptlm.schema import Sample
+from perceptlm.report.table import Difference, ScoreRow, Target, target_lines, terminal_table
+from perceptlm.report.text import showable
 from perceptlm.train.curves import draw_loss_curve, mean_of_ends, read_losses
 from perceptlm.train.trainer import METRICS, THROUGHPUT
+from perceptlm.workflow.demo_breakdown import breakdown_sections
+from perceptlm.workflow.demo_cards import example_sections, failure_section
+from perceptlm.workflow.demo_goals import MIN_ITEMS, GoalResult, check_goals
+from perceptlm.workflow.demo_invitation import make_invitations
 
 REPORT, SUMMARY = "report.html", "summary.json"
-_CARDS_PER_ROW = 3
-_TITLES = {
-    "fgqa": "FGQA: three fine-grained questions, all right",
-    "sgqa": "SGQA: what the one behind the camera asks",
-    "rcap": "RCap: what happens to the boxed thing",
-    "rtloc": "RTLoc: when it happens",
-    "rdcap": "RDCap: everything the boxed thing does, with times",
-    "image": "Images: captions and questions",
-}
 
 
 def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
     """Return the results table of an evaluation's `scores.json`; rows without any scored question are left out."""
+    goals = check_goals(scores)
     rows = []
     for name in ROW_NAMES:
         task = scores["tasks"].get(name)
@@ -70,6 +63,9 @@ def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
                 low=task["ci_low"],
                 high=task["ci_high"],
                 n=task["n"],
+                unit="groups" if name == "fgqa" else "questions",
+                over_blind=_over_blind(task),
+                target=_target(goals.get(name)),
                 blind=baselines.get("blind"),
                 constant=baselines.get("constant"),
                 chance=baselines.get("chance"),
@@ -79,24 +75,37 @@ def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
     return rows
 
 
+def _over_blind(task: Mapping[str, Any]) -> Difference | None:
+    paired = task["baselines"].get("blind", {}).get("paired")
+    return None if paired is None else Difference(paired["difference"], paired["ci_low"], paired["ci_high"])
+
+
+def _target(goal: GoalResult | None) -> Target | None:
+    return None if goal is None else Target(goal.is_met, goal.goal.describe(), goal.describe())
+
+
 def write_report(folder: Path, recipe: DemoRecipe) -> None:
     """Write `report.html` from the finished stages in `folder`."""
     scores = _read_json(folder / "eval" / SCORES)
     rows = score_rows(scores)
     page = Page(
         title="perceptlm demo",
-        lead="A Perception Language Model trained from nothing on procedural video, asked what, where, when and how.",
+        lead="A small Perception Language Model trained on procedural video, asked what, where, when and how.",
         sections=[
             _summary(rows, recipe),
             ScoreTable(
                 heading="Scores beside their baselines",
                 caption="Benchmark clips share no video, no background and no held-out (thing, action) pair with the "
-                "training clips. Intervals are 95 %, by bootstrap over clips.",
+                "training clips. Intervals are 95 %, by bootstrap over clips. Over blind: the difference on the same "
+                f"items. A goal counts if that excludes 0 and {MIN_ITEMS} items or more were asked.",
                 rows=rows,
             ),
             _notes(scores),
+            *breakdown_sections(read_breakdown(folder / "eval")),
+            *failure_section(folder, recipe),
+            *example_sections(folder, recipe),
+            _try_it(folder, recipe),
             _curves(folder, recipe),
-            *_example_sections(folder, recipe),
             _loss_table(folder, recipe),
             _digests(folder),
         ],
@@ -109,16 +118,24 @@ def _summary(rows: Sequence[ScoreRow], recipe: DemoRecipe) -> Summary:
     above = [row.task for row in rows if row.is_above_baselines]
     world = recipe.world
     told = f"above chance, constant and blind on {', '.join(above)}" if above else "not above its baselines on any row"
+    targets = [row.target for row in rows if row.target is not None]
+    missed = [row.task for row in rows if row.target is not None and not row.target.is_met]
     return Summary(
         paragraphs=[
             f"The model saw {world.num_clips} clips and {world.num_images} pictures drawn by a program, in three "
             f"stages, and is {told} (whole interval).",
+            f"It meets {len(targets) - len(missed)} of its {len(targets)} goals"
+            + (f"; missed: {', '.join(missed)}." if missed else "."),
             "A score says something only beside its baselines: a random answer (chance), the best fixed answer to each "
             "kind of question (constant), the best that can be had without the right pixels (blind), and the reference "
             "answer put through the same scorer (oracle).",
         ],
-        highlights=[Highlight(f"{100 * row.score:.0f} %", row.task) for row in rows],
+        highlights=[Highlight(f"{100 * row.score:.0f} %", _highlight_label(row)) for row in rows],
     )
+
+
+def _highlight_label(row: ScoreRow) -> str:
+    return row.task if row.target is None else f"{row.task}, goal {'met' if row.target.is_met else 'missed'}"
 
 
 def _notes(scores: Mapping[str, Any]) -> Notes:
@@ -134,6 +151,16 @@ def _notes(scores: Mapping[str, Any]) -> Notes:
             + ", ".join(f"{name} {count}" for name, count in failures.items())
             + f". References with an event too short for the frames shown (no answer can overlap it): {told}.",
         ],
+    )
+
+
+def _try_it(folder: Path, recipe: DemoRecipe) -> Commands:
+    invitations = make_invitations(folder, recipe, shown_as=PurePosixPath())
+    return Commands(
+        heading="Try it yourself",
+        intro="In a terminal, from the directory of this page (cd out/demo, unless it was made elsewhere), once plm is "
+        "at hand (before the cd: . .venv/bin/activate).",
+        commands=[Command(invitation.about, invitation.line("plm")) for invitation in invitations],
     )
 
 
@@ -155,44 +182,6 @@ def _loss_table(folder: Path, recipe: DemoRecipe) -> KeyValues:
     return KeyValues(heading="Loss by task", caption=caption, entries=entries, is_folded=True)
 
 
-def _example_sections(folder: Path, recipe: DemoRecipe) -> list[Cards]:
-    world = folder / "world"
-    settings = recipe.evaluation
-    samples = {sample.id: sample for sample in SampleSet.open(world, settings.split).samples}
-    rows = [row for row in read_records(folder / "eval" / ROWS, Row) if row.variant == "own"]
-    sections = []
-    for name in ROW_NAMES:
-        chosen = choose_examples([row for row in rows if row.row == name and row.score.score is not None])
-        cards = [_card(samples[row.id], row, world, settings.num_frames) for row in chosen]
-        if cards:
-            sections.append(Cards(heading=_TITLES[name], cards=cards))
-    return sections
-
-
-def choose_examples(rows: Sequence[Row], count: int = _CARDS_PER_ROW) -> list[Row]:
-    """Return the best, the worst and the middle one: rows by score, then by id, taken at even distances."""
-    ordered = sorted(rows, key=lambda row: (-(row.score.score or 0.0), row.id))
-    if len(ordered) <= count:
-        return ordered
-    return [ordered[round(place * (len(ordered) - 1) / (count - 1))] for place in range(count)]
-
-
-def _card(sample: Sample, row: Row, world: Path, num_frames: int) -> ExampleCard:
-    loaded = load_pictures(sample, world, num_frames=num_frames)
-    captions = [str(number) for number in range(len(loaded.pictures))]
-    sheet = contact_sheet(np.stack(loaded.pictures), captions=captions, columns=4)
-    score = row.score.score or 0.0
-    return ExampleCard(
-        title=f"{sample.id} ({sample.dimension})",
-        picture=embed_jpeg(sheet, alt=f"Frames shown for {sample.id}"),
-        question=row.prompt,
-        answer=row.prediction,
-        truth=row.reference,
-        score=score,
-        verdict="could not be read" if row.score.parse_failed else "",
-    )
-
-
 def _digests(folder: Path) -> KeyValues:
     entries = [Entry(name, digest) for name, digest in digests(folder).items()]
     return KeyValues(heading="Digests", caption="What each stage made", entries=entries, is_folded=True)
@@ -206,6 +195,7 @@ def digests(folder: Path) -> dict[str, str]:
 def write_summary(folder: Path, recipe: DemoRecipe, seconds: Mapping[str, float]) -> None:
     """Write `summary.json`: scores, seconds per part, peak memory, digests."""
     scores = _read_json(folder / "eval" / SCORES)
+    goals = check_goals(scores)
     tasks = {}
     for row in score_rows(scores):
         baselines = {name: getattr(row, name) for name in ("blind", "constant", "chance", "oracle")}
@@ -217,10 +207,14 @@ def write_summary(folder: Path, recipe: DemoRecipe, seconds: Mapping[str, float]
             "ci_high": row.high,
             **baselines,
             "n": row.n,
+            "unit": row.unit,
             "paired_difference_to_blind": paired,
+            "goal": goals[row.task].to_dict() if row.task in goals else None,
         }
     summary = {
         "tasks": tasks,
+        "num_goals": len(goals),
+        "num_goals_met": sum(goal.is_met for goal in goals.values()),
         "average": scores["average"],
         "judge": scores["judge"],
         "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
@@ -241,20 +235,33 @@ def _peak_memory(folder: Path) -> int:
     return max((int(_read_json(path)["peak_bytes"]) for path in records), default=0)
 
 
-def print_table(out: Path) -> None:
-    """Print the results table, where the time went, and what to look at next."""
+def print_table(out: Path, recipe: DemoRecipe, *, program: str) -> None:
+    """Print the results table, the goals, where the time went, and what to look at and to try next.
+
+    `program` is how the reader calls plm from where they are.
+    """
     from rich.table import Table
+    from rich.text import Text
 
     console_ = console()
     scores, summary = _read_json(out / "eval" / SCORES), _read_json(out / SUMMARY)
-    console_.print(terminal_table(score_rows(scores), title="PLM-VideoBench tasks", width=console_.width))
+    rows = score_rows(scores)
+    console_.print(terminal_table(rows, title="PLM-VideoBench tasks", width=console_.width))
     console_.print(f"judge of free text: {scores['judge']}")
+    console_.print(f"\n[bold]{summary['num_goals_met']} of {summary['num_goals']} goals met[/bold]")
+    for line in target_lines(rows):
+        console_.print(Text(line), soft_wrap=True)
     times = Table(title="Where the time went", show_header=False)
     for name, seconds in summary["seconds"].items():
         times.add_row(name, f"{seconds:,.0f} s")
     console_.print(times)
     console_.print(f"peak memory {summary['peak_memory_bytes'] / 2**30:.1f} GiB")
-    console_.print(f"report: {out / REPORT}   for machines: {out / SUMMARY}", soft_wrap=True)
+    console_.print(Text(f"report: {out / REPORT}   for machines: {out / SUMMARY}"), soft_wrap=True)
+    console_.print("\n[bold]Try it[/bold]")
+    for invitation in make_invitations(out, recipe, shown_as=out):
+        # Text, so that nothing is read as markup, and unbroken, so that the line can be copied.
+        console_.print(Text(f"# {showable(invitation.about)}", style="dim"), soft_wrap=True)
+        console_.print(Text(showable(invitation.line(program))), soft_wrap=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

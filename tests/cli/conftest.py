@@ -1,0 +1,43 @@
+"""A tiny model with random weights on disk, and files of the kinds that people have."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from perceptlm.media.write_video import write_video
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory) -> Path:
+    """A model directory; it holds 600 tokens and shows 4 frames."""
+    # Imported here, so that tests that need no model load no torch.
+    from perceptlm.model import PerceptionLM
+    from perceptlm.model.presets import tiny
+    from perceptlm.preprocess.processor import Processor, ProcessorConfig
+    from perceptlm.preprocess.tokenizer import train_tokenizer
+    from perceptlm.pretrained import save_pretrained
+
+    tokenizer = train_tokenizer(["What does it do? It stops."] * 9, 300)
+    made = PerceptionLM(tiny(tokenizer.vocab_size, tokenizer.special_id("<|image|>")))
+    made.initialise(0)
+    settings = ProcessorConfig(layout=made.config.layout, num_frames=4, max_tiles=4, max_tokens=600)
+    directory = tmp_path_factory.mktemp("models") / "random"
+    save_pretrained(directory, made, Processor(settings, tokenizer))
+    return directory
+
+
+@pytest.fixture
+def files(tmp_path) -> dict[str, Path]:
+    """A short clip and its first picture in several formats, and a file that is neither."""
+    pictures = [Image.fromarray(frame) for frame in FRAMES]
+    made = {name: tmp_path / name for name in ("clip.mp4", "clip.gif", "still.jpg", "still.png", "broken.mp4")}
+    write_video(made["clip.mp4"], FRAMES, 8)
+    pictures[0].save(made["clip.gif"], save_all=True, append_images=pictures[1:], duration=100)
+    for name in ("still.jpg", "still.png"):
+        pictures[0].save(made[name])
+    made["broken.mp4"].write_bytes(b"not a video")
+    return made
