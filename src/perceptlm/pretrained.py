@@ -6,7 +6,6 @@ training, evaluation or how many requests are answered at once (`inference`).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.weights import hf, hf_config
+from perceptlm.model.weights.digest import digest_of_weights
 from perceptlm.preprocess.processor import Processor
 from perceptlm.schema import Turn
 
@@ -110,11 +110,7 @@ class LoadedModel:
         """Return a digest that names these weights: of the artifact they came from, else of their values."""
         if self.directory is not None and (self.directory / artifact.MANIFEST).is_file():
             return artifact.read_manifest(self.directory).digest
-        digest = hashlib.sha256(self.model.config.content_digest().encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return digest_of_weights(self.model, about=self.model.config.content_digest())
 
 
 def load(path: Path | str, *, device: str = "cpu", dtype: Literal["float32", "bfloat16"] = "float32") -> LoadedModel:

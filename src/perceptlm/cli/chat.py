@@ -6,20 +6,19 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from perceptlm.cli.generate import ImageFile, MaxNewTokens, Model, NumFrames, VideoFile, chosen_file
+
 
 def chat(
-    model: Annotated[Path, typer.Option("--model", help="A model directory, such as out/demo/sft.")],
-    video: Annotated[Path | None, typer.Option("--video", help="A video file (mp4, avi, webm, mkv, gif).")] = None,
-    image: Annotated[Path | None, typer.Option("--image", help="An image file (jpg, png, gif, ...).")] = None,
-    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")] = 128,
-    num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show (default: the model's own).")
-    ] = None,
+    model: Model,
+    video: VideoFile = None,
+    image: ImageFile = None,
+    max_new_tokens: MaxNewTokens = 128,
+    num_frames: NumFrames = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
 ) -> None:
     """Answer questions from standard input, one a line, about one image or video file; Ctrl-D ends.
@@ -27,18 +26,12 @@ def chat(
     Each question is asked on its own: the model sees the pictures, not what was said before, because it has learnt
     single questions only.
     """
-    from perceptlm.errors import UsageError
-
-    path = video or image
-    if path is None or (video is not None and image is not None):
-        raise UsageError("give one of --video FILE and --image FILE")
+    kind, path = chosen_file(video, image)
 
     from perceptlm.inference.client import LocalClient
-    from perceptlm.media.open import open_media
     from perceptlm.pretrained import load
     from perceptlm.schema import Turn
 
-    kind = open_media(path)
     loaded = load(model)
     shown = loaded.request(
         "",

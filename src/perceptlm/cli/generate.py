@@ -8,33 +8,34 @@ from typing import Annotated
 
 import typer
 
+Model = Annotated[Path, typer.Option("--model", help="A model directory, such as out/demo/sft.")]
+VideoFile = Annotated[Path | None, typer.Option("--video", help="A video file (mp4, avi, webm, mkv, gif).")]
+ImageFile = Annotated[Path | None, typer.Option("--image", help="An image file (jpg, png, gif, ...).")]
+MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
+NumFrames = Annotated[
+    int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show (default: the model's own).")
+]
+
 
 def generate(
     question: Annotated[str, typer.Argument(help="What to ask.")],
-    model: Annotated[Path, typer.Option("--model", help="A model directory, such as out/demo/sft.")],
-    video: Annotated[Path | None, typer.Option("--video", help="A video file (mp4, avi, webm, mkv, gif).")] = None,
-    image: Annotated[Path | None, typer.Option("--image", help="An image file (jpg, png, gif, ...).")] = None,
-    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")] = 128,
+    model: Model,
+    video: VideoFile = None,
+    image: ImageFile = None,
+    max_new_tokens: MaxNewTokens = 128,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: always the likeliest word.")] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws, when the temperature is above 0.")] = 0,
-    num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show (default: the model's own).")
-    ] = None,
+    num_frames: NumFrames = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the bare answer.")] = False,
 ) -> None:
     """Answer QUESTION about one image or video file."""
-    from perceptlm.errors import DataError, UsageError
+    from perceptlm.errors import DataError
 
-    path = video or image
-    if path is None or (video is not None and image is not None):
-        raise UsageError("give one of --video FILE and --image FILE")
+    kind, path = chosen_file(video, image)
 
     from perceptlm.inference.client import LocalClient
-    from perceptlm.media.open import open_media
     from perceptlm.pretrained import load
 
-    # What the file holds decides, not the option's name: a GIF may be either.
-    kind = open_media(path)
     loaded = load(model)
     request = loaded.request(
         question,
@@ -62,3 +63,18 @@ def generate(
         typer.echo(json.dumps(record, ensure_ascii=False))
     else:
         typer.echo(result.text)
+
+
+def chosen_file(video: Path | None, image: Path | None) -> tuple[str, Path]:
+    """Return the one file that was named, and whether it is a video or an image.
+
+    What the file holds decides, not the option's name: a GIF may be either.
+    """
+    from perceptlm.errors import UsageError
+
+    path = video or image
+    if path is None or (video is not None and image is not None):
+        raise UsageError("give one of --video FILE and --image FILE")
+    from perceptlm.media.open import open_media
+
+    return open_media(path), path

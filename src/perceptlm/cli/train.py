@@ -37,20 +37,22 @@ def part(
     from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe
     from perceptlm.train.parts.make_parts import make_decoder, make_encoder
 
-    if name not in ("encoder", "decoder"):
-        raise UsageError(f"there is no part '{name}'", hint="parts: encoder, decoder")
+    config: EncoderRecipe | DecoderRecipe
     if name == "encoder":
-        encoder = override(load_yaml(EncoderRecipe, recipe) if recipe else encoder_tiny(), overrides or [])
-        if not dry_run:
-            make_encoder(out, encoder, seed=seed, overwrite=overwrite)
+        config = load_yaml(EncoderRecipe, recipe) if recipe else encoder_tiny()
+    elif name == "decoder":
+        config = load_yaml(DecoderRecipe, recipe) if recipe else decoder_tiny()
     else:
-        decoder = override(load_yaml(DecoderRecipe, recipe) if recipe else decoder_tiny(), overrides or [])
-        if not dry_run:
-            make_decoder(out, decoder, seed=seed, overwrite=overwrite)
+        raise UsageError(f"there is no part '{name}'", hint="parts: encoder, decoder")
+    config = override(config, overrides or [])
     if dry_run:
-        typer.echo(dump_yaml(encoder if name == "encoder" else decoder), nl=False)
+        typer.echo(dump_yaml(config), nl=False)
+        return
+    if isinstance(config, EncoderRecipe):
+        make_encoder(out, config, seed=seed, overwrite=overwrite)
     else:
-        _say_written(out, as_json)
+        make_decoder(out, config, seed=seed, overwrite=overwrite)
+    _say_written(out, as_json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ chat template. Knows no pictures: a caller puts the placeholders after the prefi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from perceptlm.errors import DataError
@@ -25,7 +25,8 @@ from perceptlm.preprocess.tokenizer import (
     START_HEADER,
     Tokenizer,
 )
-from perceptlm.schema import Turn
+from perceptlm.schema import Sample, Turn
+from perceptlm.schema.placeholders import resolve
 
 CHAT_TEMPLATE = (
     "{%- macro text_of(content) -%}"
@@ -65,6 +66,25 @@ class TokenRun:
         """Append `ids`."""
         self.ids += ids
         self.supervised += [supervised] * len(ids)
+
+
+def resolved_turns(sample: Sample, *, total_frames: int, num_frames: int) -> list[Turn]:
+    """Return the turns of a Sample with frame numbers in the `num_frames` pictures shown of `total_frames`."""
+    try:
+        return [
+            turn.model_copy(update={"text": resolve(turn.text, total_frames=total_frames, num_frames=num_frames)})
+            for turn in sample.turns
+        ]
+    except DataError as error:
+        raise DataError(f"sample {sample.id}: {error.message}") from error
+
+
+def texts_shown(samples: Iterable[Sample], num_frames: int) -> Iterator[str]:
+    """Yield every text of `samples`, each of one picture or video, as it reads beside at most `num_frames` pictures."""
+    for sample in samples:
+        total = sample.media[0].num_frames
+        for turn in resolved_turns(sample, total_frames=total, num_frames=min(num_frames, total)):
+            yield turn.text
 
 
 def system_text(turns: Sequence[Turn]) -> str:

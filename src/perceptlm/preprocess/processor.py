@@ -22,6 +22,7 @@ from perceptlm.preprocess.conversation import (
     TokenRun,
     prefix_ids,
     prompt_branch,
+    resolved_turns,
     system_text,
     training_branch,
 )
@@ -29,7 +30,6 @@ from perceptlm.preprocess.picture_cache import PictureCache, PreparedPictures
 from perceptlm.preprocess.tiling import num_tiles_of, tiles_of
 from perceptlm.preprocess.tokenizer import END_OF_TEXT, END_OF_TURN, IMAGE, Tokenizer
 from perceptlm.schema import Sample, Turn
-from perceptlm.schema.placeholders import resolve
 
 __all__ = ["Processor", "ProcessorConfig"]
 
@@ -202,15 +202,7 @@ class Processor:
 
 def _resolved(sample: Sample, prepared: PreparedPictures) -> list[Turn]:
     """Return the turns with frame numbers in the frames shown."""
-    try:
-        return [
-            turn.model_copy(
-                update={"text": resolve(turn.text, total_frames=prepared.total_frames, num_frames=prepared.num_frames)}
-            )
-            for turn in sample.turns
-        ]
-    except DataError as error:
-        raise DataError(f"sample {sample.id}: {error.message}") from error
+    return resolved_turns(sample, total_frames=prepared.total_frames, num_frames=prepared.num_frames)
 
 
 def assemble(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from perceptlm.errors import ConfigError
+from perceptlm.errors import ConfigError, TrainingError
 from perceptlm.train.configuration import StageConfig
 
 
@@ -44,6 +45,27 @@ def set_learning_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
     """Give every group `factor` times its peak rate."""
     for group in optimiser.param_groups:
         group["lr"] = group["peak_lr"] * factor
+
+
+def take_step(
+    optimiser: torch.optim.Optimizer, loss: Tensor, max_grad_norm: float, *, where: str
+) -> tuple[float, float]:
+    """Do one update against `loss`; return its value and the gradient's norm before clipping.
+
+    Gradients of the step before must be gone. Raises TrainingError naming `where`, before anything is changed, if
+    loss or gradient is not finite.
+    """
+    loss.backward()  # type: ignore[no-untyped-call]
+    trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    norm = float(torch.nn.utils.clip_grad_norm_(trained, max_grad_norm))
+    value = float(loss.detach())
+    if not (math.isfinite(value) and math.isfinite(norm)):
+        raise TrainingError(
+            f"{where}: loss {value}, gradient norm {norm}",
+            hint="lower the learning rates or lengthen the warm-up; the last saved state is kept",
+        )
+    optimiser.step()
+    return value, norm
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -9,9 +9,9 @@ from perceptlm import artifact
 from perceptlm.batch import VisionLayout
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import ConfigError
+from perceptlm.preprocess.conversation import texts_shown
 from perceptlm.preprocess.processor import Processor, ProcessorConfig
 from perceptlm.preprocess.tokenizer import train_tokenizer
-from perceptlm.schema.placeholders import resolve
 from perceptlm.train.configuration import ProcessorRecipe
 from perceptlm.train.parts.make_parts import read_tokenizer
 
@@ -58,8 +58,5 @@ def make_processor(
 
 
 def training_texts(world: Path, num_frames: int) -> Iterator[str]:
-    """Yield every text of the training split as the model will see it."""
-    for sample in SampleSet.open(world, "train").samples:
-        total = sample.media[0].num_frames
-        for turn in sample.turns:
-            yield resolve(turn.text, total_frames=total, num_frames=min(num_frames, total))
+    """Return every text of the training split as the model will see it."""
+    return texts_shown(SampleSet.open(world, "train").samples, num_frames)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ import torch
 
 from perceptlm.artifact import RUN_FOLDER
 from perceptlm.batch import Batch
-from perceptlm.errors import TrainingError
 from perceptlm.exchange.jsonl import JsonlAppender
 from perceptlm.log import progress
 from perceptlm.model.device import best_device
@@ -21,7 +19,7 @@ from perceptlm.model.plm import PerceptionLM
 from perceptlm.train.checkpoint import cut_log, load_state, remove_states, save_state
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.loader import StepLoader
-from perceptlm.train.optimiser import make_optimiser, set_learning_rates
+from perceptlm.train.optimiser import make_optimiser, set_learning_rates, take_step
 from perceptlm.train.schedule import learning_rate_factor
 
 METRICS = "metrics.jsonl"
@@ -80,16 +78,8 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             loss = self.model.loss(batch.to(self.device))
         mean = loss.total / loss.num_targets
-        mean.backward()  # type: ignore[no-untyped-call]
-        trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, config.optimiser.max_grad_norm))
-        value = float(mean.detach())
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise TrainingError(
-                f"stage {config.name}, step {step}: loss {value}, gradient norm {norm}",
-                hint="lower the learning rates or lengthen the warm-up; the last saved state is kept",
-            )
-        self.optimiser.step()
+        where = f"stage {config.name}, step {step}"
+        value, norm = take_step(self.optimiser, mean, config.optimiser.max_grad_norm, where=where)
         per_task = {
             tag: round(float(total) / int(count), 6)
             for tag, total, count in zip(batch.tags, loss.per_tag, loss.per_tag_count, strict=True)

@@ -7,7 +7,6 @@ in the precision that the projector computes in, so nothing is rounded that woul
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from perceptlm.config import canonical_json
 from perceptlm.model.plm import PerceptionLM
+from perceptlm.model.weights.digest import digest_of_weights
 from perceptlm.preprocess.configuration import ProcessorConfig
 from perceptlm.preprocess.packing import normalise
 from perceptlm.train.configuration import StageConfig
@@ -88,8 +88,4 @@ def _identity(model: PerceptionLM, config: StageConfig, processor: ProcessorConf
         "precision": config.precision,
         "num_threads": config.num_threads,
     }
-    digest = hashlib.sha256(canonical_json(settings).encode())
-    for name, tensor in sorted(model.vision_encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return digest_of_weights(model.vision_encoder, about=canonical_json(settings))

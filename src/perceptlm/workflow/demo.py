@@ -20,6 +20,7 @@ from perceptlm.recipes.demo import DemoRecipe
 from perceptlm.recipes.parts import part_path
 from perceptlm.train.processor_artifact import make_processor
 from perceptlm.train.stage import train_stage
+from perceptlm.train.vision_features import release_features
 from perceptlm.workflow.demo_report import SUMMARY, write_report, write_summary
 from perceptlm.workflow.evaluation import evaluate_local
 from perceptlm.world.make import make_world
@@ -49,6 +50,7 @@ def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = Fals
                     config = stage.model_copy(update={"blind": blind})
                     start = train_stage(place / stage.name, config, world=world, start=start, seed=seed, parts=given)
                 given = {}
+        release_features()  # no more stages follow: the evaluation may have their memory
         with clock.measure("evaluation"):
             last = recipe.stages[-1].name
             evaluate_local(

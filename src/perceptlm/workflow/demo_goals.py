@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from perceptlm.eval.settings import ROW_NAMES, RowName
+from perceptlm.eval.settings import RowName
 
 MIN_ITEMS = 400
 """Groups (FGQA) or questions (the other rows) that a row must have for its goal to count."""
@@ -96,10 +96,10 @@ class GoalResult:
 def check_goals(scores: Mapping[str, Any]) -> dict[RowName, GoalResult]:
     """Return the result of every goal whose row has a score in `scores` (the content of `scores.json`)."""
     results = {}
-    for name in ROW_NAMES:
-        task = scores["tasks"].get(name)
+    for goal in GOALS:
+        task = scores["tasks"].get(goal.row)
         if task is not None and task["score"] is not None:
-            results.update({goal.row: _check(goal, task) for goal in GOALS if goal.row == name})
+            results[goal.row] = _check(goal, task)
     return results
 
 

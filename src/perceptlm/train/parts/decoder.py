@@ -8,6 +8,7 @@ and to talk about them, is what is kept.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -88,17 +89,12 @@ def decoder_course(model: PerceptionLM, tokenizer: Tokenizer, recipe: DecoderRec
     scene_seed = derive_seed(seed, "scenes")
     text = tokenizer.to_json()
 
-    def validate() -> dict[str, float]:
-        sums: dict[str, list[float]] = {}
+    def validate() -> Iterator[Figures]:
         for chunk in range(recipe.num_validation_chunks):
             for lessons in lesson_batches(recipe, text, grid, "validation", scene_seed, chunk):
                 with torch.autocast("cpu", torch.bfloat16):
                     figures = teacher.right(lessons)
-                for name, (amount, weight) in figures.items():
-                    entry = sums.setdefault(name, [0.0, 0.0])
-                    entry[0] += amount
-                    entry[1] += weight
-        return {name: amount / weight for name, (amount, weight) in sorted(sums.items())}
+                yield figures
 
     make = partial(lesson_batches, recipe, text, grid, "train", scene_seed)
     return Course("decoder", teacher, make, teacher.loss, validate)

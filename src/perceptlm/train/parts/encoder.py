@@ -9,7 +9,7 @@ objective is PE's: among the pictures of a step, find the one that a text descri
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -104,17 +104,12 @@ def encoder_course(encoder: VisionEncoder, recipe: EncoderRecipe, seed: int) -> 
     grid = encoder.config.grid_size
     picture_seed = derive_seed(seed, "pictures")
 
-    def validate() -> dict[str, float]:
-        sums: dict[str, list[float]] = {}
+    def validate() -> Iterator[Figures]:
         for chunk in range(recipe.num_validation_chunks):
             for batch in picture_chunk(recipe, grid, "validation", picture_seed, chunk):
                 with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
                     _, figures = teacher.loss(batch)
-                for name, (amount, weight) in figures.items():
-                    entry = sums.setdefault(name, [0.0, 0.0])
-                    entry[0] += amount
-                    entry[1] += weight
-        return {name: amount / weight for name, (amount, weight) in sorted(sums.items()) if weight}
+                yield figures
 
     make = partial(picture_chunk, recipe, grid, "train", picture_seed)
     return Course("encoder", teacher, make, teacher.loss, validate)

@@ -17,11 +17,10 @@ from perceptlm.batch import Example
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.media.sampling import uniform_indices
 from perceptlm.preprocess.configuration import Template
-from perceptlm.preprocess.conversation import prefix_ids, system_text, training_branch
+from perceptlm.preprocess.conversation import prefix_ids, resolved_turns, system_text, texts_shown, training_branch
 from perceptlm.preprocess.processor import assemble
 from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer
 from perceptlm.schema import Sample, Split
-from perceptlm.schema.placeholders import resolve
 from perceptlm.seeding import derive_seed, generator
 from perceptlm.train.parts.configuration import DecoderRecipe
 from perceptlm.world.clip_record import ClipRecord
@@ -109,10 +108,7 @@ def lesson_texts(recipe: DecoderRecipe, grid: int, seed: int, num_chunks: int) -
     """Yield every text of the first chunks as the model sees it."""
     for chunk in range(num_chunks):
         records = [scene.record for scene in write_scenes(recipe, grid, "train", seed, chunk)]
-        for sample in samples_of_split(records, derive_seed(seed, "chunk", chunk)):
-            total = sample.media[0].num_frames
-            for turn in sample.turns:
-                yield resolve(turn.text, total_frames=total, num_frames=min(recipe.num_frames, total))
+        yield from texts_shown(samples_of_split(records, derive_seed(seed, "chunk", chunk)), recipe.num_frames)
 
 
 def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Generator) -> tuple[Template, list[Sample]]:
@@ -142,10 +138,7 @@ def _example(
     total = samples[0].media[0].num_frames
     branches, kept, room = [], [], max_tokens - len(prefix)
     for sample in samples:
-        turns = [
-            turn.model_copy(update={"text": resolve(turn.text, total_frames=total, num_frames=num_pictures)})
-            for turn in sample.turns
-        ]
+        turns = resolved_turns(sample, total_frames=total, num_frames=num_pictures)
         branch = training_branch(tokenizer, template, turns)
         if len(branch.ids) <= room:
             room -= len(branch.ids)

@@ -6,10 +6,9 @@ It knows neither pictures nor lessons: `Course` brings them.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from perceptlm.artifact import RUN_FOLDER
-from perceptlm.errors import TrainingError
 from perceptlm.exchange.jsonl import JsonlAppender
 from perceptlm.log import progress
 from perceptlm.train.checkpoint import cut_log, load_state, remove_states, save_state
-from perceptlm.train.optimiser import set_learning_rates
+from perceptlm.train.optimiser import set_learning_rates, take_step
 from perceptlm.train.parts.configuration import PartRecipe
 from perceptlm.train.schedule import learning_rate_factor
 from perceptlm.train.trainer import METRICS, THROUGHPUT, deterministic
@@ -46,7 +44,8 @@ class Course:
     """Chunk number -> batches."""
     loss: Callable[[Any], tuple[Tensor, Figures]]
     """Batch -> loss to minimise, and what to log."""
-    validate: Callable[[], Mapping[str, float]]
+    validate: Callable[[], Iterable[Figures]]
+    """Figures of scenes that are not taught."""
 
 
 def teach(course: Course, recipe: PartRecipe, folder: Path) -> None:
@@ -72,7 +71,7 @@ def teach(course: Course, recipe: PartRecipe, folder: Path) -> None:
                 record = _learn(course, recipe, optimiser, number, batches)
                 if (number + 1) % recipe.validate_every == 0 or number + 1 == recipe.num_chunks:
                     course.module.eval()
-                    record["validation"] = {name: round(value, 5) for name, value in course.validate().items()}
+                    record["validation"] = mean_figures(course.validate())
                     course.module.train()
                 metrics.write(record)
                 seconds = time.perf_counter() - began
@@ -85,9 +84,8 @@ def _learn(
     course: Course, recipe: PartRecipe, optimiser: torch.optim.Optimizer, number: int, batches: Sequence[Any]
 ) -> dict[str, Any]:
     """Take one step per batch; return the chunk's log record."""
-    figures: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    figures: list[Figures] = []
     total = 0.0
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for place, batch in enumerate(batches):
         # The schedule counts chunks; within one it moves with every batch.
         when = number + place / len(batches)
@@ -95,21 +93,22 @@ def _learn(
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16):
             loss, shown = course.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.optimiser.max_grad_norm))
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise TrainingError(
-                f"{course.name}, chunk {number}, batch {place}: loss {value}, gradient norm {norm}",
-                hint="lower the learning rate; the last saved state is kept",
-            )
-        optimiser.step()
+        where = f"{course.name}, chunk {number}, batch {place}"
+        value, _ = take_step(optimiser, loss, recipe.optimiser.max_grad_norm, where=where)
         total += value
+        figures.append(shown)
+    mean = round(total / len(batches), 6)
+    return {"step": number, "loss": mean, "num_batches": len(batches), "figures": mean_figures(figures)}
+
+
+def mean_figures(figures: Iterable[Figures]) -> dict[str, float]:
+    """Return the quotient of summed amount and weight of every name; names without weight are left out."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for shown in figures:
         for name, (amount, weight) in shown.items():
-            figures[name][0] += amount
-            figures[name][1] += weight
-    means = {name: round(amount / weight, 5) for name, (amount, weight) in sorted(figures.items()) if weight}
-    return {"step": number, "loss": round(total / len(batches), 6), "num_batches": len(batches), "figures": means}
+            sums[name][0] += amount
+            sums[name][1] += weight
+    return {name: round(amount / weight, 5) for name, (amount, weight) in sorted(sums.items()) if weight}
 
 
 def _make_optimiser(module: nn.Module, recipe: PartRecipe) -> torch.optim.AdamW:

@@ -17,7 +17,7 @@ from perceptlm.config import dump_yaml
 from perceptlm.errors import ConfigError, WeightsError
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
-from perceptlm.preprocess.tokenizer import Tokenizer, train_tokenizer
+from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer, train_tokenizer
 from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe, PartRecipe
 from perceptlm.train.parts.decoder import decoder_course
@@ -54,7 +54,7 @@ def make_decoder(out: Path, recipe: DecoderRecipe, *, seed: int, overwrite: bool
             texts = lesson_texts(recipe, cells, derive_seed(seed, "scenes"), recipe.num_tokenizer_chunks)
             artifact.write_atomic(partial / TOKENIZER, train_tokenizer(texts, recipe.vocab_size).to_json().encode())
         tokenizer = read_tokenizer(partial)
-        image_token_id = tokenizer.special_id("<|image|>")
+        image_token_id = tokenizer.special_id(IMAGE)
         model = _fresh_model(recipe, vocab_size=tokenizer.vocab_size, image_token_id=image_token_id, seed=seed)
         teach(decoder_course(model, tokenizer, recipe, seed), recipe, partial)
         _write(partial, model, DECODER_KIND, recipe)

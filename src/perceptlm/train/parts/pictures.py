@@ -15,14 +15,13 @@ from perceptlm.media.overlay import draw_track, scaled_box_width
 from perceptlm.schema import Box, Split
 from perceptlm.seeding import generator
 from perceptlm.train.parts.configuration import EncoderRecipe
-from perceptlm.world.direct import direct_clip, direct_image
+from perceptlm.world.direct import MAX_THINGS, direct_clip, direct_image
 from perceptlm.world.ground_truth import MIN_BOX_PIXELS
 from perceptlm.world.render import draw
 from perceptlm.world.scene_words import GROUPS, SLICES, covered_shares, words_of_things
 from perceptlm.world.script import Scene
 from perceptlm.world.simulate import simulate
 
-MAX_THINGS = 4
 MIN_TOLD_SHARE = 0.01
 """A thing that covers less than this of the picture's patches is not named in its description."""
 
