@@ -48,6 +48,14 @@ def test_guessing_fgqa_is_worth_an_eighth(benchmark: tuple[Question, ...], train
     assert text_baselines("fgqa", of_row(benchmark, "fgqa"), training, SETTINGS)["chance"]["score"] == 0.125
 
 
+def test_guessing_among_options_is_worth_their_share(make_sample: Callable[..., Sample]) -> None:
+    answer = {"type": "choice", "options": ["a", "b", "c", "d"], "index": 1}
+    image = {"kind": "image", "path": "images/0.png", "width": 32, "height": 32}
+    asked = make_questions([make_sample("mcq", 0, "benchmark", "The answer is b.", answer, media=[image])], 8)
+    found = text_baselines("image", asked, TrainingAnswers([], seed=0), SETTINGS)
+    assert found["chance"]["score"] == 0.25
+
+
 def test_guessing_spans_is_the_mean_over_all_spans(benchmark: tuple[Question, ...], training: TrainingAnswers) -> None:
     questions = of_row(benchmark, "rtloc")
     spans = [f"[{start}, {end}]" for start in range(8) for end in range(start + 1, 8)]

@@ -65,6 +65,27 @@ def test_an_example_token_by_token(processor: Processor, make_sample: Make, root
     assert (example.targets[example.branch == 0] == IGNORED_TARGET).all()
 
 
+def test_frame_numbers_stand_before_the_frames_of_a_video(
+    make_processor: Callable[..., Processor], make_sample: Make, root: Path
+) -> None:
+    processor = make_processor(frame_numbers=True)
+    numbered = "".join(f"{number}" + "<|image|>" * 4 for number in range(4))
+    for blank in (False, True):
+        example = processor.example([make_sample()], root, blank=blank)
+        assert branch_text(processor, example, 0) == HEAD + USER + numbered
+        check_targets(example)
+    frames = MediaInput(kind="video", pictures=tuple(np.zeros((32, 48, 3), np.uint8) for _ in range(4)))
+    prompt = processor.prompt(GenerationRequest(id="r", turns=(Turn(role="user", text="What?"),), media=(frames,)))
+    assert branch_text(processor, prompt, 0) == HEAD + USER + numbered
+    image = processor.example([make_sample(media="image")], root)
+    assert branch_text(processor, image, 0) == HEAD + USER + "<|image|>" * 4 * len(image.pictures)
+
+
+def test_frame_numbers_are_kept_with_the_processor(make_processor: Callable[..., Processor], tmp_path: Path) -> None:
+    make_processor(frame_numbers=True).save(tmp_path)
+    assert Processor.load(tmp_path).config.frame_numbers
+
+
 def test_frames_are_those_of_the_uniform_rule(processor: Processor, make_sample: Make, root: Path) -> None:
     example = processor.example([make_sample()], root)
     assert example.pictures.shape == (4, 3, 32, 32)

@@ -1,4 +1,4 @@
-"""Exact round trips, single digits, and text that can never become a special token."""
+"""Exact round trips, numbers, and text that can never become a special token."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ def test_special_tokens_stand_last_and_are_left_out_of_text() -> None:
     assert TRAINED.decode(ids, keep_special=True) == "".join(SPECIAL_TOKENS)
 
 
-def test_digits_are_split_singly() -> None:
-    trained = train_tokenizer(["1234 5678 1234"] * 100, 500)
-    assert [trained.decode([number]) for number in trained.encode("1234")] == ["1", "2", "3", "4"]
+def test_numbers_are_words_of_at_most_three_digits() -> None:
+    trained = train_tokenizer(["[11, 15]: 123456 123456"] * 100, 500)
+    assert [trained.decode([number]) for number in trained.encode("123456")] == ["123", "456"]
+    assert [trained.decode([number]) for number in trained.encode("[11, 15]")] == ["[", "11", ",", " ", "15", "]"]
 
 
 def test_training_is_deterministic_and_learns_words() -> None:

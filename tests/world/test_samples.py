@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from perceptlm.eval.benchmarks.plm_videobench.parsing import parse_option
 from perceptlm.schema import BENCHMARK_TASKS, REGION_TASKS, Sample
 from perceptlm.schema.placeholders import resolve
 from perceptlm.world.clip_record import ClipRecord
@@ -76,7 +77,12 @@ def test_fgqa_groups_have_three_questions_about_one_truth(samples: list[Sample])
         assert len(truths) == 1
         assert len(wrong) == 3
         for sample in group:
-            assert sample.reference == f"({'AB'[sample.answer.index]}) {sample.answer.options[sample.answer.index]}"
+            assert sample.reference == f"The answer is {sample.answer.options[sample.answer.index]}."
+
+
+def test_answers_to_choices_are_read_as_the_right_option(samples: list[Sample]) -> None:
+    for sample in of(samples, "fgqa") + of(samples, "mcq"):
+        assert parse_option(sample.reference, sample.answer.options) == sample.answer.index
 
 
 def test_mcq_has_four_different_options(samples: list[Sample]) -> None:

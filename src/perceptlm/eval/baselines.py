@@ -34,7 +34,7 @@ _CHANCE_RULES: dict[RowName, str] = {
     "fgqa": "exact: mean over groups of 0.5 to the number of questions",
     "rtloc": "exact: mean over all spans of the shown frames with start before end",
 }
-_RANDOM_ANSWER = f"mean over {NUM_DRAWS} answers drawn from training questions of the same template"
+_RANDOM_ANSWER = f"mean over {NUM_DRAWS} answers drawn from training questions of the same template, or any option"
 
 
 class TrainingAnswers:
@@ -155,6 +155,10 @@ def _chance(
         return fmean(float(_recalls(question, _all_spans(question.num_frames)).mean()) for question in questions)
     scores: list[float] = []
     for question in questions:
+        answer = question.sample.answer
+        if isinstance(answer, ChoiceAnswer):
+            scores.append(1 / len(answer.options))
+            continue
         template = training.template_for(question)
         if template is None:
             continue

@@ -24,7 +24,8 @@ class ProcessorConfig(Config):
     """The defaults are those of PLM's last stage (facts/reference-implementation.md section 4).
 
     `num_frames` of a video are shown, spread evenly; a single image is shown by a thumbnail and at most `max_tiles`
-    tiles (`thumb+tile`) or squashed (`vanilla`); no Example or prompt is longer than `max_tokens`.
+    tiles (`thumb+tile`) or squashed (`vanilla`); no Example or prompt is longer than `max_tokens`. With
+    `frame_numbers` every frame of a video stands after its number in text, which tells the model the time.
     """
 
     layout: VisionLayout
@@ -32,4 +33,5 @@ class ProcessorConfig(Config):
     max_tiles: int = Field(default=36, gt=0)
     vision_input: VisionInput = "thumb+tile"
     template: Template = "plm_sft"
+    frame_numbers: bool = False
     max_tokens: int = Field(default=11520, gt=0)

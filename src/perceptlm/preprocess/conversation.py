@@ -22,6 +22,7 @@ from perceptlm.preprocess.tokenizer import (
     END_HEADER,
     END_OF_TEXT,
     END_OF_TURN,
+    IMAGE,
     START_HEADER,
     Tokenizer,
 )
@@ -105,6 +106,14 @@ def prefix_ids(tokenizer: Tokenizer, template: Template, system: str) -> list[in
         tokenizer.special_id(END_OF_TURN),
         *_header(tokenizer, "user"),
     ]
+
+
+def picture_ids(tokenizer: Tokenizer, num_pictures: int, tokens_per_picture: int, *, numbered: bool) -> list[int]:
+    """Return the placeholders of all pictures; `numbered` ones each stand after their number in text."""
+    placeholders = [tokenizer.special_id(IMAGE)] * tokens_per_picture
+    if not numbered:
+        return placeholders * num_pictures
+    return [token for number in range(num_pictures) for token in (*tokenizer.encode(str(number)), *placeholders)]
 
 
 def training_branch(tokenizer: Tokenizer, template: Template, turns: Sequence[Turn]) -> TokenRun:

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perceptlm.batch import IGNORED_TARGET, Batch, Example
-from perceptlm.clients.protocol import GenerationRequest
+from perceptlm.clients.protocol import GenerationRequest, MediaInput
 from perceptlm.errors import DataError
 from perceptlm.media.pictures import frames_shown, load_pictures, pictures_key, resolve_media_path
 from perceptlm.preprocess import packing, processor_files
 from perceptlm.preprocess.configuration import ProcessorConfig, Template
 from perceptlm.preprocess.conversation import (
     TokenRun,
+    picture_ids,
     prefix_ids,
     prompt_branch,
     resolved_turns,
@@ -29,7 +30,7 @@ from perceptlm.preprocess.conversation import (
 from perceptlm.preprocess.picture_cache import PictureCache, PreparedPictures
 from perceptlm.preprocess.tiling import num_tiles_of, tiles_of
 from perceptlm.preprocess.tokenizer import END_OF_TEXT, END_OF_TURN, IMAGE, Tokenizer
-from perceptlm.schema import Sample, Turn
+from perceptlm.schema import MediaRef, Sample, Turn
 
 __all__ = ["Processor", "ProcessorConfig"]
 
@@ -96,7 +97,7 @@ class Processor:
                 raise DataError(f"samples {first.id} and {sample.id} differ in media, regions or system text")
         prepared = self._announced(first) if blank else self._prepare(first, root)
         template = template or self.config.template
-        prefix = self._prefix(template, system_text(_resolved(first, prepared)), len(prepared.tiles))
+        prefix = self._prefix(template, system_text(_resolved(first, prepared)), len(prepared.tiles), first.media)
         room = self.config.max_tokens - len(prefix)
         kept: list[Sample] = []
         branches: list[TokenRun] = []
@@ -132,7 +133,7 @@ class Processor:
             max_tiles=config.max_tiles,
             vision_input=config.vision_input,
         )
-        prefix = self._prefix(config.template, system_text(request.turns), len(tiles))
+        prefix = self._prefix(config.template, system_text(request.turns), len(tiles), request.media)
         branch = prompt_branch(self.tokenizer, config.template, request.turns)
         num_tokens = len(prefix) + len(branch.ids)
         if not 0 < num_tokens <= config.max_tokens:
@@ -152,9 +153,12 @@ class Processor:
         """Return the text of `token_ids` without special tokens."""
         return self.tokenizer.decode(token_ids)
 
-    def _prefix(self, template: Template, system: str, num_pictures: int) -> list[int]:
-        placeholders = [self.image_token_id] * self.config.layout.num_tokens(num_pictures)
-        return prefix_ids(self.tokenizer, template, system) + placeholders
+    def _prefix(
+        self, template: Template, system: str, num_pictures: int, media: Sequence[MediaRef | MediaInput]
+    ) -> list[int]:
+        numbered = self.config.frame_numbers and [item.kind for item in media] == ["video"]
+        pictures = picture_ids(self.tokenizer, num_pictures, self.config.layout.tokens_per_picture, numbered=numbered)
+        return prefix_ids(self.tokenizer, template, system) + pictures
 
     def tiles(self, sample: Sample, root: Path) -> NDArray[np.uint8]:
         """Return the pictures of a Sample as a model is shown them, (N, 3, S, S), not to be written to."""

@@ -24,9 +24,9 @@ END_OF_TURN = "<|eot_id|>"
 SPECIAL_TOKENS = (BEGIN_OF_TEXT, END_OF_TEXT, IMAGE, VIDEO, START_HEADER, END_HEADER, END_OF_TURN)
 """In the order of their ids in the released models (facts/reference-implementation.md 2.6)."""
 
-# Llama 3's rule, but with one digit per word instead of up to three, so that a small model can learn to count.
+# Llama 3's rule. A number of up to three digits is one word, so that a frame's number can be one token.
 _WORD = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _NUM_BYTES = 256

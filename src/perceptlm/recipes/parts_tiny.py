@@ -9,7 +9,7 @@ from perceptlm.train.configuration import ScheduleConfig
 from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe
 from perceptlm.world.settings import WorldSettings
 
-VOCAB_SIZE = 1024
+VOCAB_SIZE = 1280
 
 
 def encoder_tiny() -> EncoderRecipe:
@@ -26,14 +26,14 @@ def encoder_tiny() -> EncoderRecipe:
 
 
 def decoder_tiny() -> DecoderRecipe:
-    """Return the recipe of the decoder: some 170,000 questions, about an hour on one CPU core."""
+    """Return the recipe of the decoder: 9,000 pictures and 5,800 clips in words, about an hour on one CPU core."""
     return DecoderRecipe(
         world=WorldSettings(),
         preset="tiny",
-        num_chunks=64,
+        num_chunks=84,
         learning_rate=1e-3,
         schedule=ScheduleConfig(warmup_steps=4, min_ratio=0.02),
         checkpoint_every=4,
-        validate_every=8,
+        validate_every=12,
         vocab_size=VOCAB_SIZE,
     )

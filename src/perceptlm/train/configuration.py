@@ -83,3 +83,4 @@ class ProcessorRecipe(Config):
     max_tiles: int = Field(default=1, gt=0)
     vision_input: Literal["vanilla", "thumb+tile"] = "vanilla"
     max_tokens: int = Field(gt=0, description="longest Example")
+    frame_numbers: bool = Field(default=False, description="put its number in text before every frame of a video")

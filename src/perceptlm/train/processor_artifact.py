@@ -44,6 +44,7 @@ def make_processor(
             max_tiles=recipe.max_tiles,
             vision_input=recipe.vision_input,
             max_tokens=recipe.max_tokens,
+            frame_numbers=recipe.frame_numbers,
         )
         if decoder is not None:
             tokenizer = read_tokenizer(decoder)

@@ -17,6 +17,10 @@ from perceptlm.world.phrases import choose
 
 LETTERS = "ABCD"
 
+CHOICE_REPLY = "The answer is {option}."
+"""How the world answers where there are options: by what the right one says, not by its letter. To find which letter
+stands before some words is a skill of its own, which a tiny model does not pick up in minutes (docs/reports/0003)."""
+
 FGQA = (
     "Question: {question}\nOptions:\n{options}\nOnly give the best option.",
     "{question}\n{options}\nOnly give the best option.",

@@ -110,7 +110,7 @@ def _choice(
         template=template_of(task, inquiry),
         dimension=inquiry.definition.dimension,
         question=prompt.format(question=question, options=prompts.option_lines(options)),
-        reply=f"({prompts.LETTERS[right]}) {options[right]}",
+        reply=prompts.CHOICE_REPLY.format(option=options[right]),
         answer=ChoiceAnswer(options=tuple(options), index=right),
         subject=inquiry.subject,
         held_out=inquiry.held_out,

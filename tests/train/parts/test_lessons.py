@@ -11,7 +11,9 @@ from perceptlm.train.parts.make_parts import TOKENIZER
 from perceptlm.world.scene_words import SLICES
 from perceptlm.world.splits import HELD_OUT_PAIRS
 
-RECIPE = decoder_tiny().model_copy(update={"clips_per_chunk": 12, "images_per_chunk": 6})
+RECIPE = decoder_tiny().model_copy(
+    update={"num_picture_chunks": 2, "pictures_per_picture_chunk": 8, "clips_per_chunk": 12, "images_per_chunk": 6}
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +47,48 @@ def test_batches_keep_to_their_tokens(batches):
         assert longest * len(batch.examples) <= RECIPE.tokens_per_batch
 
 
+def test_pictures_alone_come_first(tokenizer_json):
+    for chunk in (0, 1):
+        examples = [example for batch in lesson_batches(RECIPE, tokenizer_json, 4, "train", 1, chunk)
+                    for example in batch.examples]  # fmt: skip
+        assert len(examples) == 8
+        assert all(len(example.pictures) == 1 for example in examples)
+    validation = lesson_batches(RECIPE, tokenizer_json, 4, "validation", 1, 0)
+    assert {len(example.pictures) for batch in validation for example in batch.examples} == {1, 16}
+
+
+def test_chunks_hold_different_scenes():
+    first, second = (write_scenes(RECIPE, 4, "train", 1, chunk) for chunk in (2, 3))
+    assert not {scene.record.scene.seed for scene in first} & {scene.record.scene.seed for scene in second}
+
+
+def test_frames_stand_after_their_numbers(tokenizer_json, batches):
+    tokenizer = Tokenizer.from_json(tokenizer_json, source="test")
+    example = next(e for batch in batches for e in batch.examples if len(e.pictures) == 16)
+    shown = tokenizer.decode(example.input_ids[example.branch == 0].tolist(), keep_special=True)
+    assert shown.endswith("".join(f"{number}" + "<|image|>" * 16 for number in range(16)))
+
+
+def test_nothing_is_read_where_nothing_is(batches):
+    # Noise only scales what is there: empty cells stay empty, and most cells of a clip are.
+    for batch in batches:
+        assert (batch.cells == 0).all(axis=-1).any()
+
+
 def test_every_task_is_taught(batches):
     tasks = {tag for batch in batches for example in batch.examples for tag in example.tags}
     assert {"fgqa", "rcap", "rtloc", "rdcap", "video_qa", "video_caption", "image_qa", "image_caption"} <= tasks
 
 
 def test_no_scene_shows_a_held_out_pair():
-    scenes = [scene.record.scene for scene in write_scenes(RECIPE, 4, "train", 1, 0)]
+    scenes = [scene.record.scene for scene in write_scenes(RECIPE, 4, "train", 1, 2)]
     shown = {(scene.thing(event.subject).kind, event.action) for scene in scenes for event in scene.events}
     assert shown
     assert not shown & HELD_OUT_PAIRS
 
 
 def test_only_the_marked_thing_is_marked():
-    scene = write_scenes(RECIPE, 4, "train", 1, 0)[0]
+    scene = write_scenes(RECIPE, 4, "train", 1, 2)[0]
     plain, marked = scene.cells(None), scene.cells(0)
     assert not plain[..., SLICES["marked"]].any()
     np.testing.assert_allclose(marked[..., SLICES["marked"]][..., 0], scene.shares[:, 0], atol=1e-6)

@@ -25,6 +25,8 @@ ENCODER = encoder_tiny().model_copy(
 DECODER = decoder_tiny().model_copy(
     update={
         "num_chunks": 2,
+        "num_picture_chunks": 1,
+        "pictures_per_picture_chunk": 3,
         "clips_per_chunk": 3,
         "images_per_chunk": 2,
         "num_tokenizer_chunks": 8,

@@ -40,16 +40,21 @@ class EncoderRecipe(PartRecipe):
 
 
 class DecoderRecipe(PartRecipe):
-    """Decoder: the world's questions and captions about scenes written out in words, without pixels."""
+    """Decoder: the world's questions and captions about scenes written out in words, without pixels.
+
+    Pictures come first, alone; then clips with some pictures.
+    """
 
     vocab_size: int = Field(gt=300)
     num_tokenizer_chunks: int = Field(default=8, gt=0)
     num_frames: int = Field(default=16, gt=1)
     max_tokens: int = Field(default=1024, gt=0)
     num_branches: int = Field(default=12, gt=0, description="questions about one scene, at most")
-    tokens_per_batch: int = Field(default=3500, gt=0, description="padding included")
-    clips_per_chunk: int = Field(default=128, gt=0)
-    images_per_chunk: int = Field(default=64, ge=0)
+    num_moments: int = Field(default=4, ge=0, description="questions about single frames per dense caption")
+    tokens_per_batch: int = Field(default=2500, gt=0, description="padding included")
+    num_picture_chunks: int = Field(default=24, ge=0, description="chunks at the start that hold pictures alone")
+    pictures_per_picture_chunk: int = Field(default=300, gt=0)
+    clips_per_chunk: int = Field(default=96, gt=0)
+    images_per_chunk: int = Field(default=32, ge=0)
     caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
-    noise: float = Field(default=0.01, ge=0, description="added to the weight of every word")
     relative_noise: float = Field(default=0.15, ge=0, description="times the weight of every word")

@@ -1,8 +1,8 @@
 """What the decoder is taught with: lessons whose vision tokens are sums of word embeddings instead of pictures.
 
-Where a projector's output will stand, every vision token is the sum of one learned vector per scene word, times the
-word's weight there. These vectors are thrown away; the decoder, which has learned to follow things through frames
-and to talk about them, is what is kept.
+Where a projector's output will stand, every vision token is the sum of one vector per scene word (`scene_vectors`),
+times the word's weight there. The decoder, which has learned to follow things through frames and to talk about them,
+is what is kept.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from perceptlm.batch import IGNORED_TARGET, Batch
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.preprocess.packing import collate
 from perceptlm.preprocess.tokenizer import END_OF_TEXT, IMAGE, Tokenizer
-from perceptlm.seeding import derive_seed, generator
+from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import DecoderRecipe
 from perceptlm.train.parts.lessons import LessonBatch, lesson_batches
 from perceptlm.train.parts.loop import Course, Figures
-from perceptlm.world.scene_words import WORDS
-
-_WORD_STD = 0.7
+from perceptlm.train.parts.scene_vectors import SceneVectors
 
 
 class DecoderTeacher(nn.Module):
@@ -35,11 +33,7 @@ class DecoderTeacher(nn.Module):
     def __init__(self, model: PerceptionLM, tokenizer: Tokenizer, seed: int) -> None:
         super().__init__()
         self.decoder = model.decoder
-        self.words = nn.Linear(len(WORDS), model.config.decoder.width)
-        with torch.no_grad():
-            values = generator(seed, "words").standard_normal(tuple(self.words.weight.shape), np.float32)
-            self.words.weight.copy_(torch.from_numpy(values * np.float32(_WORD_STD)))
-            self.words.bias.zero_()
+        self.words = SceneVectors(model.decoder, tokenizer, seed)
         # Held in a list: the model's other parts must not count among the parameters that train.
         self._model = [model]
         self._pad_token_id = tokenizer.special_id(END_OF_TEXT)

@@ -17,12 +17,20 @@ from perceptlm.batch import Example
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.media.sampling import uniform_indices
 from perceptlm.preprocess.configuration import Template
-from perceptlm.preprocess.conversation import prefix_ids, resolved_turns, system_text, texts_shown, training_branch
+from perceptlm.preprocess.conversation import (
+    picture_ids,
+    prefix_ids,
+    resolved_turns,
+    system_text,
+    texts_shown,
+    training_branch,
+)
 from perceptlm.preprocess.processor import assemble
-from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer
+from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.schema import Sample, Split
 from perceptlm.seeding import derive_seed, generator
 from perceptlm.train.parts.configuration import DecoderRecipe
+from perceptlm.train.parts.drills import drills
 from perceptlm.world.clip_record import ClipRecord
 from perceptlm.world.direct import direct_clip, direct_image
 from perceptlm.world.make_clip import media_path, record_of
@@ -60,10 +68,14 @@ class LessonBatch:
 
 
 def write_scenes(recipe: DecoderRecipe, grid: int, split: Split, seed: int, chunk: int) -> list[WrittenScene]:
-    """Return the clips and pictures of a chunk."""
+    """Return the clips and pictures of a chunk; the first chunks of training hold pictures alone."""
+    counts = {"video": recipe.clips_per_chunk, "image": recipe.images_per_chunk}
+    if split == "train" and chunk < recipe.num_picture_chunks:
+        counts = {"image": recipe.pictures_per_picture_chunk}
+    seed = derive_seed(seed, "scenes of chunk", chunk)
     scenes = []
-    for kind, count in (("video", recipe.clips_per_chunk), ("image", recipe.images_per_chunk)):
-        for index in range(chunk * count, (chunk + 1) * count):
+    for kind, count in counts.items():
+        for index in range(count):
             direct = direct_clip if kind == "video" else direct_image
             scene = direct(recipe.world, split, index, seed)
             where = simulate(scene)
@@ -92,7 +104,10 @@ def lesson_batches(
         template, chosen = _chosen(group, recipe, rng)
         cells = scene.cells(marked)
         example = _example(tokenizer, template, chosen, cells.shape[:2], recipe.max_tokens)
-        lessons.append((example, _blurred(cells, recipe, rng) if split == "train" else cells))
+        if split == "train":
+            # As an encoder's readings vary. Nothing is added where there is nothing to read.
+            cells = cells * (1 + recipe.relative_noise * rng.standard_normal(cells.shape, np.float32))
+        lessons.append((example, cells))
     order = sorted(range(len(lessons)), key=lambda number: (lessons[number][0].num_tokens, number))
     batches = [
         LessonBatch(
@@ -105,27 +120,22 @@ def lesson_batches(
 
 
 def lesson_texts(recipe: DecoderRecipe, grid: int, seed: int, num_chunks: int) -> Iterator[str]:
-    """Yield every text of the first chunks as the model sees it."""
-    for chunk in range(num_chunks):
+    """Yield every text of the first chunks that hold clips, as the model sees it."""
+    for chunk in range(recipe.num_picture_chunks, recipe.num_picture_chunks + num_chunks):
         records = [scene.record for scene in write_scenes(recipe, grid, "train", seed, chunk)]
         yield from texts_shown(samples_of_split(records, derive_seed(seed, "chunk", chunk)), recipe.num_frames)
 
 
 def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Generator) -> tuple[Template, list[Sample]]:
     """Return a group's template and Samples: a picture's caption alone, as the warm-up shows it, or up to
-    `num_branches` questions, choices between two answers only where there is room."""
+    `num_branches` questions. Choices between two answers and drills come only where there is room."""
     order = [group[number] for number in rng.permutation(len(group))]
     captions = [sample for sample in order if sample.task == "image_caption"]
     if captions and rng.random() < recipe.caption_share:
         return "warmup", captions[:1]
     order.sort(key=lambda sample: sample.task == "fgqa")
+    order += [drill for sample in order for drill in drills(sample, recipe.num_frames, recipe.num_moments, rng)]
     return "plm_sft", order[: recipe.num_branches]
-
-
-def _blurred(cells: NDArray[np.float32], recipe: DecoderRecipe, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the weights with noise, as an encoder's readings have it."""
-    factor = 1 + recipe.relative_noise * rng.standard_normal(cells.shape, np.float32)
-    return np.asarray(cells * factor + recipe.noise * rng.standard_normal(cells.shape, np.float32))
 
 
 def _example(
@@ -134,7 +144,7 @@ def _example(
     """Return the Example of `samples` about pictures and cells of `shape`, its pictures left empty."""
     num_pictures, num_cells = shape
     prefix = prefix_ids(tokenizer, template, system_text(samples[0].turns))
-    prefix += [tokenizer.special_id(IMAGE)] * (num_pictures * num_cells)
+    prefix += picture_ids(tokenizer, num_pictures, num_cells, numbered=samples[0].media[0].kind == "video")
     total = samples[0].media[0].num_frames
     branches, kept, room = [], [], max_tokens - len(prefix)
     for sample in samples:

@@ -24,6 +24,7 @@ from perceptlm.train.parts.decoder import decoder_course
 from perceptlm.train.parts.encoder import encoder_course
 from perceptlm.train.parts.lessons import lesson_texts
 from perceptlm.train.parts.loop import teach
+from perceptlm.train.parts.matching_heads import set_matching_heads
 
 ENCODER_KIND, DECODER_KIND = "encoder", "decoder"
 WEIGHTS, TOKENIZER = "part.safetensors", "tokenizer.json"
@@ -56,6 +57,7 @@ def make_decoder(out: Path, recipe: DecoderRecipe, *, seed: int, overwrite: bool
         tokenizer = read_tokenizer(partial)
         image_token_id = tokenizer.special_id(IMAGE)
         model = _fresh_model(recipe, vocab_size=tokenizer.vocab_size, image_token_id=image_token_id, seed=seed)
+        set_matching_heads(model.decoder)
         teach(decoder_course(model, tokenizer, recipe, seed), recipe, partial)
         _write(partial, model, DECODER_KIND, recipe)
 
