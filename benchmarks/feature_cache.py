@@ -15,8 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from training_step import step_seconds
 
-from perceptlm.batch import IGNORED_TARGET, Batch, Example
+from perceptlm.batch import IGNORED_TARGET, Example
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import tiny
 from perceptlm.preprocess.configuration import ProcessorConfig
@@ -37,17 +38,6 @@ def make_example(clip: int, pictures: np.ndarray, vision_tokens: int) -> Example
     branch = (np.arange(len(ids)) >= vision_tokens).astype(np.int64)
     tag = np.where(targets == IGNORED_TARGET, -1, 0)
     return Example((f"{clip}",), ids, targets, np.arange(len(ids)), branch, tag, ("qa",), pictures)
-
-
-def step_seconds(model: PerceptionLM, batch: Batch, *, frozen: bool) -> float:
-    """Return the seconds of one forward and backward pass."""
-    model.vision_encoder.requires_grad_(not frozen)
-    model.zero_grad(set_to_none=True)
-    began = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = model.loss(batch)
-    (loss.total / loss.num_targets).backward()
-    return time.perf_counter() - began
 
 
 def main() -> None:
@@ -72,7 +62,8 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for repeat in range(NUM_REPEATS + 1):
         for name, (batch, frozen) in cases.items():
-            spent = step_seconds(model, batch, frozen=frozen)
+            model.vision_encoder.requires_grad_(not frozen)
+            spent = step_seconds(model, batch)
             if repeat:  # the first round warms up
                 seconds[name].append(spent)
     medians = {name: statistics.median(times) for name, times in seconds.items()}

@@ -9,12 +9,11 @@ they are laid out in a Batch differs. Prints medians of repeated, alternating ru
 from __future__ import annotations
 
 import statistics
-import time
 
 import numpy as np
-import torch
+from training_step import step_seconds
 
-from perceptlm.batch import IGNORED_TARGET, Batch, Example
+from perceptlm.batch import IGNORED_TARGET, Example
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import tiny
 from perceptlm.preprocess.packing import collate
@@ -42,16 +41,6 @@ def make_example(clip: int, questions: range, pictures: np.ndarray, vision_token
         targets[end - ANSWER_TOKENS : end] = ids[chosen][end - ANSWER_TOKENS : end]
     tag = np.where(targets == IGNORED_TARGET, -1, 0)
     return Example((f"{clip}",), ids[chosen], targets, positions, branch, tag, ("qa",), pictures)
-
-
-def step_seconds(model: PerceptionLM, batch: Batch) -> float:
-    """Return the seconds of one forward and backward pass."""
-    began = time.perf_counter()
-    model.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = model.loss(batch)
-    (loss.total / loss.num_targets).backward()
-    return time.perf_counter() - began
 
 
 def main() -> None:
