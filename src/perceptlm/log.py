@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 logger = logging.getLogger("perceptlm")
+_hidden = False
 
 
 @cache
@@ -48,5 +49,11 @@ def progress(*extra_fields: str) -> Progress:
         TimeRemainingColumn(),
         *(TextColumn(f"{{task.fields[{name}]}}") for name in extra_fields),
         console=console(),
-        disable=not console().is_terminal,
+        disable=_hidden or not console().is_terminal,
     )
+
+
+def hide_progress() -> None:
+    """Draw no progress bars in this process from now on: another one that shares its terminal draws them."""
+    global _hidden
+    _hidden = True

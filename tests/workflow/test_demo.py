@@ -15,6 +15,7 @@ from perceptlm.media.image import read_image
 from perceptlm.media.video import Video
 from perceptlm.recipes.demo import smoke
 from perceptlm.workflow import demo as workflow
+from perceptlm.workflow.demo_stages import WAITING
 
 STAGES = ("warmup", "midtrain", "sft")
 BLIND_STAGES = ("midtrain", "sft")
@@ -40,16 +41,10 @@ def test_every_row_has_a_score_its_interval_and_its_baselines(summary):
 
 
 def test_the_summary_says_where_the_time_and_memory_went(summary):
-    steps = {
-        "world",
-        "processor",
-        *STAGES,
-        *(f"{stage} without pixels" for stage in BLIND_STAGES),
-        "evaluation",
-        "report",
-    }
+    steps = {"world", "processor", *STAGES, WAITING, "evaluation", "report"}
     assert set(summary["seconds"]) == {*steps, "total"}
     assert sum(summary["seconds"][step] for step in steps) == pytest.approx(summary["seconds"]["total"], abs=0.1)
+    assert set(summary["seconds_beside_without_pixels"]) == set(BLIND_STAGES)
     assert set(summary["seconds_per_step"]) == set(STAGES)
     assert all(seconds > 0 for seconds in summary["seconds_per_step"].values())
     assert 10**8 < summary["peak_memory_bytes"] < MEMORY_LIMIT_BYTES
@@ -143,7 +138,14 @@ def test_a_second_call_returns_at_once(demo, monkeypatch):
     def never(*arguments, **options):
         raise AssertionError("nothing is left to make")
 
-    for name in ("make_world", "make_processor", "train_stage", "evaluate_local", "write_report", "write_summary"):
+    for name in (
+        "make_world",
+        "make_processor",
+        "train_with_and_without_pixels",
+        "evaluate_local",
+        "write_report",
+        "write_summary",
+    ):
         monkeypatch.setattr(workflow, name, never)
     before = (demo / MANIFEST).stat().st_mtime_ns
     assert workflow.run_demo(demo, smoke(), seed=0) == demo

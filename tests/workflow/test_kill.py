@@ -79,6 +79,7 @@ def test_killed_in_world_training_and_evaluation(demo, tmp_path):
     moments = [
         lambda: any((partial / "world.partial").rglob("*.mp4")),
         lambda: has_lines(partial / "midtrain.partial" / "metrics.jsonl", 2),
+        lambda: has_lines(partial / "blind" / "sft.partial" / "metrics.jsonl", 1),
         lambda: has_lines(partial / "eval.partial" / "answers.jsonl", 9),
     ]
     for moment in moments:

@@ -192,8 +192,8 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: read_manifest(folder / name).digest for name in list_children(folder)}
 
 
-def write_summary(folder: Path, recipe: DemoRecipe, seconds: Mapping[str, float]) -> None:
-    """Write `summary.json`: scores, seconds per part, peak memory, digests."""
+def write_summary(folder: Path, recipe: DemoRecipe, seconds: Mapping[str, float], beside: Mapping[str, float]) -> None:
+    """Write `summary.json`: scores, seconds per part and of what ran `beside` them, peak memory, digests."""
     scores = _read_json(folder / "eval" / SCORES)
     goals = check_goals(scores)
     tasks = {}
@@ -218,6 +218,7 @@ def write_summary(folder: Path, recipe: DemoRecipe, seconds: Mapping[str, float]
         "average": scores["average"],
         "judge": scores["judge"],
         "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
+        "seconds_beside_without_pixels": dict(beside),
         "seconds_per_step": {stage.name: _seconds_per_step(folder / stage.name) for stage in recipe.stages},
         "peak_memory_bytes": _peak_memory(folder),
         "digests": digests(folder),
@@ -254,6 +255,8 @@ def print_table(out: Path, recipe: DemoRecipe, *, program: str) -> None:
     times = Table(title="Where the time went", show_header=False)
     for name, seconds in summary["seconds"].items():
         times.add_row(name, f"{seconds:,.0f} s")
+    for name, seconds in summary["seconds_beside_without_pixels"].items():
+        times.add_row(f"beside: {name} without pixels", f"{seconds:,.0f} s")
     console_.print(times)
     console_.print(f"peak memory {summary['peak_memory_bytes'] / 2**30:.1f} GiB")
     console_.print(Text(f"report: {out / REPORT}   for machines: {out / SUMMARY}"), soft_wrap=True)

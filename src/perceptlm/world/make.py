@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +23,7 @@ from perceptlm.errors import ArtifactError, DataError, UsageError
 from perceptlm.exchange.jsonl import read_lines, write_records
 from perceptlm.log import progress
 from perceptlm.schema import Split
+from perceptlm.workers import worker_pool
 from perceptlm.world.clip_record import ClipRecord
 from perceptlm.world.make_clip import MadeClip, make_clip
 from perceptlm.world.samples import samples_of_split
@@ -134,8 +132,7 @@ def _finished(
             make_chunk(partial, settings, seed, chunk)
             yield chunk
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(num_workers, len(missing)), context, initializer=_die_with_parent) as pool:
+    with worker_pool(min(num_workers, len(missing))) as pool:
         futures = {pool.submit(make_chunk, partial, settings, seed, chunk): chunk for chunk in missing}
         try:
             for future in as_completed(futures):
@@ -144,19 +141,6 @@ def _finished(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _die_with_parent() -> None:
-    """Let a worker end when the process that started it is gone: a killed run leaves nobody who still writes."""
-    parent = parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-
-        def watch() -> None:
-            wait([sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def make_chunk(partial: Path, settings: WorldSettings, seed: int, chunk: Chunk) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from perceptlm.train.optimiser import set_learning_rates, take_step
 from perceptlm.train.parts.configuration import PartRecipe
 from perceptlm.train.schedule import learning_rate_factor
 from perceptlm.train.trainer import METRICS, THROUGHPUT, deterministic
+from perceptlm.workers import worker_pool
 
 _CHUNKS_AHEAD = 2
 Figures = dict[str, tuple[float, float]]
@@ -131,8 +131,7 @@ def _make_optimiser(module: nn.Module, recipe: PartRecipe) -> torch.optim.AdamW:
 @contextmanager
 def _chunks(make: Callable[[int], Sequence[Any]], num_chunks: int) -> Iterator[Callable[[int], Sequence[Any]]]:
     """Yield a function that returns chunks in increasing order; a worker process makes the next ones meanwhile."""
-    # Not forked: the parent's threads (torch) would not be there in the child.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with worker_pool(1) as pool:
         pending: dict[int, Future[Sequence[Any]]] = {}
 
         def get(number: int) -> Sequence[Any]:
