@@ -20,7 +20,7 @@ class Clock:
     folder: Path
     record: str
     says_steps: bool = True
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Go on from the seconds on record."""

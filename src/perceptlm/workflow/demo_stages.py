@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import active_children
 from pathlib import Path
 
 from perceptlm.train.configuration import StageConfig
@@ -37,16 +36,10 @@ def train_with_and_without_pixels(chain: Chain, folder: Path, clock: Clock) -> t
     """Train both chains under `folder`; return the last checkpoints with and without pixels."""
     with worker_pool(1) as pool:
         blind = pool.submit(_train_blind, chain, folder)
-        try:
-            last = _train(chain, folder, clock, blind=False)
-            release_features()  # no more stages follow: what comes after may have their memory
-            with clock.measure(WAITING):
-                return last, blind.result()
-        except BaseException:
-            # What it has published so far is found again; what is wrong here should be told at once.
-            for worker in active_children():
-                worker.terminate()
-            raise
+        last = _train(chain, folder, clock, blind=False)
+        release_features()  # no more stages follow: what comes after may have their memory
+        with clock.measure(WAITING):
+            return last, blind.result()
 
 
 def _train_blind(chain: Chain, folder: Path) -> Path:

@@ -134,13 +134,9 @@ def _finished(
         return
     with worker_pool(min(num_workers, len(missing))) as pool:
         futures = {pool.submit(make_chunk, partial, settings, seed, chunk): chunk for chunk in missing}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
 
 
 def make_chunk(partial: Path, settings: WorldSettings, seed: int, chunk: Chunk) -> None:

@@ -140,7 +140,4 @@ def _chunks(make: Callable[[int], Sequence[Any]], num_chunks: int) -> Iterator[C
                     pending[ahead] = pool.submit(make, ahead)
             return pending.pop(number).result()
 
-        try:
-            yield get
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        yield get
