@@ -19,6 +19,7 @@ demo: install-runtime ## procedural video -> training -> benchmark table -> out/
 parts: install-runtime ## pretrain the shipped parts again (hours), and compare byte for byte
 	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/encoder_tiny --work out/parts/encoder_tiny --keep
 	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/decoder_tiny --work out/parts/decoder_tiny --keep
+	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/projector_tiny --work out/parts/projector_tiny --keep
 
 test: check test-media ## checks, then every test that is not slow
 	@$(BIN)/python -m pytest -m "not slow"

@@ -6,7 +6,7 @@ import pytest
 from perceptlm.world.direct import direct_clip
 from perceptlm.world.ground_truth import MIN_BOX_PIXELS, NOTHING
 from perceptlm.world.render import draw, ground_truth, render, screen_centre
-from perceptlm.world.scene_words import GROUPS, NUM_PLACES, SLICES, WORDS, covered_shares, words_of_things
+from perceptlm.world.scene_words import GROUPS, NUM_PLACES, SLICES, WORDS, covered_shares, mark, words_of_things
 from perceptlm.world.settings import WorldSettings
 from perceptlm.world.simulate import simulate
 
@@ -23,7 +23,7 @@ def written(scene):
     where = simulate(scene)
     frames = list(range(0, scene.num_frames, 3))
     drawn = draw(scene, where, frames, with_pixels=False)
-    return scene, where, frames, drawn, words_of_things(scene, where, frames, drawn)
+    return scene, where, frames, drawn, words_of_things(scene, where, frames)
 
 
 def test_words_are_named_once_within_their_group():
@@ -83,8 +83,8 @@ def test_places_tell_where_the_centre_is(written):
 
 
 def test_a_thing_is_marked_where_it_shows_and_only_it(written):
-    scene, where, frames, drawn, plain = written
-    words = words_of_things(scene, where, frames, drawn, marked=0)
+    _, _, _, drawn, plain = written
+    words = mark(plain, drawn.thing_map, thing=0)
     shown = (drawn.thing_map == 0).sum(axis=(1, 2)) >= MIN_BOX_PIXELS
     np.testing.assert_array_equal(words[:, 0, SLICES["marked"]][:, 0], shown.astype(np.float32))
     words[:, 0, SLICES["marked"]] = 0
@@ -99,7 +99,7 @@ def test_a_change_of_colour_is_written_as_it_happens():
             break
     where = simulate(scene)
     frames = [change.start_frame, scene.num_frames - 1]
-    words = words_of_things(scene, where, frames, draw(scene, where, frames, with_pixels=False))
+    words = words_of_things(scene, where, frames)
     before, after = words[:, change.subject, SLICES["colour"]]
     assert GROUPS["colour"][before.argmax()] == scene.thing(change.subject).colour
     assert after[GROUPS["colour"].index(change.value)] == 1

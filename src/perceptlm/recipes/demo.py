@@ -12,7 +12,7 @@ from perceptlm.eval.settings import EvalSettings, TokenLimits
 from perceptlm.train.configuration import Part, ProcessorRecipe, ScheduleConfig, StageConfig
 from perceptlm.world.settings import WorldSettings
 
-_PARTS = {"encoder": "encoder_tiny", "decoder": "decoder_tiny"}
+_PARTS = {"encoder": "encoder_tiny", "projector": "projector_tiny", "decoder": "decoder_tiny"}
 
 
 class DemoRecipe(Config):
@@ -40,7 +40,7 @@ def demo(minutes: int = 15) -> DemoRecipe:
         ),
         processor=_processor(num_frames=16),
         stages=(
-            _warmup(num_steps=round(110 * times)),
+            _warmup(num_steps=round(40 * times)),
             _midtrain(num_steps=round(30 * times)),
             _sft(num_steps=round(182 * times)),
         ),
@@ -82,7 +82,7 @@ def _processor(num_frames: int) -> ProcessorRecipe:
 
 
 def _warmup(num_steps: int) -> StageConfig:
-    """The paper's first stage: the projector alone, on pictures with captions, joins encoder and decoder."""
+    """The paper's first stage: the projector alone, on pictures with captions. It begins joined (decision 8)."""
     return StageConfig(
         name="warmup",
         preset="tiny",
@@ -90,7 +90,7 @@ def _warmup(num_steps: int) -> StageConfig:
         num_steps=num_steps,
         num_groups=48,
         num_branches=1,
-        learning_rates={"projector": 3e-3},
+        learning_rates={"projector": 1e-3},
         tasks={"image_caption": 1},
         schedule=ScheduleConfig(warmup_steps=20, min_ratio=0.1),
     )
@@ -129,5 +129,5 @@ def _sft(num_steps: int) -> StageConfig:
     )
 
 
-_RATES: dict[Part, float] = {"projector": 3e-3, "decoder": 2e-4}
+_RATES: dict[Part, float] = {"projector": 1e-3, "decoder": 2e-4}
 """The encoder stays as it was pretrained: what it makes of a picture is then computed once (docs/decisions/0006)."""

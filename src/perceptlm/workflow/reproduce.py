@@ -130,7 +130,7 @@ def _rebuild_checkpoint(manifest: Manifest, inputs: dict[str, Path], out: Path) 
 
     config = parse(StageConfig, manifest.recipe, source="manifest")
     seed = manifest.seeds["seed"]
-    parts = {name: path for name, path in inputs.items() if name in ("encoder", "decoder")}
+    parts = {name: path for name, path in inputs.items() if name in ("encoder", "projector", "decoder")}
     return train_stage(out, config, world=inputs["world"], start=inputs["start"], seed=seed, parts=parts)
 
 
@@ -139,6 +139,16 @@ def _rebuild_encoder(manifest: Manifest, inputs: dict[str, Path], out: Path) -> 
     from perceptlm.train.parts.make_parts import make_encoder
 
     return make_encoder(out, parse(EncoderRecipe, manifest.recipe, source="manifest"), seed=manifest.seeds["seed"])
+
+
+def _rebuild_projector(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.train.parts.configuration import ProjectorRecipe
+    from perceptlm.train.parts.make_parts import make_projector
+
+    recipe = parse(ProjectorRecipe, manifest.recipe, source="manifest")
+    return make_projector(
+        out, recipe, encoder=inputs["encoder"], decoder=inputs["decoder"], seed=manifest.seeds["seed"]
+    )
 
 
 def _rebuild_decoder(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
@@ -167,6 +177,7 @@ def _rebuild_demo(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 REBUILD: dict[str, Rebuild] = {
     "encoder": _rebuild_encoder,
+    "projector": _rebuild_projector,
     "decoder": _rebuild_decoder,
     "world": _rebuild_world,
     "processor": _rebuild_processor,

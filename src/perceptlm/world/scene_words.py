@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perceptlm.world.ground_truth import MIN_BOX_PIXELS
-from perceptlm.world.render import Drawn, screen_centre
+from perceptlm.world.render import screen_centre
 from perceptlm.world.script import Scene
 from perceptlm.world.simulate import Trajectories
 from perceptlm.world.tracks import unit_of
@@ -56,10 +56,8 @@ for _name, _words in GROUPS.items():
 _NUMBER = {(name, word): SLICES[name].start + k for name, words in GROUPS.items() for k, word in enumerate(words)}
 
 
-def words_of_things(
-    scene: Scene, where: Trajectories, frames: Sequence[int], drawn: Drawn, marked: int | None = None
-) -> Floats:
-    """Return the weights of all words for every thing, (F, things, words); `marked` is the thing in the rectangle."""
+def words_of_things(scene: Scene, where: Trajectories, frames: Sequence[int]) -> Floats:
+    """Return the weights of all words for every thing, (F, things, words), no thing being marked."""
     weights = np.zeros((len(frames), len(scene.things), len(WORDS)), np.float32)
     unit = unit_of(scene)
     for thing in scene.things:
@@ -79,10 +77,15 @@ def words_of_things(
             row[SLICES["mirrored"]] = (1 - float(where.mirror[thing.id, t])) / 2
             row[SLICES["faint"]] = 1 - float(where.opacity[thing.id, t])
             row[SLICES["something"]] = 1
-    if marked is not None:
-        shown = (drawn.thing_map == marked).sum(axis=(1, 2)) >= MIN_BOX_PIXELS
-        weights[:, marked, SLICES["marked"]] = shown[:, None]
     return weights
+
+
+def mark(words: Floats, thing_map: NDArray[np.uint8], thing: int) -> Floats:
+    """Return `words` (F, things, words) with `thing` in a red rectangle in every frame that shows enough of it."""
+    shown = (thing_map == thing).sum(axis=(1, 2)) >= MIN_BOX_PIXELS
+    marked = words.copy()
+    marked[:, thing, SLICES["marked"]] = shown[:, None]
+    return marked
 
 
 def covered_shares(thing_map: NDArray[np.uint8], num_things: int, grid: int) -> Floats:

@@ -13,15 +13,15 @@ from perceptlm.errors import ArtifactError, ConfigError, WeightsError
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
 from perceptlm.recipes.parts import part_path
-from perceptlm.recipes.parts_tiny import decoder_tiny, encoder_tiny
+from perceptlm.recipes.parts_tiny import decoder_tiny, encoder_tiny, projector_tiny
 from perceptlm.train.parts import loop
-from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe
-from perceptlm.train.parts.make_parts import WEIGHTS, make_decoder, make_encoder, put_in, read_tokenizer
+from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe, ProjectorRecipe
+from perceptlm.train.parts.make_parts import WEIGHTS, make_decoder, make_encoder, make_projector, put_in, read_tokenizer
 from perceptlm.workflow.reproduce import reproduce
 
-ENCODER = encoder_tiny().model_copy(
-    update={"num_chunks": 3, "batches_per_chunk": 1, "num_scenes": 2, "num_frames": 1, "checkpoint_every": 1}
-)
+ENCODER_SIZE = {"num_chunks": 3, "batches_per_chunk": 1, "num_scenes": 2, "num_frames": 1, "checkpoint_every": 1}
+ENCODER = encoder_tiny().model_copy(update=ENCODER_SIZE)
+PROJECTOR = projector_tiny().model_copy(update=ENCODER_SIZE)
 DECODER = decoder_tiny().model_copy(
     update={
         "num_chunks": 2,
@@ -47,6 +47,12 @@ def decoder(tmp_path_factory):
     return make_decoder(tmp_path_factory.mktemp("parts") / "decoder", DECODER, seed=1)
 
 
+@pytest.fixture(scope="module")
+def projector(tmp_path_factory, encoder, decoder):
+    out = tmp_path_factory.mktemp("parts") / "projector"
+    return make_projector(out, PROJECTOR, encoder=encoder, decoder=decoder, seed=1)
+
+
 def _fresh(decoder=None):
     vocab = read_tokenizer(decoder).vocab_size if decoder else 300
     model = PerceptionLM(PRESETS["tiny"](vocab, 1))
@@ -54,10 +60,9 @@ def _fresh(decoder=None):
     return model
 
 
-def test_parts_verify_and_log_every_chunk(encoder, decoder):
-    assert verify(encoder) == []
-    assert verify(decoder) == []
-    for part, recipe in ((encoder, ENCODER), (decoder, DECODER)):
+def test_parts_verify_and_log_every_chunk(encoder, decoder, projector):
+    for part, recipe in ((encoder, ENCODER), (decoder, DECODER), (projector, PROJECTOR)):
+        assert verify(part) == []
         lines = [json.loads(line) for line in (part / "metrics.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines] == list(range(recipe.num_chunks))
         assert "validation" in lines[-1]
@@ -94,8 +99,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(encoder, tmp_path, monkeypatch):
     assert read_manifest(out).digest == read_manifest(encoder).digest
 
 
-def test_a_part_is_reproduced_byte_for_byte(decoder, tmp_path):
-    assert reproduce(decoder, work=tmp_path / "again").equal
+@pytest.mark.parametrize("part", ["decoder", "projector"])
+def test_a_part_is_reproduced_byte_for_byte(part, request, tmp_path):
+    assert reproduce(request.getfixturevalue(part), work=tmp_path / "again").equal
 
 
 def test_a_part_of_another_vocabulary_is_refused(decoder):
@@ -111,10 +117,13 @@ def test_what_is_no_part_is_refused(encoder, tmp_path):
 
 
 def test_the_shipped_parts_are_whole_and_of_the_recipes_that_are_here():
-    assert verify(part_path("encoder_tiny")) == []
-    assert verify(part_path("decoder_tiny")) == []
-    made_by = {"encoder_tiny": (EncoderRecipe, encoder_tiny()), "decoder_tiny": (DecoderRecipe, decoder_tiny())}
+    made_by = {
+        "encoder_tiny": (EncoderRecipe, encoder_tiny()),
+        "decoder_tiny": (DecoderRecipe, decoder_tiny()),
+        "projector_tiny": (ProjectorRecipe, projector_tiny()),
+    }
     for name, (recipe_type, recipe) in made_by.items():
+        assert verify(part_path(name)) == []
         assert parse(recipe_type, read_manifest(part_path(name)).recipe, source="manifest") == recipe
     size = sum(file.stat().st_size for name in made_by for file in part_path(name).iterdir() if file.is_file())
     assert size < 24 * 2**20
@@ -122,7 +131,7 @@ def test_the_shipped_parts_are_whole_and_of_the_recipes_that_are_here():
 
 def test_the_shipped_parts_fit_the_tiny_model():
     model = _fresh(part_path("decoder_tiny"))
-    for name in ("encoder_tiny", "decoder_tiny"):
+    for name in ("encoder_tiny", "projector_tiny", "decoder_tiny"):
         put_in(model, part_path(name))
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
 
@@ -130,4 +139,4 @@ def test_the_shipped_parts_fit_the_tiny_model():
 def test_an_unknown_part_names_those_there_are():
     with pytest.raises(ConfigError, match="no shipped part 'encoder_huge'") as error:
         part_path("encoder_huge")
-    assert "decoder_tiny, encoder_tiny" in str(error.value.hint)
+    assert "decoder_tiny, encoder_tiny, projector_tiny" in str(error.value.hint)

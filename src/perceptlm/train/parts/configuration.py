@@ -14,7 +14,7 @@ from perceptlm.world.settings import WorldSettings
 
 
 class PartRecipe(Config):
-    """What both parts have in common. A chunk is what the worker makes at once: some batches."""
+    """What all parts have in common. A chunk is what the worker makes at once: some batches."""
 
     world: WorldSettings = Field(description="how scenes are drawn; its counts are not used")
     preset: str = Field(description="model preset whose part is trained")
@@ -28,15 +28,24 @@ class PartRecipe(Config):
     num_validation_chunks: int = Field(default=1, gt=0)
 
 
-class EncoderRecipe(PartRecipe):
-    """Vision encoder: what, where, colour, state of every patch, and which description belongs to which picture."""
+class PictureRecipe(PartRecipe):
+    """A part that is taught with pictures."""
 
     batches_per_chunk: int = Field(default=20, gt=0)
     num_scenes: int = Field(default=10, gt=0, description="scenes per batch")
     num_frames: int = Field(default=4, gt=0, description="pictures of each scene, at random times")
     image_share: float = Field(default=0.25, ge=0, le=1, description="share of scenes that are still pictures")
     marked_share: float = Field(default=0.4, ge=0, le=1, description="share of pictures with a red rectangle")
+
+
+class EncoderRecipe(PictureRecipe):
+    """Vision encoder: what, where, colour, state of every patch, and which description belongs to which picture."""
+
     contrastive_weight: float = Field(default=0.1, ge=0)
+
+
+class ProjectorRecipe(PictureRecipe):
+    """Projector: what a pretrained encoder sees, in the words in which a pretrained decoder was shown scenes."""
 
 
 class DecoderRecipe(PartRecipe):
@@ -57,4 +66,5 @@ class DecoderRecipe(PartRecipe):
     clips_per_chunk: int = Field(default=96, gt=0)
     images_per_chunk: int = Field(default=32, ge=0)
     caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
-    relative_noise: float = Field(default=0.15, ge=0, description="times the weight of every word")
+    doing_weight: float = Field(default=0.5, ge=0, description="of what is asked at every vision token")
+    relative_noise: float = Field(default=0.15, ge=0, description="of a word's weight, mostly alike in a scene")

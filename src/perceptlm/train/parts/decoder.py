@@ -22,15 +22,18 @@ from perceptlm.preprocess.packing import collate
 from perceptlm.preprocess.tokenizer import END_OF_TEXT, IMAGE, Tokenizer
 from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import DecoderRecipe
+from perceptlm.train.parts.doings import NUM_ASKED
 from perceptlm.train.parts.lessons import LessonBatch, lesson_batches
 from perceptlm.train.parts.loop import Course, Figures
+from perceptlm.train.parts.motion_heads import set_motion_heads
+from perceptlm.train.parts.number_head import set_number_head
 from perceptlm.train.parts.scene_vectors import SceneVectors
 
 
 class DecoderTeacher(nn.Module):
     """A model of which only the decoder is used, and the vectors of the scene words."""
 
-    def __init__(self, model: PerceptionLM, tokenizer: Tokenizer, seed: int) -> None:
+    def __init__(self, model: PerceptionLM, tokenizer: Tokenizer, seed: int, doing_weight: float) -> None:
         super().__init__()
         self.decoder = model.decoder
         self.words = SceneVectors(model.decoder, tokenizer, seed)
@@ -38,9 +41,17 @@ class DecoderTeacher(nn.Module):
         self._model = [model]
         self._pad_token_id = tokenizer.special_id(END_OF_TEXT)
         self._image_token_id = tokenizer.special_id(IMAGE)
+        self._doing_weight = doing_weight
+        self._halfway = torch.zeros(())
+        # One map for each thing asked: all of them read the same hidden states.
+        self.asked = nn.ModuleList(_identity(model.config.decoder.width) for _ in range(NUM_ASKED))
+        self.decoder.blocks[len(self.decoder.blocks) // 2 - 1].register_forward_hook(self._keep_halfway)
 
     def loss(self, lessons: LessonBatch) -> tuple[Tensor, Figures]:
-        """Return the mean loss per supervised token, and per task the summed loss and number of tokens."""
+        """Return the mean loss per supervised token, and per task the summed loss and number of tokens.
+
+        To it comes, weighted, the mean loss of what is asked at every vision token halfway through the blocks.
+        """
         batch, logits = self._logits(lessons)
         supervised = batch.targets != IGNORED_TARGET
         losses = functional.cross_entropy(logits, batch.targets[supervised], reduction="none")
@@ -50,7 +61,17 @@ class DecoderTeacher(nn.Module):
             chosen = values[tags == number]
             if len(chosen):
                 figures[f"{task}_loss"] = (float(chosen.sum()), float(len(chosen)))
-        return losses.mean(), figures
+        total = losses.mean()
+        for asked, map_to_words, name in zip(range(NUM_ASKED), self.asked, ("doing", "since"), strict=True):
+            wanted = torch.from_numpy(lessons.doings[..., asked].astype(np.int64)).flatten()
+            told = wanted != IGNORED_TARGET
+            if self._doing_weight and bool(told.any()):
+                halfway = self._halfway[batch.input_ids == self._image_token_id][told]
+                said = self.decoder.logits(map_to_words(self.decoder.norm(halfway))).float()
+                loss = functional.cross_entropy(said, wanted[told])
+                total = total + self._doing_weight * loss
+                figures[f"{name}_loss"] = (float(loss.detach()) * len(halfway), float(len(halfway)))
+        return total, figures
 
     @torch.no_grad()
     def right(self, lessons: LessonBatch) -> Figures:
@@ -67,6 +88,9 @@ class DecoderTeacher(nn.Module):
             entry[1] += 1.0
         return {f"{task}_right": (entry[0], entry[1]) for task, entry in figures.items()}
 
+    def _keep_halfway(self, _block: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self._halfway = output
+
     def _logits(self, lessons: LessonBatch) -> tuple[Batch, Tensor]:
         batch = collate(
             lessons.examples, max_tokens=None, pad_token_id=self._pad_token_id, image_token_id=self._image_token_id
@@ -76,10 +100,23 @@ class DecoderTeacher(nn.Module):
         return batch, self.decoder.logits(hidden[batch.targets != IGNORED_TARGET]).float()
 
 
-def decoder_course(model: PerceptionLM, tokenizer: Tokenizer, recipe: DecoderRecipe, seed: int) -> Course:
-    """Return what teaches the decoder of `model` in place."""
-    teacher = DecoderTeacher(model, tokenizer, derive_seed(seed, "teacher"))
+def _identity(width: int) -> nn.Linear:
+    """Return a linear map that starts as none."""
+    linear = nn.Linear(width, width, bias=False)
+    with torch.no_grad():
+        linear.weight.copy_(torch.eye(width))
+    return linear
+
+
+def decoder_course(
+    model: PerceptionLM, tokenizer: Tokenizer, recipe: DecoderRecipe, seed: int
+) -> tuple[Course, SceneVectors]:
+    """Return what teaches the decoder of `model` in place, and the vectors in which it is shown scenes."""
+    teacher = DecoderTeacher(model, tokenizer, derive_seed(seed, "teacher"), recipe.doing_weight)
     grid = model.config.vision.grid_size // model.config.pooling_ratio
+    # Before every frame's cells stands its number, one token.
+    set_number_head(model.decoder, teacher.words, tokenizer, recipe.num_frames, seed)
+    set_motion_heads(model.decoder, teacher.words, grid * grid + 1, seed)
     scene_seed = derive_seed(seed, "scenes")
     text = tokenizer.to_json()
 
@@ -91,4 +128,4 @@ def decoder_course(model: PerceptionLM, tokenizer: Tokenizer, recipe: DecoderRec
                 yield figures
 
     make = partial(lesson_batches, recipe, text, grid, "train", scene_seed)
-    return Course("decoder", teacher, make, teacher.loss, validate)
+    return Course("decoder", teacher, make, teacher.loss, validate), teacher.words

@@ -30,41 +30,45 @@ from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.schema import Sample, Split
 from perceptlm.seeding import derive_seed, generator
 from perceptlm.train.parts.configuration import DecoderRecipe
+from perceptlm.train.parts.doings import doings
 from perceptlm.train.parts.drills import drills
 from perceptlm.world.clip_record import ClipRecord
 from perceptlm.world.direct import direct_clip, direct_image
 from perceptlm.world.make_clip import media_path, record_of
 from perceptlm.world.render import draw, ground_truth
 from perceptlm.world.samples import samples_of_split
-from perceptlm.world.scene_words import SLICES, covered_shares, words_of_things
+from perceptlm.world.scene_words import covered_shares, mark, words_of_things
 from perceptlm.world.simulate import simulate
+
+_OWN_MISREADING = 1 / 3
+"""How much readings of single cells vary, relative to what varies in all cells of a scene alike."""
 
 
 @dataclass(frozen=True)
 class WrittenScene:
-    """Sampled frames of a scene in words: `shares` (F, things, cells) of every cell that things cover, and the
-    things' `words` (F, things, words)."""
+    """Sampled frames of a scene in words: `shares` (F, things, cells) of every cell that things cover, the things'
+    `words` (F, things, words), and what shows where, `thing_map` (F, H, W); `frames` are their numbers."""
 
     record: ClipRecord
     shares: NDArray[np.float32]
     words: NDArray[np.float32]
+    thing_map: NDArray[np.uint8]
+    frames: tuple[int, ...]
 
     def cells(self, marked: int | None) -> NDArray[np.float32]:
         """Return the weights of all words in every cell, (F, cells, words), thing `marked` in a red rectangle."""
-        words = self.words
-        if marked is not None:
-            words = words.copy()
-            shown = self.shares[:, marked].sum(axis=1) > 0
-            words[:, marked, SLICES["marked"]] = shown[:, None]
+        words = self.words if marked is None else mark(self.words, self.thing_map, marked)
         return np.asarray(np.einsum("ftc,ftw->fcw", self.shares, words))
 
 
 @dataclass(frozen=True)
 class LessonBatch:
-    """Examples and, for all their vision tokens in order, the weights of words: (N, cells, words) float16."""
+    """Examples and, for all their vision tokens in order, the weights of words, (N, cells, words) float16, and the
+    tokens that say what is done there since when (`doings`), (N, cells, 2)."""
 
     examples: tuple[Example, ...]
     cells: NDArray[np.float16]
+    doings: NDArray[np.int16]
 
 
 def write_scenes(recipe: DecoderRecipe, grid: int, split: Split, seed: int, chunk: int) -> list[WrittenScene]:
@@ -81,10 +85,12 @@ def write_scenes(recipe: DecoderRecipe, grid: int, split: Split, seed: int, chun
             where = simulate(scene)
             drawn = draw(scene, where, range(scene.num_frames), with_pixels=False)
             truth = ground_truth(scene, where, drawn)
-            frames = list(uniform_indices(scene.num_frames, recipe.num_frames)) if kind == "video" else [0]
+            frames = uniform_indices(scene.num_frames, recipe.num_frames) if kind == "video" else [0]
             record = record_of(scene, truth, media_path(split, kind, index), kind)
-            shares = covered_shares(drawn.thing_map[frames], len(scene.things), grid)
-            scenes.append(WrittenScene(record, shares, words_of_things(scene, where, frames, drawn)))
+            thing_map = drawn.thing_map[list(frames)]
+            shares = covered_shares(thing_map, len(scene.things), grid)
+            words = words_of_things(scene, where, frames)
+            scenes.append(WrittenScene(record, shares, words, thing_map, tuple(frames)))
     return scenes
 
 
@@ -96,7 +102,7 @@ def lesson_batches(
     scenes = write_scenes(recipe, grid, split, seed, chunk)
     by_path = {scene.record.media.path: scene for scene in scenes}
     rng = generator(seed, "lessons", split, chunk)
-    lessons: list[tuple[Example, NDArray[np.float32]]] = []
+    lessons: list[tuple[Example, NDArray[np.float32], NDArray[np.int16]]] = []
     samples = samples_of_split([scene.record for scene in scenes], derive_seed(seed, "chunk", chunk))
     for group in SampleSet(tuple(samples)).groups:
         scene = by_path[group[0].media[0].path]
@@ -105,16 +111,17 @@ def lesson_batches(
         cells = scene.cells(marked)
         example = _example(tokenizer, template, chosen, cells.shape[:2], recipe.max_tokens)
         if split == "train":
-            # As an encoder's readings vary. Nothing is added where there is nothing to read.
-            cells = cells * (1 + recipe.relative_noise * rng.standard_normal(cells.shape, np.float32))
-        lessons.append((example, cells))
+            cells = _misread(cells, recipe.relative_noise, rng)
+        done = doings(scene.record.scene, scene.frames, scene.shares, tokenizer, rng)
+        lessons.append((example, cells, done))
     order = sorted(range(len(lessons)), key=lambda number: (lessons[number][0].num_tokens, number))
     batches = [
         LessonBatch(
             tuple(lessons[number][0] for number in part),
             np.concatenate([lessons[number][1] for number in part]).astype(np.float16),
+            np.concatenate([lessons[number][2] for number in part]),
         )
-        for part in _parts(order, [example.num_tokens for example, _ in lessons], recipe.tokens_per_batch)
+        for part in _parts(order, [example.num_tokens for example, _, _ in lessons], recipe.tokens_per_batch)
     ]
     return tuple(batches[place] for place in rng.permutation(len(batches)))
 
@@ -136,6 +143,14 @@ def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Gener
     order.sort(key=lambda sample: sample.task == "fgqa")
     order += [drill for sample in order for drill in drills(sample, recipe.num_frames, recipe.num_moments, rng)]
     return "plm_sft", order[: recipe.num_branches]
+
+
+def _misread(cells: NDArray[np.float32], noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Vary the weights (F, cells, words) as an encoder's readings vary: a thing that is misread is misread in much the
+    same way in every frame, so most of it is the same throughout a scene. Where nothing is to be read, nothing is."""
+    shared = rng.standard_normal(cells.shape[-1:], np.float32)
+    own = rng.standard_normal(cells.shape, np.float32)
+    return np.asarray(cells * (1 + noise * (shared + _OWN_MISREADING * own)), np.float32)
 
 
 def _example(

@@ -1,7 +1,7 @@
 """Pretrained parts as artifacts: made from a recipe and a seed, and put into a model that is about to be trained.
 
 A part's directory holds its weights in half precision under the names the model uses (`part.safetensors`), the recipe,
-the log and, for the decoder, the tokenizer it speaks. It knows no stage.
+the log and, for the decoder, the tokenizer it speaks and the vectors that scenes were shown in. It knows no stage.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
 from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer, train_tokenizer
 from perceptlm.seeding import derive_seed
-from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe, PartRecipe
+from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe, PartRecipe, ProjectorRecipe
 from perceptlm.train.parts.decoder import decoder_course
 from perceptlm.train.parts.encoder import encoder_course
 from perceptlm.train.parts.lessons import lesson_texts
 from perceptlm.train.parts.loop import teach
 from perceptlm.train.parts.matching_heads import set_matching_heads
+from perceptlm.train.parts.projector import projector_course
 
-ENCODER_KIND, DECODER_KIND = "encoder", "decoder"
-WEIGHTS, TOKENIZER = "part.safetensors", "tokenizer.json"
-_PREFIXES = {ENCODER_KIND: "vision_encoder.", DECODER_KIND: "decoder."}
+ENCODER_KIND, PROJECTOR_KIND, DECODER_KIND = "encoder", "projector", "decoder"
+WEIGHTS, TOKENIZER, SCENE_VECTORS = "part.safetensors", "tokenizer.json", "scene_vectors.safetensors"
+_PREFIXES = {ENCODER_KIND: "vision_encoder.", PROJECTOR_KIND: "projector.", DECODER_KIND: "decoder."}
 
 
 def make_encoder(out: Path, recipe: EncoderRecipe, *, seed: int, overwrite: bool = False) -> Path:
@@ -45,6 +46,34 @@ def make_encoder(out: Path, recipe: EncoderRecipe, *, seed: int, overwrite: bool
     )
 
 
+def make_projector(
+    out: Path, recipe: ProjectorRecipe, *, encoder: Path, decoder: Path, seed: int, overwrite: bool = False
+) -> Path:
+    """Pretrain a projector that joins two parts and publish it at `out`; goes on from unfinished work."""
+
+    def make(partial: Path) -> None:
+        tokenizer = read_tokenizer(decoder)
+        image_token_id = tokenizer.special_id(IMAGE)
+        model = _fresh_model(recipe, vocab_size=tokenizer.vocab_size, image_token_id=image_token_id, seed=seed)
+        put_in(model, encoder)
+        known = load_file(decoder / SCENE_VECTORS)
+        teach(projector_course(model, known["words"], known["bias"], recipe, seed), recipe, partial)
+        _write(partial, model, PROJECTOR_KIND, recipe)
+
+    inputs = {ENCODER_KIND: encoder, DECODER_KIND: decoder}
+    for kind, part in inputs.items():
+        artifact.require_kind(part, kind)
+    return artifact.build(
+        out,
+        kind=PROJECTOR_KIND,
+        recipe=recipe.to_dict(),
+        make=make,
+        inputs=inputs,
+        seeds={"seed": seed},
+        overwrite=overwrite,
+    )
+
+
 def make_decoder(out: Path, recipe: DecoderRecipe, *, seed: int, overwrite: bool = False) -> Path:
     """Train a tokenizer and pretrain a decoder, and publish both at `out`; goes on from unfinished work."""
 
@@ -58,8 +87,11 @@ def make_decoder(out: Path, recipe: DecoderRecipe, *, seed: int, overwrite: bool
         image_token_id = tokenizer.special_id(IMAGE)
         model = _fresh_model(recipe, vocab_size=tokenizer.vocab_size, image_token_id=image_token_id, seed=seed)
         set_matching_heads(model.decoder)
-        teach(decoder_course(model, tokenizer, recipe, seed), recipe, partial)
+        course, words = decoder_course(model, tokenizer, recipe, seed)
+        teach(course, recipe, partial)
         _write(partial, model, DECODER_KIND, recipe)
+        shown = {"words": words.vectors(), "bias": words.bias}
+        artifact.write_atomic(partial / SCENE_VECTORS, save({name: _half(value) for name, value in shown.items()}))
 
     return artifact.build(
         out, kind=DECODER_KIND, recipe=recipe.to_dict(), make=make, seeds={"seed": seed}, overwrite=overwrite
@@ -104,11 +136,17 @@ def _fresh_model(recipe: PartRecipe, *, vocab_size: int, image_token_id: int, se
 def _write(partial: Path, model: PerceptionLM, kind: str, recipe: PartRecipe) -> None:
     """Write weights (fp16: finer than bf16, and small weights need no range), recipe and shape."""
     tensors = {
-        name: parameter.detach().to(torch.float16).contiguous()
+        name: _half(parameter)
         for name, parameter in sorted(model.named_parameters())
         if name.startswith(_PREFIXES[kind])
     }
     artifact.write_atomic(partial / WEIGHTS, save(tensors))
     artifact.write_atomic(partial / "recipe.yaml", dump_yaml(recipe).encode())
-    shape = model.config.vision if kind == ENCODER_KIND else model.config.decoder
-    artifact.write_atomic(partial / "config.json", (json.dumps(shape.to_dict(), indent=1) + "\n").encode())
+    shapes = {ENCODER_KIND: model.config.vision, DECODER_KIND: model.config.decoder}
+    if kind in shapes:
+        text = json.dumps(shapes[kind].to_dict(), indent=1) + "\n"
+        artifact.write_atomic(partial / "config.json", text.encode())
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to(torch.float16).contiguous()

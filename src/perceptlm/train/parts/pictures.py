@@ -1,4 +1,4 @@
-"""Batches for the vision encoder: fresh pictures of training scenes and what is written in every patch of them.
+"""Batches for encoder and projector: fresh pictures of training scenes and what is written in every patch of them.
 
 A batch is a pure function of recipe, seed and step. It shows training scenes only: no held-out pair, no background of
 another split. No torch: a worker process makes batches while the model computes.
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from perceptlm.media.overlay import draw_track, scaled_box_width
 from perceptlm.schema import Box, Split
 from perceptlm.seeding import generator
-from perceptlm.train.parts.configuration import EncoderRecipe
+from perceptlm.train.parts.configuration import PictureRecipe
 from perceptlm.world.direct import MAX_THINGS, direct_clip, direct_image
 from perceptlm.world.ground_truth import MIN_BOX_PIXELS
 from perceptlm.world.render import draw
-from perceptlm.world.scene_words import GROUPS, SLICES, covered_shares, words_of_things
+from perceptlm.world.scene_words import GROUPS, SLICES, covered_shares, mark, words_of_things
 from perceptlm.world.script import Scene
 from perceptlm.world.simulate import simulate
 
@@ -37,13 +37,13 @@ class PictureBatch:
     texts: tuple[str, ...]
 
 
-def picture_chunk(recipe: EncoderRecipe, grid: int, split: Split, seed: int, chunk: int) -> tuple[PictureBatch, ...]:
+def picture_chunk(recipe: PictureRecipe, grid: int, split: Split, seed: int, chunk: int) -> tuple[PictureBatch, ...]:
     """Return the batches of one chunk; `grid` is the number of patches along a side of a picture."""
     first = chunk * recipe.batches_per_chunk
     return tuple(_batch(recipe, grid, split, seed, first + number) for number in range(recipe.batches_per_chunk))
 
 
-def _batch(recipe: EncoderRecipe, grid: int, split: Split, seed: int, step: int) -> PictureBatch:
+def _batch(recipe: PictureRecipe, grid: int, split: Split, seed: int, step: int) -> PictureBatch:
     """Return `num_scenes` scenes with `num_frames` pictures of each; stills are that many different ones."""
     parts = []
     rng = generator(seed, "pictures", split, step)
@@ -64,7 +64,7 @@ def _batch(recipe: EncoderRecipe, grid: int, split: Split, seed: int, step: int)
 
 
 def _pictures_of(
-    scene: Scene, recipe: EncoderRecipe, num_frames: int, grid: int, rng: np.random.Generator
+    scene: Scene, recipe: PictureRecipe, num_frames: int, grid: int, rng: np.random.Generator
 ) -> PictureBatch:
     where = simulate(scene)
     frames = [int(t) for t in rng.integers(0, scene.num_frames, num_frames)]
@@ -72,9 +72,10 @@ def _pictures_of(
     assert drawn.frames is not None
     num_things = len(scene.things)
     marked = int(rng.integers(num_things)) if rng.random() < recipe.marked_share else None
-    words = words_of_things(scene, where, frames, drawn, marked)
+    words = words_of_things(scene, where, frames)
     pictures = drawn.frames
     if marked is not None:
+        words = mark(words, drawn.thing_map, marked)
         pictures = _marked(pictures, drawn.thing_map == marked)
     shares = np.zeros((num_frames, MAX_THINGS, grid * grid), np.float32)
     shares[:, :num_things] = covered_shares(drawn.thing_map, num_things, grid)

@@ -23,7 +23,7 @@ STD = 0.7
 _SAID = ("kind", "colour", "pattern", "state", "label")
 _ALONG = ("side", "across", "down")
 _AROUND = "turn"
-_NUM_WAVES = 6
+NUM_WAVES = 6
 
 
 class SceneVectors(nn.Module):
@@ -43,8 +43,11 @@ class SceneVectors(nn.Module):
 
     def forward(self, weights: Tensor) -> Tensor:
         """Map (..., words) to (..., D)."""
-        vectors = self._scale * (self.spelling @ self._decoder[0].embedding) + self.own
-        return weights @ vectors + self.bias
+        return weights @ self.vectors() + self.bias
+
+    def vectors(self) -> Tensor:
+        """Return the vector of every word, (words, D)."""
+        return self._scale * (self.spelling @ self._decoder[0].embedding) + self.own
 
 
 def _spelling(tokenizer: Tokenizer) -> NDArray[np.float32]:
@@ -58,6 +61,13 @@ def _spelling(tokenizer: Tokenizer) -> NDArray[np.float32]:
     return rows
 
 
+def curve(num_points: int, drawn: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return points (num_points, D) of a smooth curve: waves along `drawn` (NUM_WAVES, D), the first the largest."""
+    waves = np.arange(1, len(drawn) + 1)
+    places = np.arange(num_points)[:, None]
+    return np.asarray((np.cos(np.pi * waves * places / (num_points - 1)) / waves) @ drawn)
+
+
 def _first_vectors(width: int, seed: int) -> NDArray[np.float32]:
     """Return (words, D): zero for words that are said, points of a curve for places and the like, else random."""
     vectors = np.zeros((len(WORDS), width), np.float32)
@@ -65,11 +75,11 @@ def _first_vectors(width: int, seed: int) -> NDArray[np.float32]:
         if group in _SAID:
             continue
         rng = generator(seed, "scene vectors", group)
-        drawn = rng.standard_normal((_NUM_WAVES, width))
+        drawn = rng.standard_normal((NUM_WAVES, width))
         places = np.arange(len(words))[:, None]
-        waves = np.arange(1, _NUM_WAVES + 1)
+        waves = np.arange(1, NUM_WAVES + 1)
         if group in _ALONG:
-            values = (np.cos(np.pi * waves * places / (len(words) - 1)) / waves) @ drawn
+            values = curve(len(words), drawn)
         elif group == _AROUND:
             angles = 2 * np.pi * ((waves + 1) // 2) * places / len(words)
             values = (np.where(waves % 2, np.cos(angles), np.sin(angles)) / waves) @ drawn
