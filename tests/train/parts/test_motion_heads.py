@@ -9,7 +9,7 @@ from perceptlm.model.presets import PRESETS
 from perceptlm.model.rope import decoder_turns
 from perceptlm.recipes.parts import part_path
 from perceptlm.train.parts.make_parts import read_tokenizer
-from perceptlm.train.parts.motion_heads import set_motion_heads
+from perceptlm.train.parts.motion_heads import HEADS, hold_motion_heads, set_motion_heads
 from perceptlm.train.parts.scene_vectors import SceneVectors
 from perceptlm.world.scene_words import NUM_PLACES, SLICES, WORDS
 
@@ -71,6 +71,21 @@ def test_motion_is_written_large_and_its_direction_shows():
 def test_without_them_motion_hardly_shows():
     resting, moving, _ = _moved_and_resting(False)
     assert (moving[4] - resting[4]).norm() < 0.2 * resting[4].norm()
+
+
+def test_held_heads_learn_nothing_and_all_others_do():
+    model, vectors = _model()
+    set_motion_heads(model.decoder, vectors, NUM_CELLS + 1, seed=0)
+    hold_motion_heads(model.decoder)
+    config, attention = model.decoder.config, model.decoder.blocks[0].attention
+    x = torch.randn(1, 40, config.width, generator=torch.Generator().manual_seed(0))
+    model.decoder(x, torch.arange(40)[None], torch.zeros(1, 1, 40, 40)).square().mean().backward()
+    qkv = attention.qkv.weight.grad.view(3, config.num_heads, -1)
+    out = attention.out.weight.grad.view(config.width, config.num_heads, -1)
+    assert not qkv[:, list(HEADS)].any()
+    assert not out[:, list(HEADS)].any()
+    assert qkv[:, 0].any()
+    assert out[:, 0].any()
 
 
 def test_it_needs_heads_enough():

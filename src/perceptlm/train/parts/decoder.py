@@ -25,7 +25,7 @@ from perceptlm.train.parts.configuration import DecoderRecipe
 from perceptlm.train.parts.doings import NUM_ASKED
 from perceptlm.train.parts.lessons import LessonBatch, lesson_batches
 from perceptlm.train.parts.loop import Course, Figures
-from perceptlm.train.parts.motion_heads import set_motion_heads
+from perceptlm.train.parts.motion_heads import hold_motion_heads, set_motion_heads
 from perceptlm.train.parts.number_head import set_number_head
 from perceptlm.train.parts.scene_vectors import SceneVectors
 
@@ -117,6 +117,7 @@ def decoder_course(
     # Before every frame's cells stands its number, one token.
     set_number_head(model.decoder, teacher.words, tokenizer, recipe.num_frames, seed)
     set_motion_heads(model.decoder, teacher.words, grid * grid + 1, seed)
+    hold_motion_heads(model.decoder)
     scene_seed = derive_seed(seed, "scenes")
     text = tokenizer.to_json()
 

@@ -8,11 +8,13 @@ where frames are found but not compared, no motion was learned in hundreds of up
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from perceptlm.model.decoder import Decoder, DecoderBlock
+from perceptlm.model.decoder import Decoder, DecoderAttention, DecoderBlock
 from perceptlm.model.rope import decoder_frequencies
 from perceptlm.seeding import generator
 from perceptlm.train.parts.scene_vectors import SceneVectors
@@ -63,6 +65,20 @@ def set_motion_heads(decoder: Decoder, words: SceneVectors, tokens_per_frame: in
             queries[alike] = keys[alike] = contents - torch.outer(contents @ thing, thing)
             values[: len(read)] = read
             out[:, head, : len(read)] = sign * _GAIN * written
+
+
+def hold_motion_heads(decoder: Decoder) -> None:
+    """Let no gradient change these heads: they see motion as they are, and lessons would spoil them."""
+    attention = decoder.blocks[0].attention
+    assert isinstance(attention, DecoderAttention)
+    held = list(HEADS)
+    for weight, shape, axis in (
+        (attention.qkv.weight, (3, attention.num_heads, -1, decoder.config.width), 1),
+        (attention.out.weight, (decoder.config.width, attention.num_heads, -1), 1),
+    ):
+        free = torch.ones_like(weight).view(shape)
+        free.index_fill_(axis, torch.tensor(held), 0.0)
+        weight.register_hook(partial(torch.mul, free.view_as(weight)))  # type: ignore[no-untyped-call]
 
 
 def _changing_directions(vectors: Tensor) -> Tensor:
