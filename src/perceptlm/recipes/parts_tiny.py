@@ -44,8 +44,8 @@ def decoder_tiny() -> DecoderRecipe:
     return DecoderRecipe(
         world=WorldSettings(),
         preset="tiny",
-        num_chunks=60,
-        num_picture_chunks=16,
+        num_chunks=72,
+        num_picture_chunks=12,
         learning_rate=1e-3,
         schedule=ScheduleConfig(warmup_steps=4, min_ratio=0.02),
         checkpoint_every=4,

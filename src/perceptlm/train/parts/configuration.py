@@ -67,4 +67,4 @@ class DecoderRecipe(PartRecipe):
     images_per_chunk: int = Field(default=32, ge=0)
     caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
     doing_weight: float = Field(default=0.5, ge=0, description="of what is asked at every vision token")
-    relative_noise: float = Field(default=0.15, ge=0, description="of a word's weight, mostly alike in a scene")
+    relative_noise: float = Field(default=0.25, ge=0, description="of a word's weight, mostly alike in a scene")

@@ -40,7 +40,7 @@ from perceptlm.world.samples import samples_of_split
 from perceptlm.world.scene_words import covered_shares, mark, words_of_things
 from perceptlm.world.simulate import simulate
 
-_OWN_MISREADING = 1 / 3
+_OWN_MISREADING = 1 / 2
 """How much readings of single cells vary, relative to what varies in all cells of a scene alike."""
 
 
