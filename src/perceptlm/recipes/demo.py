@@ -42,7 +42,7 @@ def demo(minutes: int = 15) -> DemoRecipe:
         stages=(
             _warmup(num_steps=round(40 * times)),
             _midtrain(num_steps=round(30 * times)),
-            _sft(num_steps=round(182 * times)),
+            _sft(num_steps=round(212 * times)),
         ),
         evaluation=EvalSettings(num_frames=16, limit=400, num_samples_per_chunk=512),
     )

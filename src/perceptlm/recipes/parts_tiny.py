@@ -40,7 +40,7 @@ def projector_tiny() -> ProjectorRecipe:
 
 
 def decoder_tiny() -> DecoderRecipe:
-    """Return the recipe of the decoder: 9,000 pictures and 5,800 clips in words, about an hour on one CPU core."""
+    """Return the recipe of the decoder: 5,500 pictures and 5,800 clips in words, about an hour on one CPU core."""
     return DecoderRecipe(
         world=WorldSettings(),
         preset="tiny",
