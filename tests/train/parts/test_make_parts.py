@@ -30,6 +30,7 @@ DECODER = decoder_tiny().model_copy(
         "clips_per_chunk": 3,
         "images_per_chunk": 2,
         "num_tokenizer_chunks": 8,
+        "num_frames": 9,  # of such a small vocabulary: numbers of one token each
         "vocab_size": 400,
         "checkpoint_every": 1,
         "validate_every": 2,

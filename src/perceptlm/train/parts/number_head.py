@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from perceptlm.errors import ConfigError
 from perceptlm.model.decoder import Decoder, DecoderBlock
 from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.seeding import generator
@@ -31,12 +32,16 @@ _LOOK, _COPY = 1.0, 0.7
 def set_number_head(decoder: Decoder, words: SceneVectors, tokenizer: Tokenizer, num_frames: int, seed: int) -> None:
     """Give the numbers 0 to `num_frames` embeddings that lie on a curve, and make a head read them, in place.
 
-    Raises ValueError for a tokenizer that takes more than one token for one of these numbers.
+    Raises ConfigError for a tokenizer that takes more than one token for one of these numbers.
     """
     rng = generator(seed, "number head")
     numbers = [tokenizer.encode(str(number)) for number in range(num_frames + 1)]
-    if any(len(tokens) != 1 for tokens in numbers):
-        raise ValueError("a number of a frame takes more than one token")
+    for number, tokens in enumerate(numbers):
+        if len(tokens) != 1:
+            raise ConfigError(
+                f"num_frames: the tokenizer that was trained takes {len(tokens)} tokens for frame number {number}",
+                hint="use fewer num_frames, more num_tokenizer_chunks or a larger vocab_size",
+            )
     config = decoder.config
     block = decoder.blocks[BLOCK]
     assert isinstance(block, DecoderBlock)
