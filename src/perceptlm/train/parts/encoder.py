@@ -9,8 +9,7 @@ objective is PE's: among the pictures of a step, find the one that a text descri
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -21,7 +20,8 @@ from perceptlm.model.vision_encoder import VisionEncoder
 from perceptlm.seeding import derive_seed, generator
 from perceptlm.train.parts.configuration import EncoderRecipe
 from perceptlm.train.parts.loop import Course, Figures
-from perceptlm.train.parts.pictures import PictureBatch, picture_chunk
+from perceptlm.train.parts.picture_course import picture_course
+from perceptlm.train.parts.pictures import PictureBatch
 from perceptlm.world.scene_words import GROUPS, SLICES, WORDS
 
 _SINGLE_WORDS = ("mirrored", "faint", "marked", "something")
@@ -106,18 +106,7 @@ class EncoderTeacher(nn.Module):
 def encoder_course(encoder: VisionEncoder, recipe: EncoderRecipe, seed: int) -> Course:
     """Return what teaches `encoder` in place."""
     teacher = EncoderTeacher(encoder, recipe, derive_seed(seed, "teacher"))
-    grid = encoder.config.grid_size
-    picture_seed = derive_seed(seed, "pictures")
-
-    def validate() -> Iterator[Figures]:
-        for chunk in range(recipe.num_validation_chunks):
-            for batch in picture_chunk(recipe, grid, "validation", picture_seed, chunk):
-                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                    _, figures = teacher.loss(batch)
-                yield figures
-
-    make = partial(picture_chunk, recipe, grid, "train", picture_seed)
-    return Course("encoder", teacher, make, teacher.loss, validate)
+    return picture_course("encoder", teacher, teacher.loss, recipe, encoder.config.grid_size, seed)
 
 
 def _word_numbers(text: str) -> list[int]:

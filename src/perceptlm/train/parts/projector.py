@@ -7,17 +7,14 @@ without a text. Encoder and decoder stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from perceptlm.model.plm import PerceptionLM
-from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import ProjectorRecipe
 from perceptlm.train.parts.loop import Course, Figures
-from perceptlm.train.parts.pictures import PictureBatch, picture_chunk
+from perceptlm.train.parts.picture_course import picture_course
+from perceptlm.train.parts.pictures import PictureBatch
 
 _FLOOR = 0.1
 """Squared size, relative to the mean of a batch, below which a vision token's error counts no more for being small."""
@@ -64,15 +61,4 @@ class ProjectorTeacher(nn.Module):
 def projector_course(model: PerceptionLM, vectors: Tensor, bias: Tensor, recipe: ProjectorRecipe, seed: int) -> Course:
     """Return what teaches the projector of `model` in place: to find `vectors` (words, D) and `bias` (D)."""
     teacher = ProjectorTeacher(model, vectors, bias)
-    grid = model.config.vision.grid_size
-    picture_seed = derive_seed(seed, "pictures")
-
-    def validate() -> Iterator[Figures]:
-        for chunk in range(recipe.num_validation_chunks):
-            for batch in picture_chunk(recipe, grid, "validation", picture_seed, chunk):
-                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                    _, figures = teacher.loss(batch)
-                yield figures
-
-    make = partial(picture_chunk, recipe, grid, "train", picture_seed)
-    return Course("projector", teacher, make, teacher.loss, validate)
+    return picture_course("projector", teacher, teacher.loss, recipe, model.config.vision.grid_size, seed)

@@ -76,11 +76,11 @@ def _first_vectors(width: int, seed: int) -> NDArray[np.float32]:
             continue
         rng = generator(seed, "scene vectors", group)
         drawn = rng.standard_normal((NUM_WAVES, width))
-        places = np.arange(len(words))[:, None]
-        waves = np.arange(1, NUM_WAVES + 1)
         if group in _ALONG:
             values = curve(len(words), drawn)
         elif group == _AROUND:
+            places = np.arange(len(words))[:, None]
+            waves = np.arange(1, NUM_WAVES + 1)
             angles = 2 * np.pi * ((waves + 1) // 2) * places / len(words)
             values = (np.where(waves % 2, np.cos(angles), np.sin(angles)) / waves) @ drawn
         else:
