@@ -60,12 +60,16 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _fail(error.message, error.hint, error.exit_code)
     except BrokenPipeError:
-        # The reader of our output is gone: nobody to tell. Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output is gone: nobody to tell.
+        _drop_output()
         return 1
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         if debug:
             raise
         return _fail_with_os_error(error)
@@ -159,6 +163,11 @@ def load_command(name: str) -> Any:
     app = typer.Typer(add_completion=False)
     app.command(name, no_args_is_help=False)(target)
     return get_command(app)
+
+
+def _drop_output() -> None:
+    """Send what is still to be written on stdout nowhere: Python would complain, and exit with 120, when it cannot."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail_with_os_error(error: OSError) -> int:
