@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from perceptlm.batch import IGNORED_TARGET
 from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer
 from perceptlm.recipes.parts import part_path
 from perceptlm.recipes.parts_tiny import decoder_tiny
@@ -12,7 +13,13 @@ from perceptlm.world.scene_words import SLICES
 from perceptlm.world.splits import HELD_OUT_PAIRS
 
 RECIPE = decoder_tiny().model_copy(
-    update={"num_picture_chunks": 2, "pictures_per_picture_chunk": 8, "clips_per_chunk": 12, "images_per_chunk": 6}
+    update={
+        "num_picture_chunks": 2,
+        "pictures_per_picture_chunk": 8,
+        "clips_per_chunk": 12,
+        "images_per_chunk": 6,
+        "motion_clips_per_chunk": 0,
+    }
 )
 
 
@@ -55,6 +62,20 @@ def test_pictures_alone_come_first(tokenizer_json):
         assert all(len(example.pictures) == 1 for example in examples)
     validation = lesson_batches(RECIPE, tokenizer_json, 4, "validation", 1, 0)
     assert {len(example.pictures) for batch in validation for example in batch.examples} == {1, 16}
+
+
+def test_of_some_clips_only_motion_is_asked(tokenizer_json, batches):
+    recipe = RECIPE.model_copy(update={"motion_clips_per_chunk": 20})
+    more = lesson_batches(recipe, tokenizer_json, 4, "train", 1, 2)
+    asked = {example.ids for batch in batches for example in batch.examples}
+    added = [example for batch in more for example in batch.examples if example.ids not in asked]
+    # None of those whose asker moves: of them no motion is asked.
+    assert 10 < len(added) < 20
+    assert {example.num_supervised for example in added} == {0}
+    told = [batch.doings for batch in more if all(example.num_supervised == 0 for example in batch.examples)]
+    assert (np.concatenate(told) != IGNORED_TARGET).mean() > 0.05
+    validation = lesson_batches(recipe, tokenizer_json, 4, "validation", 1, 2)
+    assert all(example.num_supervised for batch in validation for example in batch.examples)
 
 
 def test_chunks_hold_different_scenes():

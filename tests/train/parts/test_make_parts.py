@@ -29,6 +29,8 @@ DECODER = decoder_tiny().model_copy(
         "pictures_per_picture_chunk": 3,
         "clips_per_chunk": 3,
         "images_per_chunk": 2,
+        "motion_clips_per_chunk": 4,
+        "num_threads": 1,
         "num_tokenizer_chunks": 8,
         "num_frames": 9,  # of such a small vocabulary: numbers of one token each
         "vocab_size": 400,

@@ -65,6 +65,9 @@ class DecoderRecipe(PartRecipe):
     pictures_per_picture_chunk: int = Field(default=300, gt=0)
     clips_per_chunk: int = Field(default=96, gt=0)
     images_per_chunk: int = Field(default=32, ge=0)
+    motion_clips_per_chunk: int = Field(
+        default=384, ge=0, description="clips of which no question is asked but those at every vision token"
+    )
     caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
     doing_weight: float = Field(default=0.5, ge=0, description="of what is asked at every vision token")
     relative_noise: float = Field(default=0.25, ge=0, description="of a word's weight, mostly alike in a scene")

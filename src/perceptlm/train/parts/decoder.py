@@ -61,7 +61,7 @@ class DecoderTeacher(nn.Module):
             chosen = values[tags == number]
             if len(chosen):
                 figures[f"{task}_loss"] = (float(chosen.sum()), float(len(chosen)))
-        total = losses.mean()
+        total = losses.mean() if len(losses) else losses.new_zeros(())
         for asked, map_to_words, name in zip(range(NUM_ASKED), self.asked, ("doing", "since"), strict=True):
             wanted = torch.from_numpy(lessons.doings[..., asked].astype(np.int64)).flatten()
             told = wanted != IGNORED_TARGET

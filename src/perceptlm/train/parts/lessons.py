@@ -71,6 +71,10 @@ class LessonBatch:
     doings: NDArray[np.int16]
 
 
+_Lesson = tuple[Example, NDArray[np.float32], NDArray[np.int16]]
+"""An Example, the weights of words in its cells, and what is done there."""
+
+
 def write_scenes(recipe: DecoderRecipe, grid: int, split: Split, seed: int, chunk: int) -> list[WrittenScene]:
     """Return the clips and pictures of a chunk; the first chunks of training hold pictures alone."""
     counts = {"video": recipe.clips_per_chunk, "image": recipe.images_per_chunk}
@@ -102,7 +106,7 @@ def lesson_batches(
     scenes = write_scenes(recipe, grid, split, seed, chunk)
     by_path = {scene.record.media.path: scene for scene in scenes}
     rng = generator(seed, "lessons", split, chunk)
-    lessons: list[tuple[Example, NDArray[np.float32], NDArray[np.int16]]] = []
+    lessons: list[_Lesson] = []
     samples = samples_of_split([scene.record for scene in scenes], derive_seed(seed, "chunk", chunk))
     for group in SampleSet(tuple(samples)).groups:
         scene = by_path[group[0].media[0].path]
@@ -114,6 +118,8 @@ def lesson_batches(
             cells = _misread(cells, recipe.relative_noise, rng)
         done = doings(scene.record.scene, scene.frames, scene.shares, tokenizer, rng)
         lessons.append((example, cells, done))
+    if split == "train":
+        lessons += _motion_lessons(recipe, tokenizer, grid, derive_seed(seed, "motion of chunk", chunk))
     order = sorted(range(len(lessons)), key=lambda number: (lessons[number][0].num_tokens, number))
     batches = [
         LessonBatch(
@@ -143,6 +149,25 @@ def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Gener
     order.sort(key=lambda sample: sample.task == "fgqa")
     order += [drill for sample in order for drill in drills(sample, recipe.num_frames, recipe.num_moments, rng)]
     return "plm_sft", order[: recipe.num_branches]
+
+
+def _motion_lessons(recipe: DecoderRecipe, tokenizer: Tokenizer, grid: int, seed: int) -> Iterator[_Lesson]:
+    """Yield clips of which is asked only what is done in every cell: ten of them cost as much as one with questions."""
+    rng = generator(seed, "motion")
+    prefix = prefix_ids(tokenizer, "plm_sft", system_text(()))
+    prefix += picture_ids(tokenizer, recipe.num_frames, grid * grid, numbered=True)
+    pictures = np.zeros((recipe.num_frames, 3, 1, 1), np.uint8)
+    for index in range(recipe.motion_clips_per_chunk):
+        scene = direct_clip(recipe.world, "train", index, seed)
+        if scene.egocentric:
+            continue
+        where, frames = simulate(scene), uniform_indices(scene.num_frames, recipe.num_frames)
+        drawn = draw(scene, where, frames, with_pixels=False)
+        shares = covered_shares(drawn.thing_map, len(scene.things), grid)
+        cells = np.einsum("ftc,ftw->fcw", shares, words_of_things(scene, where, frames))
+        done = doings(scene, frames, shares, tokenizer, rng)
+        example = assemble((f"motion {index}",), prefix, [], [], pictures)
+        yield example, _misread(cells, recipe.relative_noise, rng), done
 
 
 def _misread(cells: NDArray[np.float32], noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
