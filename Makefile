@@ -16,10 +16,10 @@ install-runtime:
 demo: install-runtime ## procedural video -> training -> benchmark table -> out/demo/report.html
 	@$(BIN)/plm demo
 
-parts: install-runtime ## pretrain the shipped parts again (hours), and compare byte for byte
-	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/encoder_tiny --work out/parts/encoder_tiny --keep
-	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/decoder_tiny --work out/parts/decoder_tiny --keep
-	@$(BIN)/plm reproduce src/perceptlm/recipes/parts/projector_tiny --work out/parts/projector_tiny --keep
+parts: install-runtime ## make the shipped parts again (hours), and compare byte for byte
+	@for part in words encoder projector vision decoder; do \
+		$(BIN)/plm reproduce src/perceptlm/recipes/parts/$${part}_tiny --work out/parts/$${part}_tiny --keep || exit 1; \
+	done
 
 test: check test-media ## checks, then every test that is not slow
 	@$(BIN)/python -m pytest -m "not slow"

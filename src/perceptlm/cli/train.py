@@ -21,47 +21,33 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved reci
 
 @app.command()
 def part(
-    name: Annotated[str, typer.Argument(help="encoder, decoder or projector")],
+    kind: Annotated[str, typer.Argument(help="words, encoder, projector, vision or decoder")],
     out: Out,
     seed: Annotated[int, typer.Option(help="Root of every random choice.")] = 0,
-    encoder: Annotated[Path | None, typer.Option(help="The encoder a projector joins (default: the shipped).")] = None,
-    decoder: Annotated[Path | None, typer.Option(help="The decoder a projector joins (default: the shipped).")] = None,
+    given: Annotated[
+        list[Path] | None, typer.Option("--part", help="A part that it is made from (default: the shipped one).")
+    ] = None,
     recipe: Recipe = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Pretrain the tiny vision encoder (from pixels), decoder (from written-out scenes), or what joins them."""
+    """Make a part of the tiny model from those before it: words, encoder, projector, vision (both tuned), decoder."""
+    from perceptlm.artifact import read_manifest
     from perceptlm.config import dump_yaml, load_yaml, override
-    from perceptlm.errors import UsageError
     from perceptlm.recipes.parts import part_path
-    from perceptlm.recipes.parts_tiny import decoder_tiny, encoder_tiny, projector_tiny
-    from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe, ProjectorRecipe
-    from perceptlm.train.parts.make_parts import make_decoder, make_encoder, make_projector
+    from perceptlm.recipes.parts_tiny import TINY_PARTS
+    from perceptlm.train.parts.make_parts import make_part, needed_parts, recipe_type
 
-    config: EncoderRecipe | DecoderRecipe | ProjectorRecipe
-    if name == "encoder":
-        config = load_yaml(EncoderRecipe, recipe) if recipe else encoder_tiny()
-    elif name == "decoder":
-        config = load_yaml(DecoderRecipe, recipe) if recipe else decoder_tiny()
-    elif name == "projector":
-        config = load_yaml(ProjectorRecipe, recipe) if recipe else projector_tiny()
-    else:
-        raise UsageError(f"there is no part '{name}'", hint="parts: encoder, decoder, projector")
-    if name != "projector" and (encoder is not None or decoder is not None):
-        raise UsageError("--encoder and --decoder say what a projector is to join; this part starts from nothing")
-    config = override(config, overrides or [])
+    needed = needed_parts(kind)
+    config = override(load_yaml(recipe_type(kind), recipe) if recipe else TINY_PARTS[kind](), overrides or [])
     if dry_run:
         typer.echo(dump_yaml(config), nl=False)
         return
-    if isinstance(config, EncoderRecipe):
-        make_encoder(out, config, seed=seed, overwrite=overwrite)
-    elif isinstance(config, DecoderRecipe):
-        make_decoder(out, config, seed=seed, overwrite=overwrite)
-    else:
-        encoder, decoder = encoder or part_path("encoder_tiny"), decoder or part_path("decoder_tiny")
-        make_projector(out, config, encoder=encoder, decoder=decoder, seed=seed, overwrite=overwrite)
+    named = {read_manifest(path).kind: path for path in given or []}
+    inputs = {name: part_path(f"{name}_tiny") for name in needed if name not in named} | named
+    make_part(kind, out, config, inputs=inputs, seed=seed, overwrite=overwrite)
     _say_written(out, as_json)
 
 

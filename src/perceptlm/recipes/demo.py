@@ -12,7 +12,8 @@ from perceptlm.eval.settings import EvalSettings, TokenLimits
 from perceptlm.train.configuration import Part, ProcessorRecipe, ScheduleConfig, StageConfig
 from perceptlm.world.settings import WorldSettings
 
-_PARTS = {"encoder": "encoder_tiny", "projector": "projector_tiny", "decoder": "decoder_tiny"}
+_PARTS = {"vision": "vision_tiny", "decoder": "decoder_tiny"}
+"""Encoder and projector come tuned to each other."""
 
 
 class DemoRecipe(Config):

@@ -23,7 +23,7 @@ from perceptlm.seeding import derive_seed
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.curves import draw_loss_curve
 from perceptlm.train.loader import StepLoader
-from perceptlm.train.parts.make_parts import put_in
+from perceptlm.train.parts.make_parts import PART_KINDS, put_in
 from perceptlm.train.trainer import METRICS, Trainer
 from perceptlm.train.vision_features import VisionFeatures
 
@@ -94,8 +94,9 @@ def _starting_point(
     processor = Processor.load(start)
     model = PerceptionLM(PRESETS[config.preset](processor.vocab_size, processor.image_token_id))
     model.initialise(derive_seed(seed, "weights"))
-    for part in parts.values():
-        put_in(model, part)
+    # In the order in which they are made: what was tuned later holds.
+    for kind in sorted(parts, key=PART_KINDS.index):
+        put_in(model, parts[kind])
     return model, processor
 
 

@@ -54,10 +54,13 @@ def run_demo(out: Path, recipe: DemoRecipe, *, seed: int, overwrite: bool = Fals
 
 
 def _copy_part(name: str, folder: Path) -> Path:
-    """Put a copy of a shipped part into the demo, so that it is whole without the package; return where."""
+    """Put copies of a shipped part and of those it was made from into the demo, so that it is whole without the
+    package; return where."""
     place = folder / name
     if not place.is_dir():
         shipped = part_path(name)
+        for entry in artifact.read_manifest(shipped).inputs.values():
+            _copy_part(Path(entry.path).name, folder)
         # A killed copy leaves no manifest, and is copied again.
         temporary = folder / f".{name}{artifact.TEMPORARY_SUFFIX}"
         shutil.rmtree(temporary, ignore_errors=True)

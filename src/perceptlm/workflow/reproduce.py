@@ -126,36 +126,20 @@ def _rebuild_processor(manifest: Manifest, inputs: dict[str, Path], out: Path) -
 
 def _rebuild_checkpoint(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
     from perceptlm.train.configuration import StageConfig
+    from perceptlm.train.parts.make_parts import PART_KINDS
     from perceptlm.train.stage import train_stage
 
     config = parse(StageConfig, manifest.recipe, source="manifest")
     seed = manifest.seeds["seed"]
-    parts = {name: path for name, path in inputs.items() if name in ("encoder", "projector", "decoder")}
+    parts = {name: path for name, path in inputs.items() if name in PART_KINDS}
     return train_stage(out, config, world=inputs["world"], start=inputs["start"], seed=seed, parts=parts)
 
 
-def _rebuild_encoder(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
-    from perceptlm.train.parts.configuration import EncoderRecipe
-    from perceptlm.train.parts.make_parts import make_encoder
+def _rebuild_part(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.train.parts.make_parts import make_part, recipe_type
 
-    return make_encoder(out, parse(EncoderRecipe, manifest.recipe, source="manifest"), seed=manifest.seeds["seed"])
-
-
-def _rebuild_projector(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
-    from perceptlm.train.parts.configuration import ProjectorRecipe
-    from perceptlm.train.parts.make_parts import make_projector
-
-    recipe = parse(ProjectorRecipe, manifest.recipe, source="manifest")
-    return make_projector(
-        out, recipe, encoder=inputs["encoder"], decoder=inputs["decoder"], seed=manifest.seeds["seed"]
-    )
-
-
-def _rebuild_decoder(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
-    from perceptlm.train.parts.configuration import DecoderRecipe
-    from perceptlm.train.parts.make_parts import make_decoder
-
-    return make_decoder(out, parse(DecoderRecipe, manifest.recipe, source="manifest"), seed=manifest.seeds["seed"])
+    recipe = parse(recipe_type(manifest.kind), manifest.recipe, source="manifest")
+    return make_part(manifest.kind, out, recipe, inputs=inputs, seed=manifest.seeds["seed"])
 
 
 def _rebuild_eval(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
@@ -176,9 +160,11 @@ def _rebuild_demo(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 
 REBUILD: dict[str, Rebuild] = {
-    "encoder": _rebuild_encoder,
-    "projector": _rebuild_projector,
-    "decoder": _rebuild_decoder,
+    "words": _rebuild_part,
+    "encoder": _rebuild_part,
+    "projector": _rebuild_part,
+    "vision": _rebuild_part,
+    "decoder": _rebuild_part,
     "world": _rebuild_world,
     "processor": _rebuild_processor,
     "checkpoint": _rebuild_checkpoint,

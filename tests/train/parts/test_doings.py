@@ -4,35 +4,26 @@ import numpy as np
 import pytest
 
 from perceptlm.batch import IGNORED_TARGET
-from perceptlm.recipes.parts import part_path
-from perceptlm.recipes.parts_tiny import decoder_tiny
 from perceptlm.train.parts.doings import doings
-from perceptlm.train.parts.lessons import write_scenes
-from perceptlm.train.parts.make_parts import read_tokenizer
+from perceptlm.train.parts.written_scenes import write_scenes
 from perceptlm.world.lexicon import VERBS, third_person
-
-RECIPE = decoder_tiny().model_copy(update={"num_picture_chunks": 0, "clips_per_chunk": 40, "images_per_chunk": 2})
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return read_tokenizer(part_path("decoder_tiny"))
+from perceptlm.world.settings import WorldSettings
 
 
 @pytest.fixture(scope="module")
 def scenes():
-    return write_scenes(RECIPE, 4, "train", 3, 0)
+    return [scene for scene, _ in write_scenes(WorldSettings(), {"video": 40, "image": 2}, 16, 4, "train", 3)]
 
 
 def _doings(scene, tokenizer, frames=None):
     rng = np.random.default_rng(0)
-    return doings(scene.record.scene, frames or scene.frames, scene.shares, tokenizer, rng)
+    return doings(scene.scene, frames or scene.frames, scene.shares, tokenizer, rng)
 
 
 def test_verbs_and_directions_stand_where_and_when_things_happen(scenes, tokenizer):
     seen = set()
     for written in scenes:
-        scene = written.record.scene
+        scene = written.scene
         words = _doings(written, tokenizer)[..., 0]
         for frame, cell in np.argwhere(words != IGNORED_TARGET):
             thing = int(written.shares[frame, :, cell].argmax())
@@ -53,9 +44,9 @@ def test_what_cannot_be_told_is_not_asked(scenes, tokenizer):
         words = _doings(written, tokenizer)
         assert words.shape == (len(written.frames), 16, 2)
         assert (words[written.shares.max(axis=1) < 0.05] == IGNORED_TARGET).all()
-        if written.record.scene.egocentric or len(written.frames) == 1:
+        if written.scene.egocentric or len(written.frames) == 1:
             assert (words == IGNORED_TARGET).all()
-    assert any(scene.record.scene.egocentric for scene in scenes)
+    assert any(scene.scene.egocentric for scene in scenes)
 
 
 def test_since_when_is_the_first_frame_of_what_is_going_on(scenes, tokenizer):
@@ -67,7 +58,7 @@ def test_since_when_is_the_first_frame_of_what_is_going_on(scenes, tokenizer):
             since = int(tokenizer.decode([int(tokens[frame, cell, 1])]))
             assert since <= frame
             states = [
-                next((e.id for e in written.record.scene.events_of(thing) if e.start_frame <= t <= e.end_frame), None)
+                next((e.id for e in written.scene.events_of(thing) if e.start_frame <= t <= e.end_frame), None)
                 for t in written.frames
             ]
             assert len(set(states[since : frame + 1])) == 1
@@ -80,7 +71,7 @@ def test_what_is_acted_on_is_not_asked(scenes, tokenizer):
     checked = 0
     for written in scenes:
         words = _doings(written, tokenizer)
-        for event in written.record.scene.events:
+        for event in written.scene.events:
             if event.object is None:
                 continue
             for number, frame in enumerate(written.frames):

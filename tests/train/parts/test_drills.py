@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from perceptlm.preprocess.conversation import resolved_turns
-from perceptlm.recipes.parts_tiny import decoder_tiny
 from perceptlm.train.parts.drills import drills
-from perceptlm.train.parts.lessons import write_scenes
+from perceptlm.train.parts.written_scenes import write_scenes
 from perceptlm.world.samples import samples_of_split
+from perceptlm.world.settings import WorldSettings
 
 NUM_FRAMES = 16
 
 
 @pytest.fixture(scope="module")
 def samples():
-    recipe = decoder_tiny().model_copy(update={"num_picture_chunks": 0, "clips_per_chunk": 12, "images_per_chunk": 2})
-    return samples_of_split([scene.record for scene in write_scenes(recipe, 4, "train", 3, 0)], 1)
+    scenes = write_scenes(WorldSettings(), {"video": 12, "image": 2}, NUM_FRAMES, 4, "train", 3)
+    return samples_of_split([record for _, record in scenes], 1)
 
 
 def _texts(sample):

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from perceptlm.batch import IGNORED_TARGET
-from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer
-from perceptlm.recipes.parts import part_path
-from perceptlm.recipes.parts_tiny import decoder_tiny
-from perceptlm.train.parts.lessons import lesson_batches, lesson_texts, write_scenes
-from perceptlm.train.parts.make_parts import TOKENIZER
-from perceptlm.world.scene_words import SLICES
-from perceptlm.world.splits import HELD_OUT_PAIRS
+from perceptlm.preprocess.tokenizer import IMAGE
+from perceptlm.recipes.parts_tiny import decoder_tiny, words_tiny
+from perceptlm.train.parts.lessons import lesson_batches, lesson_texts
 
 RECIPE = decoder_tiny().model_copy(
     update={
@@ -24,27 +20,22 @@ RECIPE = decoder_tiny().model_copy(
 
 
 @pytest.fixture(scope="module")
-def tokenizer_json():
-    return (part_path("decoder_tiny") / TOKENIZER).read_text(encoding="utf-8")
+def batches(shown):
+    return lesson_batches(RECIPE, shown, "train", 1, 2)
 
 
-@pytest.fixture(scope="module")
-def batches(tokenizer_json):
-    return lesson_batches(RECIPE, tokenizer_json, 4, "train", 1, 2)
-
-
-def test_a_chunk_is_a_function_of_its_number(tokenizer_json, batches):
-    again = lesson_batches(RECIPE, tokenizer_json, 4, "train", 1, 2)
+def test_a_chunk_is_a_function_of_its_number(shown, batches):
+    again = lesson_batches(RECIPE, shown, "train", 1, 2)
     assert [batch.examples[0].ids for batch in batches] == [batch.examples[0].ids for batch in again]
     for one, same in zip(batches, again, strict=True):
-        np.testing.assert_array_equal(one.cells, same.cells)
+        np.testing.assert_array_equal(one.vision_tokens, same.vision_tokens)
 
 
-def test_placeholders_and_cells_agree(tokenizer_json, batches):
-    image = Tokenizer.from_json(tokenizer_json, source="test").special_id(IMAGE)
+def test_placeholders_and_cells_agree(shown, batches):
+    image = shown.tokenizer().special_id(IMAGE)
     for batch in batches:
         counts = [int((example.input_ids == image).sum()) for example in batch.examples]
-        assert sum(counts) == batch.cells.shape[0] * batch.cells.shape[1]
+        assert sum(counts) == batch.vision_tokens.shape[0] * batch.vision_tokens.shape[1]
         assert counts == [16 * len(example.pictures) for example in batch.examples]
 
 
@@ -54,19 +45,19 @@ def test_batches_keep_to_their_tokens(batches):
         assert longest * len(batch.examples) <= RECIPE.tokens_per_batch
 
 
-def test_pictures_alone_come_first(tokenizer_json):
+def test_pictures_alone_come_first(shown):
     for chunk in (0, 1):
-        examples = [example for batch in lesson_batches(RECIPE, tokenizer_json, 4, "train", 1, chunk)
+        examples = [example for batch in lesson_batches(RECIPE, shown, "train", 1, chunk)
                     for example in batch.examples]  # fmt: skip
         assert len(examples) == 8
         assert all(len(example.pictures) == 1 for example in examples)
-    validation = lesson_batches(RECIPE, tokenizer_json, 4, "validation", 1, 0)
+    validation = lesson_batches(RECIPE, shown, "validation", 1, 0)
     assert {len(example.pictures) for batch in validation for example in batch.examples} == {1, 16}
 
 
-def test_of_some_clips_only_motion_is_asked(tokenizer_json, batches):
+def test_of_some_clips_only_motion_is_asked(shown, batches):
     recipe = RECIPE.model_copy(update={"motion_clips_per_chunk": 20})
-    more = lesson_batches(recipe, tokenizer_json, 4, "train", 1, 2)
+    more = lesson_batches(recipe, shown, "train", 1, 2)
     asked = {example.ids for batch in batches for example in batch.examples}
     added = [example for batch in more for example in batch.examples if example.ids not in asked]
     # None of those whose asker moves: of them no motion is asked.
@@ -74,26 +65,25 @@ def test_of_some_clips_only_motion_is_asked(tokenizer_json, batches):
     assert {example.num_supervised for example in added} == {0}
     told = [batch.doings for batch in more if all(example.num_supervised == 0 for example in batch.examples)]
     assert (np.concatenate(told) != IGNORED_TARGET).mean() > 0.05
-    validation = lesson_batches(recipe, tokenizer_json, 4, "validation", 1, 2)
+    validation = lesson_batches(recipe, shown, "validation", 1, 2)
     assert all(example.num_supervised for batch in validation for example in batch.examples)
 
 
-def test_chunks_hold_different_scenes():
-    first, second = (write_scenes(RECIPE, 4, "train", 1, chunk) for chunk in (2, 3))
-    assert not {scene.record.scene.seed for scene in first} & {scene.record.scene.seed for scene in second}
+def test_chunks_hold_different_scenes(shown, batches):
+    other = lesson_batches(RECIPE, shown, "train", 1, 3)
+    assert not _lengths(batches) & _lengths(other)
 
 
-def test_frames_stand_after_their_numbers(tokenizer_json, batches):
-    tokenizer = Tokenizer.from_json(tokenizer_json, source="test")
+def _lengths(batches):
+    """Return how large the vision tokens of each batch are: equal batches have equal lengths."""
+    return {float(np.linalg.norm(batch.vision_tokens.astype(np.float64))) for batch in batches}
+
+
+def test_frames_stand_after_their_numbers(shown, batches):
+    tokenizer = shown.tokenizer()
     example = next(e for batch in batches for e in batch.examples if len(e.pictures) == 16)
     shown = tokenizer.decode(example.input_ids[example.branch == 0].tolist(), keep_special=True)
     assert shown.endswith("".join(f"{number}" + "<|image|>" * 16 for number in range(16)))
-
-
-def test_nothing_is_read_where_nothing_is(batches):
-    # Noise only scales what is there: empty cells stay empty, and most cells of a clip are.
-    for batch in batches:
-        assert (batch.cells == 0).all(axis=-1).any()
 
 
 def test_every_task_is_taught(batches):
@@ -101,21 +91,8 @@ def test_every_task_is_taught(batches):
     assert {"fgqa", "rcap", "rtloc", "rdcap", "video_qa", "video_caption", "image_qa", "image_caption"} <= tasks
 
 
-def test_no_scene_shows_a_held_out_pair():
-    scenes = [scene.record.scene for scene in write_scenes(RECIPE, 4, "train", 1, 2)]
-    shown = {(scene.thing(event.subject).kind, event.action) for scene in scenes for event in scene.events}
-    assert shown
-    assert not shown & HELD_OUT_PAIRS
-
-
-def test_only_the_marked_thing_is_marked():
-    scene = write_scenes(RECIPE, 4, "train", 1, 2)[0]
-    plain, marked = scene.cells(None), scene.cells(0)
-    assert not plain[..., SLICES["marked"]].any()
-    np.testing.assert_allclose(marked[..., SLICES["marked"]][..., 0], scene.shares[:, 0], atol=1e-6)
-
-
 def test_texts_speak_of_frames_by_number():
-    texts = list(lesson_texts(RECIPE, 4, 1, 1))
+    recipe = words_tiny().model_copy(update={"num_clips": 12, "num_images": 6})
+    texts = list(lesson_texts(recipe, 1))
     assert len(texts) > 100
     assert not any("<|frame" in text or "<|num_frames" in text for text in texts)

@@ -9,51 +9,72 @@ from safetensors.torch import load_file
 
 from perceptlm.artifact import partial_path, read_manifest, verify
 from perceptlm.config import parse
-from perceptlm.errors import ArtifactError, ConfigError, WeightsError
+from perceptlm.errors import ArtifactError, ConfigError, UsageError, WeightsError
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
 from perceptlm.recipes.parts import part_path
-from perceptlm.recipes.parts_tiny import decoder_tiny, encoder_tiny, projector_tiny
-from perceptlm.train.parts import loop
-from perceptlm.train.parts.configuration import DecoderRecipe, EncoderRecipe, ProjectorRecipe
-from perceptlm.train.parts.make_parts import WEIGHTS, make_decoder, make_encoder, make_projector, put_in, read_tokenizer
+from perceptlm.recipes.parts_tiny import TINY_PARTS, decoder_tiny, encoder_tiny, projector_tiny, vision_tiny, words_tiny
+from perceptlm.train.parts import loop, make_parts
+from perceptlm.train.parts.make_parts import (
+    PART_KINDS,
+    SCENE_VECTORS,
+    WEIGHTS,
+    make_part,
+    needed_parts,
+    put_in,
+    read_tokenizer,
+    recipe_type,
+)
+from perceptlm.train.parts.scene_vectors import read_scene_vectors
 from perceptlm.workflow.reproduce import reproduce
 
 ENCODER_SIZE = {"num_chunks": 3, "batches_per_chunk": 1, "num_scenes": 2, "num_frames": 1, "checkpoint_every": 1}
-ENCODER = encoder_tiny().model_copy(update=ENCODER_SIZE)
-PROJECTOR = projector_tiny().model_copy(update=ENCODER_SIZE)
-DECODER = decoder_tiny().model_copy(
-    update={
-        "num_chunks": 2,
-        "num_picture_chunks": 1,
-        "pictures_per_picture_chunk": 3,
-        "clips_per_chunk": 3,
-        "images_per_chunk": 2,
-        "motion_clips_per_chunk": 4,
-        "num_threads": 1,
-        "num_tokenizer_chunks": 8,
-        "num_frames": 9,  # of such a small vocabulary: numbers of one token each
-        "vocab_size": 400,
-        "checkpoint_every": 1,
-        "validate_every": 2,
-    }
-)
+NUM_FRAMES = 9  # of such a small vocabulary: numbers of one token each
+RECIPES = {
+    "words": words_tiny().model_copy(
+        update={"vocab_size": 400, "num_clips": 24, "num_images": 16, "num_frames": NUM_FRAMES}
+    ),
+    "encoder": encoder_tiny().model_copy(update=ENCODER_SIZE),
+    "projector": projector_tiny().model_copy(update=ENCODER_SIZE),
+    "vision": vision_tiny().model_copy(
+        update={**ENCODER_SIZE, "num_threads": 1, "num_measured_chunks": 1, "frames_per_measured_clip": 3}
+    ),
+    "decoder": decoder_tiny().model_copy(
+        update={
+            "num_chunks": 2,
+            "num_picture_chunks": 1,
+            "pictures_per_picture_chunk": 3,
+            "clips_per_chunk": 3,
+            "images_per_chunk": 2,
+            "motion_clips_per_chunk": 4,
+            "num_threads": 1,
+            "num_frames": NUM_FRAMES,
+            "checkpoint_every": 1,
+            "validate_every": 2,
+        }
+    ),
+}
+ENCODER = RECIPES["encoder"]
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return make_encoder(tmp_path_factory.mktemp("parts") / "encoder", ENCODER, seed=1)
+def parts(tmp_path_factory):
+    """One part of every kind, made from each other."""
+    root, made = tmp_path_factory.mktemp("parts"), {}
+    for kind in PART_KINDS:
+        inputs = {needed: made[needed] for needed in needed_parts(kind)}
+        made[kind] = make_part(kind, root / kind, RECIPES[kind], inputs=inputs, seed=1)
+    return made
 
 
 @pytest.fixture(scope="module")
-def decoder(tmp_path_factory):
-    return make_decoder(tmp_path_factory.mktemp("parts") / "decoder", DECODER, seed=1)
+def encoder(parts):
+    return parts["encoder"]
 
 
 @pytest.fixture(scope="module")
-def projector(tmp_path_factory, encoder, decoder):
-    out = tmp_path_factory.mktemp("parts") / "projector"
-    return make_projector(out, PROJECTOR, encoder=encoder, decoder=decoder, seed=1)
+def decoder(parts):
+    return parts["decoder"]
 
 
 def _fresh(decoder=None):
@@ -63,13 +84,21 @@ def _fresh(decoder=None):
     return model
 
 
-def test_parts_verify_and_log_every_chunk(encoder, decoder, projector):
-    for part, recipe in ((encoder, ENCODER), (decoder, DECODER), (projector, PROJECTOR)):
-        assert verify(part) == []
-        lines = [json.loads(line) for line in (part / "metrics.jsonl").read_text().splitlines()]
-        assert [line["step"] for line in lines] == list(range(recipe.num_chunks))
-        assert "validation" in lines[-1]
-        assert all(line["figures"] for line in lines)
+@pytest.mark.parametrize("kind", ["encoder", "projector", "vision", "decoder"])
+def test_parts_verify_and_log_every_chunk(kind, parts):
+    assert verify(parts[kind]) == []
+    lines = [json.loads(line) for line in (parts[kind] / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(RECIPES[kind].num_chunks))
+    assert "validation" in lines[-1]
+    assert all(line["figures"] for line in lines)
+
+
+def test_projector_and_decoder_agree_on_the_words(parts):
+    vectors = read_scene_vectors(parts["words"] / SCENE_VECTORS)
+    decoder = load_file(parts["decoder"] / WEIGHTS)["decoder.embedding"][torch.from_numpy(vectors.token_ids)].float()
+    alike = torch.nn.functional.cosine_similarity(decoder, torch.from_numpy(vectors.tokens))
+    assert alike.min() > 0.999
+    assert read_tokenizer(parts["decoder"]).to_json() == read_tokenizer(parts["words"]).to_json()
 
 
 def test_weights_change_only_in_their_own_part(encoder):
@@ -95,16 +124,41 @@ def test_a_killed_run_goes_on_to_the_same_bytes(encoder, tmp_path, monkeypatch):
     out = tmp_path / "encoder"
     monkeypatch.setattr(loop, "_learn", killed)
     with pytest.raises(KeyboardInterrupt):
-        make_encoder(out, ENCODER, seed=1)
+        make_part("encoder", out, ENCODER, inputs={}, seed=1)
     assert os.listdir(partial_path(out) / "state") == ["00000002"]
     monkeypatch.setattr(loop, "_learn", learn)
-    make_encoder(out, ENCODER, seed=1)
+    make_part("encoder", out, ENCODER, inputs={}, seed=1)
     assert read_manifest(out).digest == read_manifest(encoder).digest
 
 
-@pytest.mark.parametrize("part", ["decoder", "projector"])
-def test_a_part_is_reproduced_byte_for_byte(part, request, tmp_path):
-    assert reproduce(request.getfixturevalue(part), work=tmp_path / "again").equal
+def test_parts_whose_measuring_was_killed_goes_on_to_the_same_bytes(parts, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    inputs = {kind: parts[kind] for kind in needed_parts("vision")}
+    with monkeypatch.context() as patch:
+        patch.setattr(make_parts, "misreading_of", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make_part("vision", tmp_path / "vision", RECIPES["vision"], inputs=inputs, seed=1)
+    monkeypatch.setattr(make_parts, "teach", killed)
+    again = make_part("vision", tmp_path / "vision", RECIPES["vision"], inputs=inputs, seed=1)
+    assert read_manifest(again).digest == read_manifest(parts["vision"]).digest
+
+
+@pytest.mark.parametrize("kind", ["words", "projector", "vision", "decoder"])
+def test_a_part_is_reproduced_byte_for_byte(kind, parts, tmp_path):
+    assert reproduce(parts[kind], work=tmp_path / "again").equal
+
+
+def test_a_part_is_made_from_the_parts_it_needs(parts, tmp_path):
+    with pytest.raises(UsageError, match="part 'decoder' is made from words, vision, not from words"):
+        make_part("decoder", tmp_path / "out", RECIPES["decoder"], inputs={"words": parts["words"]}, seed=1)
+    wrong = {"words": parts["words"], "vision": parts["encoder"]}
+    with pytest.raises(ArtifactError):
+        make_part("decoder", tmp_path / "out", RECIPES["decoder"], inputs=wrong, seed=1)
+    with pytest.raises(UsageError, match="no part 'retina'") as error:
+        needed_parts("retina")
+    assert "words, encoder, projector, vision, decoder" in str(error.value.hint)
 
 
 def test_a_part_of_another_vocabulary_is_refused(decoder):
@@ -116,25 +170,24 @@ def test_what_is_no_part_is_refused(encoder, tmp_path):
     with pytest.raises(ArtifactError):
         put_in(_fresh(), tmp_path)
     with pytest.raises(ConfigError, match="unknown preset 'huge'"):
-        make_encoder(tmp_path / "out", ENCODER.model_copy(update={"preset": "huge"}), seed=0)
+        make_part("encoder", tmp_path / "out", ENCODER.model_copy(update={"preset": "huge"}), inputs={}, seed=0)
 
 
 def test_the_shipped_parts_are_whole_and_of_the_recipes_that_are_here():
-    made_by = {
-        "encoder_tiny": (EncoderRecipe, encoder_tiny()),
-        "decoder_tiny": (DecoderRecipe, decoder_tiny()),
-        "projector_tiny": (ProjectorRecipe, projector_tiny()),
-    }
-    for name, (recipe_type, recipe) in made_by.items():
-        assert verify(part_path(name)) == []
-        assert parse(recipe_type, read_manifest(part_path(name)).recipe, source="manifest") == recipe
-    size = sum(file.stat().st_size for name in made_by for file in part_path(name).iterdir() if file.is_file())
+    shipped = {kind: part_path(f"{kind}_tiny") for kind in TINY_PARTS}
+    assert tuple(shipped) == PART_KINDS
+    for kind, path in shipped.items():
+        assert verify(path) == []
+        assert parse(recipe_type(kind), read_manifest(path).recipe, source="manifest") == TINY_PARTS[kind]()
+        inputs = {name: entry.digest for name, entry in read_manifest(path).inputs.items()}
+        assert inputs == {name: read_manifest(shipped[name]).digest for name in needed_parts(kind)}
+    size = sum(file.stat().st_size for path in shipped.values() for file in path.iterdir() if file.is_file())
     assert size < 24 * 2**20
 
 
 def test_the_shipped_parts_fit_the_tiny_model():
     model = _fresh(part_path("decoder_tiny"))
-    for name in ("encoder_tiny", "projector_tiny", "decoder_tiny"):
+    for name in ("encoder_tiny", "projector_tiny", "vision_tiny", "decoder_tiny"):
         put_in(model, part_path(name))
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
 
@@ -142,4 +195,4 @@ def test_the_shipped_parts_fit_the_tiny_model():
 def test_an_unknown_part_names_those_there_are():
     with pytest.raises(ConfigError, match="no shipped part 'encoder_huge'") as error:
         part_path("encoder_huge")
-    assert "decoder_tiny, encoder_tiny, projector_tiny" in str(error.value.hint)
+    assert "decoder_tiny, encoder_tiny, projector_tiny, vision_tiny, words_tiny" in str(error.value.hint)

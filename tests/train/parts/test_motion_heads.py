@@ -10,17 +10,17 @@ from perceptlm.model.rope import decoder_turns
 from perceptlm.recipes.parts import part_path
 from perceptlm.train.parts.make_parts import read_tokenizer
 from perceptlm.train.parts.motion_heads import HEADS, hold_motion_heads, set_motion_heads
-from perceptlm.train.parts.scene_vectors import SceneVectors
+from perceptlm.train.parts.scene_vectors import draw_scene_vectors
 from perceptlm.world.scene_words import NUM_PLACES, SLICES, WORDS
 
 NUM_FRAMES, NUM_CELLS, CELL = 8, 16, 5
 
 
 def _model():
-    tokenizer = read_tokenizer(part_path("decoder_tiny"))
+    tokenizer = read_tokenizer(part_path("words_tiny"))
     model = PerceptionLM(PRESETS["tiny"](tokenizer.vocab_size, 1))
     model.initialise(4)
-    return model, SceneVectors(model.decoder, tokenizer, 3)
+    return model, torch.from_numpy(draw_scene_vectors(tokenizer, model.decoder.config.width, 3).words)
 
 
 def _clip(places):
@@ -40,7 +40,7 @@ def _clip(places):
 @torch.no_grad()
 def _first_block(model, vectors, places):
     """Return what the first block's attention writes at the thing's token in every frame, (F, D)."""
-    cells = vectors(torch.from_numpy(_clip(places)))
+    cells = torch.from_numpy(_clip(places)) @ vectors
     numbers = torch.zeros(len(places), 1, cells.shape[-1])
     x = torch.cat([numbers, cells], dim=1).flatten(0, 1)[None]
     block = model.decoder.blocks[0]

@@ -7,25 +7,18 @@ from perceptlm.errors import ConfigError
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
 from perceptlm.model.rope import decoder_turns
-from perceptlm.recipes.parts import part_path
-from perceptlm.train.parts.make_parts import read_tokenizer
 from perceptlm.train.parts.number_head import BLOCK, HEAD, set_number_head
-from perceptlm.train.parts.scene_vectors import SceneVectors
+from perceptlm.train.parts.scene_vectors import draw_scene_vectors
 from perceptlm.world.scene_words import SLICES, WORDS
 
 NUM_FRAMES, NUM_CELLS = 16, 16
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
-    return read_tokenizer(part_path("decoder_tiny"))
-
-
-@pytest.fixture(scope="module")
 def made(tokenizer):
     model = PerceptionLM(PRESETS["tiny"](tokenizer.vocab_size, 1))
     model.initialise(4)
-    words = SceneVectors(model.decoder, tokenizer, 3)
+    words = torch.from_numpy(draw_scene_vectors(tokenizer, model.decoder.config.width, 3).words)
     set_number_head(model.decoder, words, tokenizer, NUM_FRAMES, seed=0)
     return model.decoder, words
 
@@ -52,7 +45,7 @@ def test_what_shows_something_reads_the_number_of_its_frame(made, tokenizer):
         weights[:, cell, SLICES["something"]] = 1
         weights[:, cell, SLICES["kind"].start + cell] = 1
     numbers = _numbers(decoder, tokenizer)[:NUM_FRAMES]
-    x = torch.cat([numbers[:, None], words(weights)], dim=1).flatten(0, 1)[None]
+    x = torch.cat([numbers[:, None], weights @ words], dim=1).flatten(0, 1)[None]
     block = decoder.blocks[BLOCK]
     attention = block.attention
     only = torch.zeros_like(attention.out.weight).view(decoder.config.width, attention.num_heads, -1)

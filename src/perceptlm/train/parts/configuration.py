@@ -44,18 +44,34 @@ class EncoderRecipe(PictureRecipe):
     contrastive_weight: float = Field(default=0.1, ge=0)
 
 
+class WordsRecipe(Config):
+    """The tokenizer, and the vectors of scene words: what projector and decoder agree on."""
+
+    world: WorldSettings = Field(description="how scenes are drawn; its counts are not used")
+    preset: str = Field(description="model preset whose decoder is to speak")
+    vocab_size: int = Field(gt=300)
+    num_clips: int = Field(gt=0, description="clips whose texts the tokenizer is trained on")
+    num_images: int = Field(gt=0)
+    num_frames: int = Field(default=16, gt=1)
+
+
 class ProjectorRecipe(PictureRecipe):
-    """Projector: what a pretrained encoder sees, in the words in which a pretrained decoder was shown scenes."""
+    """Projector: what a pretrained encoder sees, as vectors of scene words."""
+
+
+class VisionRecipe(PictureRecipe):
+    """Encoder and projector, tuned together to find the vectors of scene words, and how they err then."""
+
+    num_measured_chunks: int = Field(default=5, gt=0, description="chunks of clips on which its errors are measured")
+    frames_per_measured_clip: int = Field(default=8, gt=1)
 
 
 class DecoderRecipe(PartRecipe):
-    """Decoder: the world's questions and captions about scenes written out in words, without pixels.
+    """Decoder: the world's questions and captions about scenes written out in words, misread as in pictures.
 
     Pictures come first, alone; then clips with some pictures.
     """
 
-    vocab_size: int = Field(gt=300)
-    num_tokenizer_chunks: int = Field(default=8, gt=0)
     num_frames: int = Field(default=16, gt=1)
     max_tokens: int = Field(default=1024, gt=0)
     num_branches: int = Field(default=12, gt=0, description="questions about one scene, at most")
@@ -70,4 +86,3 @@ class DecoderRecipe(PartRecipe):
     )
     caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
     doing_weight: float = Field(default=0.5, ge=0, description="of what is asked at every vision token")
-    relative_noise: float = Field(default=0.25, ge=0, description="of a word's weight, mostly alike in a scene")

@@ -1,8 +1,8 @@
 """What the decoder is taught with: lessons whose vision tokens are sums of word embeddings instead of pictures.
 
 Where a projector's output will stand, every vision token is the sum of one vector per scene word (`scene_vectors`),
-times the word's weight there. The decoder, which has learned to follow things through frames and to talk about them,
-is what is kept.
+times the word's weight there, misread as in pictures (`misreading`). The decoder, which has learned to
+follow things through frames and to talk about them, is what is kept.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from perceptlm.preprocess.tokenizer import END_OF_TEXT, IMAGE, Tokenizer
 from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import DecoderRecipe
 from perceptlm.train.parts.doings import NUM_ASKED
-from perceptlm.train.parts.lessons import LessonBatch, lesson_batches
+from perceptlm.train.parts.lessons import LessonBatch, Shown, lesson_batches
 from perceptlm.train.parts.loop import Course, Figures
 from perceptlm.train.parts.motion_heads import hold_motion_heads, set_motion_heads
 from perceptlm.train.parts.number_head import set_number_head
-from perceptlm.train.parts.scene_vectors import SceneVectors
+from perceptlm.train.parts.scene_vectors import hold_said_words
 
 
 class DecoderTeacher(nn.Module):
-    """A model of which only the decoder is used, and the vectors of the scene words."""
+    """A model of which only the decoder is used."""
 
-    def __init__(self, model: PerceptionLM, tokenizer: Tokenizer, seed: int, doing_weight: float) -> None:
+    def __init__(self, model: PerceptionLM, tokenizer: Tokenizer, doing_weight: float) -> None:
         super().__init__()
         self.decoder = model.decoder
-        self.words = SceneVectors(model.decoder, tokenizer, seed)
         # Held in a list: the model's other parts must not count among the parameters that train.
         self._model = [model]
         self._pad_token_id = tokenizer.special_id(END_OF_TEXT)
@@ -95,7 +94,7 @@ class DecoderTeacher(nn.Module):
         batch = collate(
             lessons.examples, max_tokens=None, pad_token_id=self._pad_token_id, image_token_id=self._image_token_id
         )
-        vision_tokens = self.words(torch.from_numpy(lessons.cells.astype(np.float32)))
+        vision_tokens = torch.from_numpy(lessons.vision_tokens.astype(np.float32))
         hidden = self._model[0].hidden(batch, vision_tokens=vision_tokens)
         return batch, self.decoder.logits(hidden[batch.targets != IGNORED_TARGET]).float()
 
@@ -108,25 +107,24 @@ def _identity(width: int) -> nn.Linear:
     return linear
 
 
-def decoder_course(
-    model: PerceptionLM, tokenizer: Tokenizer, recipe: DecoderRecipe, seed: int
-) -> tuple[Course, SceneVectors]:
-    """Return what teaches the decoder of `model` in place, and the vectors in which it is shown scenes."""
-    teacher = DecoderTeacher(model, tokenizer, derive_seed(seed, "teacher"), recipe.doing_weight)
-    grid = model.config.vision.grid_size // model.config.pooling_ratio
+def decoder_course(model: PerceptionLM, shown: Shown, recipe: DecoderRecipe, seed: int) -> Course:
+    """Return what teaches the decoder of `model` in place."""
+    tokenizer = shown.tokenizer()
+    teacher = DecoderTeacher(model, tokenizer, recipe.doing_weight)
+    hold_said_words(model.decoder, shown.vectors)
+    found = torch.from_numpy(shown.vectors.words @ shown.misreading.map)
     # Before every frame's cells stands its number, one token.
-    set_number_head(model.decoder, teacher.words, tokenizer, recipe.num_frames, seed)
-    set_motion_heads(model.decoder, teacher.words, grid * grid + 1, seed)
+    set_number_head(model.decoder, found, tokenizer, recipe.num_frames, seed)
+    set_motion_heads(model.decoder, found, shown.grid**2 + 1, seed)
     hold_motion_heads(model.decoder)
     scene_seed = derive_seed(seed, "scenes")
-    text = tokenizer.to_json()
 
     def validate() -> Iterator[Figures]:
         for chunk in range(recipe.num_validation_chunks):
-            for lessons in lesson_batches(recipe, text, grid, "validation", scene_seed, chunk):
+            for lessons in lesson_batches(recipe, shown, "validation", scene_seed, chunk):
                 with torch.autocast("cpu", torch.bfloat16):
                     figures = teacher.right(lessons)
                 yield figures
 
-    make = partial(lesson_batches, recipe, text, grid, "train", scene_seed)
-    return Course("decoder", teacher, make, teacher.loss, validate), teacher.words
+    make = partial(lesson_batches, recipe, shown, "train", scene_seed)
+    return Course("decoder", teacher, make, teacher.loss, validate)

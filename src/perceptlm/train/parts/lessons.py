@@ -1,21 +1,21 @@
 """Lessons for the decoder: questions and captions about fresh training scenes that are written out in words.
 
-A chunk of lessons is a pure function of recipe, tokenizer, seed and number. Its scenes are of the training split: no
-held-out pair. What the encoder would see of every frame is given as weights of words (`world.scene_words`) for every
-vision token. No torch, no pixels: a worker process makes chunks while the model computes.
+A chunk of lessons is a pure function of recipe, words, seed and number. Its scenes are of the training split: no
+held-out pair. For every vision token stands the sum of the vectors of the words that are true there, misread as
+pictures are misread. No torch, no pixels: a worker process makes chunks while the model computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perceptlm.batch import Example
 from perceptlm.data.sample_set import SampleSet
-from perceptlm.media.sampling import uniform_indices
 from perceptlm.preprocess.configuration import Template
 from perceptlm.preprocess.conversation import (
     picture_ids,
@@ -29,97 +29,59 @@ from perceptlm.preprocess.processor import assemble
 from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.schema import Sample, Split
 from perceptlm.seeding import derive_seed, generator
-from perceptlm.train.parts.configuration import DecoderRecipe
+from perceptlm.train.parts.configuration import DecoderRecipe, WordsRecipe
 from perceptlm.train.parts.doings import doings
 from perceptlm.train.parts.drills import drills
-from perceptlm.world.clip_record import ClipRecord
-from perceptlm.world.direct import direct_clip, direct_image
-from perceptlm.world.make_clip import media_path, record_of
-from perceptlm.world.render import draw, ground_truth
+from perceptlm.train.parts.misreading import Misreading
+from perceptlm.train.parts.scene_vectors import SceneVectors
+from perceptlm.train.parts.written_scenes import WrittenScene, write_clip, write_scenes
 from perceptlm.world.samples import samples_of_split
-from perceptlm.world.scene_words import covered_shares, mark, words_of_things
-from perceptlm.world.simulate import simulate
 
-_OWN_MISREADING = 1 / 2
-"""How much readings of single cells vary, relative to what varies in all cells of a scene alike."""
+Floats = NDArray[np.float32]
+Counts = dict[Literal["image", "video"], int]
 
 
 @dataclass(frozen=True)
-class WrittenScene:
-    """Sampled frames of a scene in words: `shares` (F, things, cells) of every cell that things cover, the things'
-    `words` (F, things, words), and what shows where, `thing_map` (F, H, W); `frames` are their numbers."""
+class Shown:
+    """How scenes are shown to a decoder: read with `tokenizer`, as what is found of `vectors` in pictures."""
 
-    record: ClipRecord
-    shares: NDArray[np.float32]
-    words: NDArray[np.float32]
-    thing_map: NDArray[np.uint8]
-    frames: tuple[int, ...]
+    tokenizer_json: str
+    vectors: SceneVectors
+    misreading: Misreading
+    grid: int
+    """Cells along a side of a picture."""
 
-    def cells(self, marked: int | None) -> NDArray[np.float32]:
-        """Return the weights of all words in every cell, (F, cells, words), thing `marked` in a red rectangle."""
-        words = self.words if marked is None else mark(self.words, self.thing_map, marked)
-        return np.asarray(np.einsum("ftc,ftw->fcw", self.shares, words))
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer."""
+        return Tokenizer.from_json(self.tokenizer_json, source="the words' tokenizer")
+
+    def vision_tokens(self, written: WrittenScene, marked: int | None, rng: np.random.Generator) -> Floats:
+        """Return what stands for the cells of a scene, (F, cells, D), thing `marked` in a red rectangle."""
+        ideal, things = self.vectors.show(written.cells(marked)), self.vectors.show(written.words)
+        return self.misreading.draw(ideal, written.shares, things, rng)
 
 
 @dataclass(frozen=True)
 class LessonBatch:
-    """Examples and, for all their vision tokens in order, the weights of words, (N, cells, words) float16, and the
-    tokens that say what is done there since when (`doings`), (N, cells, 2)."""
+    """Examples, all their vision tokens in order, (N, cells, D) float16, and for each of them the tokens that say what
+    is done there since when (`doings`), (N, cells, 2)."""
 
     examples: tuple[Example, ...]
-    cells: NDArray[np.float16]
+    vision_tokens: NDArray[np.float16]
     doings: NDArray[np.int16]
 
 
-_Lesson = tuple[Example, NDArray[np.float32], NDArray[np.int16]]
-"""An Example, the weights of words in its cells, and what is done there."""
+_Lesson = tuple[Example, Floats, NDArray[np.int16]]
+"""An Example, its vision tokens, and what is done there."""
 
 
-def write_scenes(recipe: DecoderRecipe, grid: int, split: Split, seed: int, chunk: int) -> list[WrittenScene]:
-    """Return the clips and pictures of a chunk; the first chunks of training hold pictures alone."""
-    counts = {"video": recipe.clips_per_chunk, "image": recipe.images_per_chunk}
-    if split == "train" and chunk < recipe.num_picture_chunks:
-        counts = {"image": recipe.pictures_per_picture_chunk}
-    seed = derive_seed(seed, "scenes of chunk", chunk)
-    scenes = []
-    for kind, count in counts.items():
-        for index in range(count):
-            direct = direct_clip if kind == "video" else direct_image
-            scene = direct(recipe.world, split, index, seed)
-            where = simulate(scene)
-            drawn = draw(scene, where, range(scene.num_frames), with_pixels=False)
-            truth = ground_truth(scene, where, drawn)
-            frames = uniform_indices(scene.num_frames, recipe.num_frames) if kind == "video" else [0]
-            record = record_of(scene, truth, media_path(split, kind, index), kind)
-            thing_map = drawn.thing_map[list(frames)]
-            shares = covered_shares(thing_map, len(scene.things), grid)
-            words = words_of_things(scene, where, frames)
-            scenes.append(WrittenScene(record, shares, words, thing_map, tuple(frames)))
-    return scenes
-
-
-def lesson_batches(
-    recipe: DecoderRecipe, tokenizer_json: str, grid: int, split: Split, seed: int, chunk: int
-) -> tuple[LessonBatch, ...]:
+def lesson_batches(recipe: DecoderRecipe, shown: Shown, split: Split, seed: int, chunk: int) -> tuple[LessonBatch, ...]:
     """Return the batches of one chunk, each of lessons of about the same length, in an order drawn at random."""
-    tokenizer = Tokenizer.from_json(tokenizer_json, source="the recipe's tokenizer")
-    scenes = write_scenes(recipe, grid, split, seed, chunk)
-    by_path = {scene.record.media.path: scene for scene in scenes}
+    tokenizer = shown.tokenizer()
     rng = generator(seed, "lessons", split, chunk)
-    lessons: list[_Lesson] = []
-    samples = samples_of_split([scene.record for scene in scenes], derive_seed(seed, "chunk", chunk))
-    for group in SampleSet(tuple(samples)).groups:
-        scene = by_path[group[0].media[0].path]
-        marked = int(group[0].regions[0].subject.removeprefix("thing-")) if group[0].regions else None
-        template, chosen = _chosen(group, recipe, rng)
-        cells = scene.cells(marked)
-        example = _example(tokenizer, template, chosen, cells.shape[:2], recipe.max_tokens)
-        if split == "train":
-            cells = _misread(cells, recipe.relative_noise, rng)
-        done = doings(scene.record.scene, scene.frames, scene.shares, tokenizer, rng)
-        lessons.append((example, cells, done))
+    lessons = list(_asked_lessons(recipe, shown, tokenizer, split, seed, chunk, rng))
     if split == "train":
-        lessons += _motion_lessons(recipe, tokenizer, grid, derive_seed(seed, "motion of chunk", chunk))
+        lessons += _motion_lessons(recipe, shown, tokenizer, derive_seed(seed, "motion of chunk", chunk))
     order = sorted(range(len(lessons)), key=lambda number: (lessons[number][0].num_tokens, number))
     batches = [
         LessonBatch(
@@ -132,11 +94,38 @@ def lesson_batches(
     return tuple(batches[place] for place in rng.permutation(len(batches)))
 
 
-def lesson_texts(recipe: DecoderRecipe, grid: int, seed: int, num_chunks: int) -> Iterator[str]:
-    """Yield every text of the first chunks that hold clips, as the model sees it."""
-    for chunk in range(recipe.num_picture_chunks, recipe.num_picture_chunks + num_chunks):
-        records = [scene.record for scene in write_scenes(recipe, grid, "train", seed, chunk)]
-        yield from texts_shown(samples_of_split(records, derive_seed(seed, "chunk", chunk)), recipe.num_frames)
+def lesson_texts(recipe: WordsRecipe, seed: int) -> Iterator[str]:
+    """Yield every text that is asked and answered about some scenes, as the model sees it."""
+    counts: Counts = {"video": recipe.num_clips, "image": recipe.num_images}
+    scene_seed = derive_seed(seed, "scenes")
+    records = [record for _, record in write_scenes(recipe.world, counts, recipe.num_frames, 1, "train", scene_seed)]
+    yield from texts_shown(samples_of_split(records, derive_seed(seed, "samples")), recipe.num_frames)
+
+
+def _asked_lessons(
+    recipe: DecoderRecipe,
+    shown: Shown,
+    tokenizer: Tokenizer,
+    split: Split,
+    seed: int,
+    chunk: int,
+    rng: np.random.Generator,
+) -> Iterator[_Lesson]:
+    """Yield scenes with questions and captions; the first chunks of training hold pictures alone."""
+    counts: Counts = {"video": recipe.clips_per_chunk, "image": recipe.images_per_chunk}
+    if split == "train" and chunk < recipe.num_picture_chunks:
+        counts = {"image": recipe.pictures_per_picture_chunk}
+    scene_seed = derive_seed(seed, "scenes of chunk", chunk)
+    scenes = list(write_scenes(recipe.world, counts, recipe.num_frames, shown.grid, split, scene_seed))
+    by_path = {record.media.path: written for written, record in scenes}
+    samples = samples_of_split([record for _, record in scenes], derive_seed(seed, "chunk", chunk))
+    for group in SampleSet(tuple(samples)).groups:
+        written = by_path[group[0].media[0].path]
+        marked = int(group[0].regions[0].subject.removeprefix("thing-")) if group[0].regions else None
+        template, chosen = _chosen(group, recipe, rng)
+        vision_tokens = shown.vision_tokens(written, marked, rng)
+        example = _example(tokenizer, template, chosen, vision_tokens.shape[:2], recipe.max_tokens)
+        yield example, vision_tokens, doings(written.scene, written.frames, written.shares, tokenizer, rng)
 
 
 def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Generator) -> tuple[Template, list[Sample]]:
@@ -151,31 +140,19 @@ def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Gener
     return "plm_sft", order[: recipe.num_branches]
 
 
-def _motion_lessons(recipe: DecoderRecipe, tokenizer: Tokenizer, grid: int, seed: int) -> Iterator[_Lesson]:
+def _motion_lessons(recipe: DecoderRecipe, shown: Shown, tokenizer: Tokenizer, seed: int) -> Iterator[_Lesson]:
     """Yield clips of which is asked only what is done in every cell: ten of them cost as much as one with questions."""
     rng = generator(seed, "motion")
     prefix = prefix_ids(tokenizer, "plm_sft", system_text(()))
-    prefix += picture_ids(tokenizer, recipe.num_frames, grid * grid, numbered=True)
+    prefix += picture_ids(tokenizer, recipe.num_frames, shown.grid**2, numbered=True)
     pictures = np.zeros((recipe.num_frames, 3, 1, 1), np.uint8)
     for index in range(recipe.motion_clips_per_chunk):
-        scene = direct_clip(recipe.world, "train", index, seed)
-        if scene.egocentric:
+        written = write_clip(recipe.world, recipe.num_frames, shown.grid, "train", index, seed)
+        if written.scene.egocentric:
             continue
-        where, frames = simulate(scene), uniform_indices(scene.num_frames, recipe.num_frames)
-        drawn = draw(scene, where, frames, with_pixels=False)
-        shares = covered_shares(drawn.thing_map, len(scene.things), grid)
-        cells = np.einsum("ftc,ftw->fcw", shares, words_of_things(scene, where, frames))
-        done = doings(scene, frames, shares, tokenizer, rng)
+        done = doings(written.scene, written.frames, written.shares, tokenizer, rng)
         example = assemble((f"motion {index}",), prefix, [], [], pictures)
-        yield example, _misread(cells, recipe.relative_noise, rng), done
-
-
-def _misread(cells: NDArray[np.float32], noise: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Vary the weights (F, cells, words) as an encoder's readings vary: a thing that is misread is misread in much the
-    same way in every frame, so most of it is the same throughout a scene. Where nothing is to be read, nothing is."""
-    shared = rng.standard_normal(cells.shape[-1:], np.float32)
-    own = rng.standard_normal(cells.shape, np.float32)
-    return np.asarray(cells * (1 + noise * (shared + _OWN_MISREADING * own)), np.float32)
+        yield example, shown.vision_tokens(written, None, rng), done
 
 
 def _example(

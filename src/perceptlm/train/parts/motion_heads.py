@@ -17,7 +17,6 @@ from torch import Tensor
 from perceptlm.model.decoder import Decoder, DecoderAttention, DecoderBlock
 from perceptlm.model.rope import decoder_frequencies
 from perceptlm.seeding import generator
-from perceptlm.train.parts.scene_vectors import SceneVectors
 from perceptlm.world.scene_words import SLICES
 
 HEADS = (1, 2)
@@ -32,7 +31,7 @@ _ALIKE = slice(12, 32)
 _LOOK_HERE, _LOOK_BACK, _MATCH, _GAIN = 1.2, 0.78, 5.0, 8.0
 
 
-def set_motion_heads(decoder: Decoder, words: SceneVectors, tokens_per_frame: int, seed: int) -> None:
+def set_motion_heads(decoder: Decoder, vectors: Tensor, tokens_per_frame: int, seed: int) -> None:
     """Make two heads of the first block compare frames, in place; needs three heads of 64 channels or more."""
     config = decoder.config
     if config.num_kv_heads != config.num_heads or config.num_heads <= max(HEADS) or config.head_dim < 64:
@@ -40,7 +39,6 @@ def set_motion_heads(decoder: Decoder, words: SceneVectors, tokens_per_frame: in
     block = decoder.blocks[0]
     assert isinstance(block, DecoderBlock)
     with torch.no_grad():
-        vectors = words.vectors()
         thing = vectors[SLICES["something"]][0]
         thing = thing / thing.norm()
         read = _changing_directions(vectors)

@@ -17,7 +17,7 @@ from perceptlm.errors import ConfigError
 from perceptlm.model.decoder import Decoder, DecoderBlock
 from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.seeding import generator
-from perceptlm.train.parts.scene_vectors import NUM_WAVES, SceneVectors, curve
+from perceptlm.train.parts.scene_vectors import NUM_WAVES, curve
 from perceptlm.world.scene_words import SLICES
 
 BLOCK, HEAD = 1, 2
@@ -29,7 +29,7 @@ _PAIRS = slice(7, 14)
 _LOOK, _COPY = 1.0, 0.7
 
 
-def set_number_head(decoder: Decoder, words: SceneVectors, tokenizer: Tokenizer, num_frames: int, seed: int) -> None:
+def set_number_head(decoder: Decoder, vectors: Tensor, tokenizer: Tokenizer, num_frames: int, seed: int) -> None:
     """Give the numbers 0 to `num_frames` embeddings that lie on a curve, and make a head read them, in place.
 
     Raises ConfigError for a tokenizer that takes more than one token for one of these numbers.
@@ -52,7 +52,7 @@ def set_number_head(decoder: Decoder, words: SceneVectors, tokenizer: Tokenizer,
         own = _unit(rng.standard_normal((num_frames + 1, config.width)))
         embeddings = torch.from_numpy(size * _unit(_COMMON * common + _NEAR * near + _OWN * own))
         decoder.embedding[torch.tensor(numbers).flatten()] = embeddings
-        thing = words.vectors()[SLICES["something"]][0]
+        thing = vectors[SLICES["something"]][0]
         heads = block.attention.qkv.weight.view(3, config.num_heads, config.head_dim, config.width)
         queries, keys, values = heads[:, HEAD]
         written = block.attention.out.weight.view(config.width, config.num_heads, config.head_dim)[:, HEAD]
