@@ -55,7 +55,8 @@ def kill(process: subprocess.Popen) -> None:
 def finish(out: Path) -> None:
     process = start(out)
     assert process.wait(TIMEOUT_SECONDS) == 0, out.with_name("stderr.txt").read_text()
-    assert not processes_of(process.pid)
+    # Python's own tracker of shared resources ends just after the process that it watches.
+    wait_until(lambda: not processes_of(process.pid), None, WORKERS_END_SECONDS)
 
 
 def assert_equal_to(out: Path, demo: Path) -> None:
