@@ -64,6 +64,10 @@ def _copy_part(name: str, folder: Path) -> Path:
         # A killed copy leaves no manifest, and is copied again.
         temporary = folder / f".{name}{artifact.TEMPORARY_SUFFIX}"
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(shipped, temporary, ignore=shutil.ignore_patterns("__pycache__", artifact.RUN_FOLDER))
+        try:
+            shutil.copytree(shipped, temporary, ignore=shutil.ignore_patterns("__pycache__", artifact.RUN_FOLDER))
+        except OSError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         os.rename(temporary, place)
     return place
