@@ -20,7 +20,7 @@ from perceptlm.model.vision_encoder import VisionEncoder
 from perceptlm.seeding import derive_seed, generator
 from perceptlm.train.parts.configuration import EncoderRecipe
 from perceptlm.train.parts.loop import Course, Figures
-from perceptlm.train.parts.picture_course import picture_course
+from perceptlm.train.parts.picture_course import picture_course, picture_tensor
 from perceptlm.train.parts.pictures import PictureBatch
 from perceptlm.world.scene_words import GROUPS, SLICES, WORDS
 
@@ -49,8 +49,7 @@ class EncoderTeacher(nn.Module):
 
     def loss(self, batch: PictureBatch) -> tuple[Tensor, Figures]:
         """Return the weighted sum of all objectives, and their figures."""
-        pictures = torch.from_numpy(batch.pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        patches = self.norm(self.vision_encoder(pictures).float())
+        patches = self.norm(self.vision_encoder(picture_tensor(batch)).float())
         dense, figures = self._dense(patches, torch.from_numpy(batch.shares), torch.from_numpy(batch.words))
         contrast, matched = self._contrast(patches, batch.texts)
         return dense + self._contrastive_weight * contrast, {**figures, **matched}

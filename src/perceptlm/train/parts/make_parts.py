@@ -69,7 +69,7 @@ def make_part(
         artifact.require_kind(part, name)
 
     def make(partial: Path) -> None:
-        _MAKERS[kind].make(partial, recipe, dict(inputs), seed)
+        _MAKERS[kind].make(partial, recipe, inputs, seed)
         artifact.write_atomic(partial / "recipe.yaml", dump_yaml(recipe).encode())
 
     return artifact.build(
@@ -77,7 +77,7 @@ def make_part(
         kind=kind,
         recipe=recipe.to_dict(),
         make=make,
-        inputs=dict(inputs),
+        inputs=inputs,
         seeds={"seed": seed},
         overwrite=overwrite,
     )
@@ -93,7 +93,7 @@ def recipe_type(kind: str) -> type[Config]:
     return _maker(kind).recipe_type
 
 
-def _make_words(partial: Path, recipe: WordsRecipe, _inputs: dict[str, Path], seed: int) -> None:
+def _make_words(partial: Path, recipe: WordsRecipe, _inputs: Mapping[str, Path], seed: int) -> None:
     """Train a tokenizer and draw the vectors of the scene words."""
     tokenizer = train_tokenizer(lesson_texts(recipe, seed), recipe.vocab_size)
     width = _shape(recipe.preset, tokenizer.vocab_size, 0).decoder.width
@@ -101,14 +101,14 @@ def _make_words(partial: Path, recipe: WordsRecipe, _inputs: dict[str, Path], se
     artifact.write_atomic(partial / SCENE_VECTORS, draw_scene_vectors(tokenizer, width, seed).to_bytes())
 
 
-def _make_encoder(partial: Path, recipe: EncoderRecipe, _inputs: dict[str, Path], seed: int) -> None:
+def _make_encoder(partial: Path, recipe: EncoderRecipe, _inputs: Mapping[str, Path], seed: int) -> None:
     """Pretrain a vision encoder."""
     model = _fresh_model(recipe, None, seed)
     teach(encoder_course(model.vision_encoder, recipe, seed), recipe, partial)
     _write(partial, model, ENCODER_KIND)
 
 
-def _make_projector(partial: Path, recipe: ProjectorRecipe, inputs: dict[str, Path], seed: int) -> None:
+def _make_projector(partial: Path, recipe: ProjectorRecipe, inputs: Mapping[str, Path], seed: int) -> None:
     """Pretrain a projector that finds the words in what the encoder sees."""
     model = _fresh_model(recipe, read_tokenizer(inputs[WORDS_KIND]), seed)
     put_in(model, inputs[ENCODER_KIND])
@@ -117,7 +117,7 @@ def _make_projector(partial: Path, recipe: ProjectorRecipe, inputs: dict[str, Pa
     _write(partial, model, PROJECTOR_KIND)
 
 
-def _make_vision(partial: Path, recipe: VisionRecipe, inputs: dict[str, Path], seed: int) -> None:
+def _make_vision(partial: Path, recipe: VisionRecipe, inputs: Mapping[str, Path], seed: int) -> None:
     """Tune encoder and projector together to find the words in pictures, and measure how they err."""
     model = _fresh_model(recipe, read_tokenizer(inputs[WORDS_KIND]), seed)
     put_in(model, inputs[ENCODER_KIND])
@@ -134,7 +134,7 @@ def _make_vision(partial: Path, recipe: VisionRecipe, inputs: dict[str, Path], s
     artifact.write_atomic(partial / MISREADING, measured.to_bytes())
 
 
-def _make_decoder(partial: Path, recipe: DecoderRecipe, inputs: dict[str, Path], seed: int) -> None:
+def _make_decoder(partial: Path, recipe: DecoderRecipe, inputs: Mapping[str, Path], seed: int) -> None:
     """Pretrain a decoder that is shown the words as they are misread in pictures; its tokenizer is kept beside it."""
     tokenizer = read_tokenizer(inputs[WORDS_KIND])
     model = _fresh_model(recipe, tokenizer, seed)
@@ -154,7 +154,7 @@ def _make_decoder(partial: Path, recipe: DecoderRecipe, inputs: dict[str, Path],
 class _Maker:
     """What makes a kind of part: into a folder, from a recipe, the parts it `needs` by kind, and a seed."""
 
-    make: Callable[[Path, Any, dict[str, Path], int], None]
+    make: Callable[[Path, Any, Mapping[str, Path], int], None]
     recipe_type: type[Config]
     needs: tuple[str, ...] = ()
 

@@ -16,6 +16,11 @@ from perceptlm.train.parts.loop import Course, Figures
 from perceptlm.train.parts.pictures import PictureBatch, picture_chunk
 
 
+def picture_tensor(batch: PictureBatch) -> Tensor:
+    """Return the pictures of a batch as an encoder takes them: (N, 3, S, S), from -1 to 1."""
+    return torch.from_numpy(batch.pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
 def picture_course(
     name: str,
     teacher: nn.Module,

@@ -19,7 +19,7 @@ from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import PictureRecipe, VisionRecipe
 from perceptlm.train.parts.loop import Course, Figures
 from perceptlm.train.parts.misreading import Misreading, measure_misreading
-from perceptlm.train.parts.picture_course import picture_course
+from perceptlm.train.parts.picture_course import picture_course, picture_tensor
 from perceptlm.train.parts.pictures import PictureBatch, picture_chunk
 from perceptlm.train.parts.scene_vectors import SceneVectors
 
@@ -55,9 +55,8 @@ class ProjectorTeacher(nn.Module):
 
     def found(self, batch: PictureBatch) -> Tensor:
         """Return what is made of a batch's pictures, (N, vision tokens, D)."""
-        pictures = torch.from_numpy(batch.pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         with torch.set_grad_enabled(self._tuned and torch.is_grad_enabled()):
-            patches = self._encoder[0](pictures)
+            patches = self._encoder[0](picture_tensor(batch))
         found: Tensor = self.projector(patches)
         return found.float()
 
