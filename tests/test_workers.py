@@ -1,6 +1,7 @@
 """workers: a worker draws nothing, and what goes wrong in it is told where its result is asked for."""
 
 import importlib
+import os
 
 import pytest
 
@@ -15,6 +16,10 @@ def draws():
     from rich.console import Console
     log.console = lambda: Console(force_terminal=True)
     return not log.progress().disable
+
+def product_threads():
+    import os
+    return os.environ["OPENBLAS_NUM_THREADS"]
 
 def fail():
     raise DataError("line 3 is wrong", path="some.jsonl", hint="mend it")
@@ -40,3 +45,14 @@ def test_an_error_arrives_whole(jobs):
         pool.submit(jobs.fail).result()
     assert str(caught.value) == "some.jsonl: line 3 is wrong"
     assert caught.value.hint == "mend it"
+
+
+@pytest.mark.parametrize("before", [None, "2"])
+def test_a_worker_has_one_thread_for_products_and_its_parent_keeps_its_own(jobs, monkeypatch, before):
+    name = "OPENBLAS_NUM_THREADS"
+    monkeypatch.delenv(name, raising=False)
+    if before is not None:
+        monkeypatch.setenv(name, before)
+    with worker_pool(1) as pool:
+        assert pool.submit(jobs.product_threads).result() == "1"
+    assert os.environ.get(name) == before
