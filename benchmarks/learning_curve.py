@@ -2,7 +2,8 @@
 
     python benchmarks/learning_curve.py out/demo [--out out/demo-curve] [--limit 100] [--json] [--dry-run]
 
-Every stage's checkpoint is evaluated, and so are the model directories in `snapshots/STEP/` of a stage that kept some.
+Every stage's checkpoint is evaluated, and so are the models that a stage kept on its way: for some of the last one,
+`plm demo --set stages.2.snapshot_every=53`.
 Never the benchmark: whoever chooses by this curve must not have looked at it. Prints one line per checkpoint and row,
 and writes `curve.json` and `curve.svg`; finished evaluations are kept, so the same command goes on where it was.
 """
@@ -24,10 +25,8 @@ from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_lines
 from perceptlm.recipes.demo import DemoRecipe
 from perceptlm.report.curves import line_chart
-from perceptlm.train.trainer import METRICS
+from perceptlm.train.trainer import METRICS, SNAPSHOT_FOLDER
 from perceptlm.workflow.evaluation import evaluate_local
-
-SNAPSHOTS = "snapshots"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def find_checkpoints(demo: Path, recipe: DemoRecipe) -> list[Checkpoint]:
     for stage in recipe.stages:
         folder = demo / stage.name
         pictures = [record["num_pictures"] for _, record in read_lines(folder / METRICS)]
-        snapshots = {int(path.name): path for path in (folder / SNAPSHOTS).glob("*") if path.name.isdigit()}
+        snapshots = {int(path.name): path for path in (folder / SNAPSHOT_FOLDER).glob("*") if path.name.isdigit()}
         for step, directory in sorted(snapshots.items()):
             seen = pictures_before + sum(pictures[:step])
             found.append(Checkpoint(f"{stage.name}-{step}", directory, steps_before + step, seen))

@@ -118,6 +118,12 @@ def test_overrides_reach_into_sections():
     assert override(start, []) == start
 
 
+def test_overrides_reach_into_entries_of_lists():
+    changed = override(Recipe(stages=(Stage(), Stage())), ["stages.1.num_steps=2", "stages.0.optimiser.betas=[0, 1]"])
+    assert [stage.num_steps for stage in changed.stages] == [10, 2]
+    assert [stage.optimiser.betas for stage in changed.stages] == [(0, 1), (0.9, 0.95)]
+
+
 @pytest.mark.parametrize(
     ("assignment", "complaint"),
     [
@@ -128,6 +134,9 @@ def test_overrides_reach_into_sections():
         ("title=[1", "not valid YAML"),
         ("extra.learning_rate=-1", "extra.learning_rate"),
         ("=1", "unknown key"),
+        ("stages.1.num_steps=1", "no section '1'"),
+        ("stages.first.num_steps=1", "no section 'first'"),
+        ("stages.0=1", "'0' names no key"),
     ],
 )
 def test_a_bad_override_is_named(assignment, complaint):

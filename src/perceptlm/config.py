@@ -105,7 +105,10 @@ def dump_yaml(config: Config) -> str:
 
 
 def override(config: C, assignments: Sequence[str]) -> C:
-    """Return `config` with `section.key=value` assignments applied; values are read as YAML."""
+    """Return `config` with `section.key=value` assignments applied; values are read as YAML.
+
+    An entry of a list is a section by its number, from 0: `stages.2.num_steps=100`.
+    """
     import yaml
 
     values = config.to_dict()
@@ -116,9 +119,13 @@ def override(config: C, assignments: Sequence[str]) -> C:
         node: Any = values
         *parents, leaf = key.strip().split(".")
         for part in parents:
-            if not isinstance(node, dict) or not isinstance(node.get(part), dict):
+            # A list's entries are sections too, by their number from 0.
+            sections = dict(enumerate(node)) if isinstance(node, list) else node
+            node = sections.get(int(part) if isinstance(node, list) and part.isdecimal() else part)
+            if not isinstance(node, dict | list):
                 raise ConfigError(f"override '{assignment}': there is no section '{part}'")
-            node = node[part]
+        if isinstance(node, list):
+            raise ConfigError(f"override '{assignment}': '{leaf}' names no key; give one, as in section.0.key=value")
         try:
             node[leaf] = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -9,6 +9,7 @@ import pytest
 from perceptlm.artifact import read_manifest, verify
 from perceptlm.exchange.jsonl import read_lines
 from perceptlm.recipes.demo import smoke
+from perceptlm.train.trainer import SNAPSHOT_FOLDER
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "learning_curve.py"
 
@@ -32,7 +33,7 @@ def test_checkpoints_in_the_order_of_training_with_what_they_saw(curve, tmp_path
         lines = [json.dumps({"step": step, "num_pictures": count}) for step, count in enumerate(seen)]
         (tmp_path / name / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     for step in ("2", "00000001", "unfinished"):
-        (tmp_path / "midtrain" / "snapshots" / step).mkdir(parents=True)
+        (tmp_path / "midtrain" / SNAPSHOT_FOLDER / step).mkdir(parents=True)
     found = curve.find_checkpoints(tmp_path, smoke())
     assert [(item.name, item.step, item.num_pictures) for item in found] == [
         ("warmup", 3, 12),
@@ -41,7 +42,7 @@ def test_checkpoints_in_the_order_of_training_with_what_they_saw(curve, tmp_path
         ("midtrain", 5, 32),
         ("sft", 6, 39),
     ]
-    assert found[1].directory == tmp_path / "midtrain" / "snapshots" / "00000001"
+    assert found[1].directory == tmp_path / "midtrain" / SNAPSHOT_FOLDER / "00000001"
 
 
 def test_dry_run_names_the_checkpoints_and_writes_nothing(curve, demo, tmp_path, capsys):

@@ -17,7 +17,7 @@ from perceptlm.train.configuration import StageConfig
 from perceptlm.train.curves import mean_of_ends, read_losses
 from perceptlm.train.loader import StepLoader
 from perceptlm.train.stage import train_stage
-from perceptlm.train.trainer import Trainer
+from perceptlm.train.trainer import SNAPSHOT_FOLDER, Trainer
 
 
 @pytest.fixture
@@ -45,6 +45,27 @@ def test_a_killed_stage_resumes_to_the_same_bytes(
         assert not out.exists()
     train_stage(out, stage, world=toy_world, start=toy_processor, seed=1)
     assert artifact.read_manifest(out).digest == artifact.read_manifest(finished).digest
+
+
+def test_snapshots_are_the_model_on_its_way_whether_interrupted_or_not(
+    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    kept = stage.model_copy(update={"snapshot_every": 2, "num_steps": 5})
+    whole = train_stage(tmp_path / "whole", kept, world=toy_world, start=toy_processor, seed=1)
+    assert sorted(path.name for path in (whole / SNAPSHOT_FOLDER).iterdir()) == ["00000002", "00000004"]
+    assert artifact.verify(whole) == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", _stopping(Trainer.step, 2))
+        with pytest.raises(KeyboardInterrupt):
+            train_stage(tmp_path / "killed", kept, world=toy_world, start=toy_processor, seed=1)
+    # Killed right after it was kept: that is the model that two steps made.
+    unfinished = load(tmp_path / "killed.partial" / SNAPSHOT_FOLDER / "00000002").model.state_dict()
+    snapshot = load(whole / SNAPSHOT_FOLDER / "00000002").model.state_dict()
+    assert all(torch.equal(value, snapshot[name]) for name, value in unfinished.items())
+    last = load(whole).model.state_dict()
+    assert any(not torch.equal(value, snapshot[name]) for name, value in last.items())
+    resumed = train_stage(tmp_path / "killed", kept, world=toy_world, start=toy_processor, seed=1)
+    assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
 
 
 def _stopping(step: Any, stop: int) -> Any:

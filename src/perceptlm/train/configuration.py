@@ -54,6 +54,9 @@ class StageConfig(Config):
     preset: str | None = Field(default=None, description="model preset to start from when no checkpoint is given")
     num_threads: int = Field(default=2, gt=0, description="part of the recipe: sums depend on it in the last bit")
     checkpoint_every: int = Field(default=100, gt=0)
+    snapshot_every: int | None = Field(
+        default=None, gt=0, description="steps between models that are kept beside the last one; None: none are"
+    )
 
     @field_validator("tasks")
     @classmethod

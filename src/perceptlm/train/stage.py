@@ -1,11 +1,13 @@
 """A training stage as an artifact: what it starts from, what it sees, and the checkpoint it publishes.
 
 The published directory is in the layout `transformers` loads (see `pretrained`), with `recipe.yaml`, `metrics.jsonl`
-(one line per step) and `loss.svg` beside the weights; rates and times are in `run/`.
+(one line per step) and `loss.svg` beside the weights; rates and times are in `run/`. Where the recipe asks for
+snapshots, models of earlier steps are kept in the same layout in `snapshots/STEP`.
 """
 
 from __future__ import annotations
 
+import functools
 import resource
 import sys
 from collections.abc import Mapping
@@ -52,8 +54,9 @@ def train_stage(
         frozen = "vision_encoder" not in config.learning_rates
         features = VisionFeatures(model, config, processor.config) if frozen and not config.blind else None
         loader = StepLoader(world, processor, config, derive_seed(seed, "batches", config.name), features)
-        Trainer(model, loader, config, partial).fit()
-        save_pretrained(partial, model, processor)
+        save_model = functools.partial(save_pretrained, model=model, processor=processor)
+        Trainer(model, loader, config, partial, save_model).fit()
+        save_model(partial)
         artifact.write_atomic(partial / "recipe.yaml", dump_yaml(config).encode())
         title = f"{config.name}: loss per supervised token"
         artifact.write_atomic(partial / "loss.svg", draw_loss_curve(partial / METRICS, title))

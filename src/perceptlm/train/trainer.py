@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,30 @@ from perceptlm.train.schedule import learning_rate_factor
 
 METRICS = "metrics.jsonl"
 THROUGHPUT = "throughput.jsonl"
+SNAPSHOT_FOLDER = "snapshots"
+"""Holds a model directory for every `snapshot_every` steps, named by the number of steps before it."""
 
 
 class Trainer:
-    """Trains `model` in place. What it writes under `folder` lets the same call go on after a kill."""
+    """Trains `model` in place. What it writes under `folder` lets the same call go on after a kill.
 
-    def __init__(self, model: PerceptionLM, loader: StepLoader, config: StageConfig, folder: Path) -> None:
+    `save_model` writes the model as it is into a directory.
+    """
+
+    def __init__(
+        self,
+        model: PerceptionLM,
+        loader: StepLoader,
+        config: StageConfig,
+        folder: Path,
+        save_model: Callable[[Path], None],
+    ) -> None:
         self.device = best_device()
         self.model = model.to(self.device)
         self.loader = loader
         self.config = config
         self.folder = folder
+        self.save_model = save_model
         self.optimiser = make_optimiser(model, config)
 
     def fit(self) -> None:
@@ -57,6 +70,8 @@ class Trainer:
                 for step in range(start, config.num_steps):
                     if step > start and step % config.checkpoint_every == 0:
                         save_state(self.folder, step, self.model, self.optimiser)
+                    if config.snapshot_every and step and step % config.snapshot_every == 0:
+                        self.save_model(self.folder / SNAPSHOT_FOLDER / f"{step:08d}")
                     began = time.perf_counter()
                     batch = self.loader.get(step)
                     waited = time.perf_counter() - began
