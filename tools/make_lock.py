@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 NEEDED_BY_TORCH = ("filelock", "fsspec", "jinja2", "networkx", "setuptools", "sympy", "typing-extensions")
-DEVELOPMENT_EXTRAS = ("test", "check")
+DEVELOPMENT_EXTRAS = ("test", "oracle", "check")
 HEADER = """\
 # {what}, exactly pinned, with hashes. Made by `make lock` from pyproject.toml; do not edit.
 """
@@ -34,7 +35,12 @@ def compile_lock(requirements: list[str], *, constraints: list[Path]) -> str:
     for path in constraints:
         command += ["--constraint", str(path)]
     text = "\n".join(requirements)
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as overrides:
+        # What needs torch finds it installed; a build of its own choosing would bring the CUDA packages along.
+        overrides.write("torch ; sys_platform == 'none'\n")
+        overrides.flush()
+        command += ["--override", overrides.name]
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
 def without(lock: str, names: set[str]) -> str:
@@ -52,7 +58,7 @@ def main() -> None:
     extras = [line for extra in DEVELOPMENT_EXTRAS for line in project["optional-dependencies"][extra]]
     everything = compile_lock([*runtime_requirements(project), *extras], constraints=[path])
     names = set(re.findall(r"^([A-Za-z0-9._-]+)==", runtime, flags=re.MULTILINE))
-    development = without(everything, names)
+    development = without(everything, {*names, "torch"})
     path = REQUIREMENTS / "lock-dev.txt"
     path.write_text(HEADER.format(what="What tests and checks need besides") + development, encoding="utf-8")
 

@@ -1,11 +1,15 @@
 """The model against recorded outputs of `transformers`, and proof that the comparison can fail."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
 
-from perceptlm.model import rope, vision_encoder
+from perceptlm.model import projector, rope, vision_encoder
 from perceptlm.model.generation import Sampling, continue_batch
+from perceptlm.model.weights import hf
 
 TOLERANCE = 2e-5
 
@@ -77,3 +81,31 @@ def test_planted_loss_of_rope_stretching_is_noticed(recording, monkeypatch):
         assert largest_difference(recording) > TOLERANCE
     finally:
         rope._decoder_frequencies_on.cache_clear()
+
+
+def test_planted_smaller_epsilon_of_the_decoder_is_noticed(recording):
+    smaller = recording.config.decoder.model_copy(update={"norm_eps": 1e-6})
+    recording = replace(recording, config=recording.config.model_copy(update={"decoder": smaller}))
+    assert largest_difference(recording) > TOLERANCE
+
+
+def test_planted_pooling_before_the_mlp_is_noticed(recording, monkeypatch):
+    def pooled_first(self, patches):
+        side, ratio = math.isqrt(patches.shape[1]), self.pooling_ratio
+        image = functional.avg_pool2d(patches.transpose(1, 2).unflatten(2, (side, side)), ratio)
+        return self.linear_2(functional.gelu(self.linear_1(image.flatten(2).transpose(1, 2))))
+
+    monkeypatch.setattr(projector.Projector, "forward", pooled_first)
+    assert largest_difference(recording) > TOLERANCE
+
+
+def test_planted_missing_permutation_of_queries_and_keys_is_noticed(recording, monkeypatch):
+    monkeypatch.setattr(hf, "_pair_neighbours", lambda weight, head_dim: weight)
+    assert largest_difference(recording) > TOLERANCE
+
+
+def test_planted_thumbnail_at_the_end_is_noticed(recording):
+    case = recording.cases[1]
+    moved = replace(case.batch, pictures=case.batch.pictures.roll(-1, dims=0))
+    recording = replace(recording, cases=[replace(case, batch=moved)])
+    assert largest_difference(recording, [0]) > TOLERANCE
