@@ -26,8 +26,10 @@ from perceptlm.media.video import Video
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.plm import PerceptionLM
-from perceptlm.model.weights import hf, hf_config
+from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.digest import digest_of_weights
+from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
+from perceptlm.model.weights.rules import read_state, write_tensors
 from perceptlm.preprocess.processor import Processor
 from perceptlm.schema import Turn
 
@@ -151,7 +153,7 @@ def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.
     """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode."""
     tensors = _read_weights(directory)
     try:
-        state = hf.from_file(tensors, config)
+        state = read_state(transformers_layout(config), tensors, state_on_meta(config))
     except WeightsError as error:
         raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
     with torch.device("meta"):
@@ -203,7 +205,8 @@ def save_pretrained(directory: Path, model: PerceptionLM, processor: Processor) 
     check_fit(model.config, processor)
     with artifact.translate_os_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.cpu() for name, tensor in hf.to_file(model.state_dict(), model.config).items()}
+        state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+        tensors = write_tensors(transformers_layout(model.config), state)
         values = hf_config.to_json(model.config)
         values["dtype"] = str(model.decoder.embedding.dtype).removeprefix("torch.")
         artifact.write_atomic(directory / _CONFIG, _json_bytes(values))

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from perceptlm.batch import IGNORED_TARGET, Batch, Example
 from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
-from perceptlm.model.weights import hf, hf_config
+from perceptlm.model.weights import hf_config
+from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
+from perceptlm.model.weights.rules import read_state
 from perceptlm.preprocess.packing import collate
 
 IMAGE_TOKEN = 3
@@ -95,7 +97,8 @@ class Recording:
     def model(self) -> PerceptionLM:
         """Return a fresh model with the recorded weights."""
         model = PerceptionLM(self.config)
-        model.load_state_dict(hf.from_file(self.tensors, self.config))
+        state = read_state(transformers_layout(self.config), self.tensors, state_on_meta(self.config))
+        model.load_state_dict(state)
         return model.eval()
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from perceptlm.model import projector, rope, vision_encoder
 from perceptlm.model.generation import Sampling, continue_batch
-from perceptlm.model.weights import hf
+from perceptlm.model.weights import rules
 
 TOLERANCE = 2e-5
 
@@ -100,7 +100,7 @@ def test_planted_pooling_before_the_mlp_is_noticed(recording, monkeypatch):
 
 
 def test_planted_missing_permutation_of_queries_and_keys_is_noticed(recording, monkeypatch):
-    monkeypatch.setattr(hf, "_pair_neighbours", lambda weight, head_dim: weight)
+    monkeypatch.setattr(rules, "pair_neighbours", lambda weight, head_dim: weight)
     assert largest_difference(recording) > TOLERANCE
 
 

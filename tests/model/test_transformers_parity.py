@@ -14,7 +14,9 @@ from torch import Tensor
 from perceptlm.batch import IGNORED_TARGET, Batch
 from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, RopeScaling, VisionConfig, vision_encoder
 from perceptlm.model.generation import Sampling, continue_batch
-from perceptlm.model.weights import hf, hf_config
+from perceptlm.model.weights import hf_config
+from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
+from perceptlm.model.weights.rules import file_shapes, read_state, write_tensors
 
 TOLERANCE = 2e-5
 VOCABULARY, IMAGE_TOKEN, VIDEO_TOKEN, SIZE = 199, 7, 8, 56
@@ -128,7 +130,8 @@ def they_save(config: PLMConfig, directory: Path) -> Pair:
     read = hf_config.from_json(json.loads((directory / "config.json").read_text()))
     assert read == config
     ours = PerceptionLM(read)
-    ours.load_state_dict(hf.from_file(load_file(directory / "model.safetensors"), read))
+    tensors = load_file(directory / "model.safetensors")
+    ours.load_state_dict(read_state(transformers_layout(read), tensors, state_on_meta(read)))
     return Pair(ours.eval(), theirs, directory)
 
 
@@ -138,7 +141,8 @@ def we_save(config: PLMConfig, directory: Path) -> Pair:
     ours.initialise(0)
     randomise(ours, seed=12)
     (directory / "config.json").write_text(json.dumps(hf_config.to_json(config)))
-    save_file(hf.to_file(ours.state_dict(), config), directory / "model.safetensors", metadata={"format": "pt"})
+    tensors = write_tensors(transformers_layout(config), ours.state_dict())
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
     theirs, told = transformers.PerceptionLMForConditionalGeneration.from_pretrained(
         directory, dtype=torch.float32, output_loading_info=True
     )
@@ -178,7 +182,7 @@ def test_logits_and_greedy_continuations_are_equal(pair, media):
 
 def test_every_tensor_is_in_the_others_file(pair):
     theirs = {name: tuple(tensor.shape) for name, tensor in load_file(pair.directory / "model.safetensors").items()}
-    assert theirs == hf.file_shapes(pair.ours.config)
+    assert theirs == file_shapes(transformers_layout(pair.ours.config), state_on_meta(pair.ours.config))
 
 
 def test_planted_smaller_epsilon_of_the_vision_encoder_is_noticed(tmp_path, monkeypatch):

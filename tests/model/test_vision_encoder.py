@@ -4,13 +4,13 @@ import torch
 from perceptlm.errors import LayoutError
 from perceptlm.model import VisionConfig
 from perceptlm.model.projector import Projector
-from perceptlm.model.vision_encoder import VisionBlock, VisionEncoder
+from perceptlm.model.vision_encoder import VisionBlock, VisionTransformer
 
 
 @torch.no_grad()
-def encoder(**changes) -> VisionEncoder:
+def encoder(**changes) -> VisionTransformer:
     config = VisionConfig(image_size=16, patch_size=4, width=16, num_layers=2, num_heads=2).model_copy(update=changes)
-    made = VisionEncoder(config)
+    made = VisionTransformer(config)
     random = torch.Generator().manual_seed(0)
     for parameter in made.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=random) * 0.2)

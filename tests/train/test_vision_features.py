@@ -13,7 +13,7 @@ from perceptlm import artifact
 from perceptlm.batch import Batch
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import tiny
-from perceptlm.model.vision_encoder import VisionEncoder
+from perceptlm.model.vision_encoder import VisionTransformer
 from perceptlm.preprocess import processor as processor_module
 from perceptlm.preprocess.processor import Processor
 from perceptlm.train import vision_features
@@ -53,7 +53,7 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.encoded = self.decoded = 0
-        self._count(monkeypatch, VisionEncoder, "forward", lambda _, pictures: self._encode(len(pictures)))
+        self._count(monkeypatch, VisionTransformer, "forward", lambda _, pictures: self._encode(len(pictures)))
         self._count(monkeypatch, processor_module, "load_pictures", lambda *_, **__: self._decode())
 
     def _count(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, note: Callable[..., None]) -> None:

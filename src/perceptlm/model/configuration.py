@@ -1,12 +1,12 @@
 """The shape of a Perception Language Model: vision encoder, projector, decoder, as frozen configurations.
 
-Field names are the house's own; `weights.hf` translates to and from the `config.json` that `transformers` writes.
-Nothing here knows of files, tokenizers or training.
+Field names are the house's own; `weights.hf_config` translates to and from the `config.json` that `transformers`
+writes. Nothing here knows of files, tokenizers or training.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,10 +14,15 @@ from perceptlm.batch import VisionLayout
 from perceptlm.config import Config
 
 Count = Annotated[int, Field(gt=0)]
+NUM_POOL_HEADS = 8
+"""Heads that pool, whatever the width."""
 
 
 class VisionConfig(Config):
-    """A PE vision transformer (facts 1.1): pre-norm, full attention, 2D RoPE and learned absolute positions."""
+    """A PE vision transformer (facts 1.1): pre-norm, full attention, 2D RoPE and learned absolute positions.
+
+    A PLM's vision encoder ends with its last block; PE-Core goes on to one vector per picture.
+    """
 
     image_size: Count
     patch_size: Count
@@ -28,11 +33,20 @@ class VisionConfig(Config):
     use_cls_token: bool = True
     layer_scale: float | None = Field(default=0.1, description="initial per-channel gain of a branch; None: no gain")
     drop_path: float = Field(default=0.0, ge=0, lt=1, description="chance of skipping a branch, equal in all blocks")
+    norm_post: bool = Field(default=False, description="a norm after the last block")
+    pool: Literal["none", "attention"] = Field(default="none", description="how tokens become one vector")
+    output_width: Count | None = Field(
+        default=None, description="channels of that vector; None: as many as a token has"
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> VisionConfig:
         if self.width % self.num_heads or (self.width // self.num_heads) % 4:
             raise ValueError(f"width {self.width} over {self.num_heads} heads must give head sizes divisible by 4")
+        if self.pool == "attention" and self.width % NUM_POOL_HEADS:
+            raise ValueError(f"width {self.width} is not a multiple of the {NUM_POOL_HEADS} heads that pool")
+        if self.output_width is not None and self.pool == "none":
+            raise ValueError("output_width is that of pooled tokens, and pool is 'none'")
         if self.image_size % self.patch_size:
             raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
         return self
@@ -104,6 +118,8 @@ class PLMConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> PLMConfig:
+        if self.vision.norm_post or self.vision.pool != "none":
+            raise ValueError("vision: a decoder is shown the tokens of the last block, not normed and not pooled")
         if self.vision.grid_size % self.pooling_ratio:
             raise ValueError(
                 f"pooling_ratio {self.pooling_ratio} does not divide the {self.vision.grid_size} patches of a side"

@@ -18,7 +18,7 @@ from perceptlm.model.decoder import Decoder
 from perceptlm.model.initialise import initialise
 from perceptlm.model.kv_cache import KVCache, Memory
 from perceptlm.model.projector import Projector
-from perceptlm.model.vision_encoder import VisionEncoder
+from perceptlm.model.vision_encoder import VisionTransformer
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PerceptionLM(nn.Module):
     def __init__(self, config: PLMConfig) -> None:
         super().__init__()
         self.config = config
-        self.vision_encoder = VisionEncoder(config.vision)
+        self.vision_encoder = VisionTransformer(config.vision)
         self.projector = Projector(config.vision.width, config.decoder.width, config.pooling_ratio)
         self.decoder = Decoder(config.decoder)
 

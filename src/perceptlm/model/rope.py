@@ -2,7 +2,7 @@
 
 In memory neighbouring channels (2j, 2j+1) of a query or key are one complex number, and a position turns it: one
 product, in fp32. The vision encoder's files are written for that; the decoder's files pair channel i with i + d/2
-instead, and `weights.hf` reorders them while reading, which changes nothing in products of queries and keys.
+instead, and `weights.rules` reorders them while reading, which changes nothing in products of queries and keys.
 """
 
 from __future__ import annotations

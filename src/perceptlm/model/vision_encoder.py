@@ -1,6 +1,6 @@
-"""The PE vision transformer: pictures to one token per patch (facts 1.1).
+"""The PE vision transformer: pictures to one token per patch or, in PE-Core, to one vector (facts 1.1).
 
-The output is the raw residual stream of the last block: no final norm, no cls token, no pooling. It knows nothing
+A PLM is shown the raw residual stream of the last block: no final norm, no cls token, no pooling. It knows nothing
 of tiles, frames or text.
 """
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perceptlm.model.attention import attend
-from perceptlm.model.configuration import VisionConfig
+from perceptlm.model.configuration import NUM_POOL_HEADS, VisionConfig
 from perceptlm.model.rope import rotate, vision_turns
 
 NORM_EPS = 1e-5
@@ -68,8 +68,33 @@ def scaled_linear(x: Tensor, linear: nn.Linear, gain: Tensor | None) -> Tensor:
     return functional.linear(x, linear.weight * gain[:, None], linear.bias * gain)
 
 
-class VisionEncoder(nn.Module):
-    """Patches, positions, blocks."""
+class AttentionPool(nn.Module):
+    """One vector of many tokens: what a learned probe finds, x, then x + MLP(norm(x)). The probe is not added."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.probe = nn.Parameter(torch.empty(width))
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.fc_1 = nn.Linear(width, 4 * width)
+        self.fc_2 = nn.Linear(4 * width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map (N, P, V) to (N, V)."""
+        width = len(self.probe)
+        weight, bias = self.qkv.weight, self.qkv.bias
+        query = functional.linear(self.probe, weight[:width], bias[:width]).expand(len(tokens), 1, -1)
+        keys, values = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+        by_head = (len(tokens), -1, NUM_POOL_HEADS, width // NUM_POOL_HEADS)
+        found = attend(query.reshape(by_head), keys.reshape(by_head), values.reshape(by_head))
+        x: Tensor = self.out(found[:, 0])
+        y: Tensor = self.fc_2(functional.gelu(self.fc_1(self.norm(x))))
+        return x + y
+
+
+class VisionTransformer(nn.Module):
+    """Patches, positions, blocks and, where the configuration has them, a norm, pooling and an output map."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -80,9 +105,24 @@ class VisionEncoder(nn.Module):
         self.position_embedding = nn.Parameter(torch.empty(num_tokens, config.width))
         self.norm_pre = nn.LayerNorm(config.width, eps=NORM_EPS)
         self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.num_layers))
+        self.norm_post = nn.LayerNorm(config.width, eps=NORM_EPS) if config.norm_post else None
+        self.attention_pool = AttentionPool(config.width) if config.pool == "attention" else None
+        self.output = None if config.output_width is None else nn.Linear(config.width, config.output_width, bias=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map (N, 3, H, W) pictures, normalised to [-1, 1], to (N, P, V), patches in row-major order."""
+        x = self._tokens(pictures)
+        return x[:, 1:] if self.config.use_cls_token else x
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Map (N, 3, H, W) pictures to one vector each, (N, output width); ValueError where nothing pools."""
+        if self.attention_pool is None:
+            raise ValueError("nothing pools here: there is a vector for every patch, none for a picture")
+        pooled: Tensor = self.attention_pool(self._tokens(pictures))
+        return pooled if self.output is None else self.output(pooled)
+
+    def _tokens(self, pictures: Tensor) -> Tensor:
+        """Return (N, tokens, V), the cls token first where there is one."""
         size = self.config.patch_size
         num_rows, num_columns = pictures.shape[2] // size, pictures.shape[3] // size
         # A convolution whose stride is its kernel is one product over cut-out patches.
@@ -95,7 +135,7 @@ class VisionEncoder(nn.Module):
         turns = vision_turns(self.config.head_dim, num_rows, num_columns, self.config.use_cls_token, pictures.device)
         for block in self.blocks:
             x = block(x, turns)
-        return x[:, 1:] if self.config.use_cls_token else x
+        return x if self.norm_post is None else self.norm_post(x)
 
     def _positions(self, num_rows: int, num_columns: int) -> Tensor:
         """Return the learned positions (tokens, V), interpolated when the grid is not the one they were made for."""

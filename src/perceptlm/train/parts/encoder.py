@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perceptlm.model.vision_encoder import VisionEncoder
+from perceptlm.model.vision_encoder import VisionTransformer
 from perceptlm.seeding import derive_seed, generator
 from perceptlm.train.parts.configuration import EncoderRecipe
 from perceptlm.train.parts.loop import Course, Figures
@@ -34,7 +34,7 @@ _TEXT_WIDTH, _NUM_TEXT_WORDS = 128, 512
 class EncoderTeacher(nn.Module):
     """An encoder and everything around it that only training needs."""
 
-    def __init__(self, encoder: VisionEncoder, recipe: EncoderRecipe, seed: int) -> None:
+    def __init__(self, encoder: VisionTransformer, recipe: EncoderRecipe, seed: int) -> None:
         super().__init__()
         width = encoder.config.width
         self.vision_encoder = encoder
@@ -102,7 +102,7 @@ class EncoderTeacher(nn.Module):
         }
 
 
-def encoder_course(encoder: VisionEncoder, recipe: EncoderRecipe, seed: int) -> Course:
+def encoder_course(encoder: VisionTransformer, recipe: EncoderRecipe, seed: int) -> Course:
     """Return what teaches `encoder` in place."""
     teacher = EncoderTeacher(encoder, recipe, derive_seed(seed, "teacher"))
     return picture_course("encoder", teacher, teacher.loss, recipe, encoder.config.grid_size, seed)
