@@ -151,6 +151,10 @@ def read_config(directory: Path) -> PLMConfig:
 
 def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.dtype) -> PerceptionLM:
     """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either, by what is missing
+        raise UsageError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from error
     tensors = _read_weights(directory)
     try:
         state = read_state(transformers_layout(config), tensors, state_on_meta(config))

@@ -2,10 +2,13 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from perceptlm.cli.main import NOUNS, load_command, run
+
+RECORDED = Path(__file__).resolve().parents[1] / "model" / "data" / "perception_lm_tiny_l"
 
 
 def verbs():
@@ -36,6 +39,8 @@ def test_json(demo, traced, tmp_path, capsys, monkeypatch, command):
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
+        "weights info": [RECORDED],
+        "weights verify": [RECORDED],
         "train part": ["encoder", "--out", out, "--set", "num_chunks=1", "--set", "batches_per_chunk=1",
                        "--set", "num_scenes=1", "--set", "num_frames=1"],
         "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from perceptlm.batch import IGNORED_TARGET, Batch, Example
 from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
 from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
+from perceptlm.model.weights.recorded import EXPECTED, RecordedCase, read_cases
 from perceptlm.model.weights.rules import read_state
 from perceptlm.preprocess.packing import collate
 
@@ -76,23 +76,13 @@ def collate_examples() -> Collate:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One recorded input and what an independent implementation made of it."""
-
-    batch: Batch
-    vision_tokens: Tensor | None
-    logits: Tensor
-    greedy: list[int]
-
-
-@dataclass(frozen=True)
 class Recording:
     """A directory that `transformers` wrote, and four recorded cases."""
 
     config: PLMConfig
     values: dict
     tensors: dict[str, Tensor]
-    cases: list[Case]
+    cases: list[RecordedCase]
 
     def model(self) -> PerceptionLM:
         """Return a fresh model with the recorded weights."""
@@ -107,19 +97,5 @@ def recording() -> Recording:
     directory = Path(__file__).parent / "data" / "perception_lm_tiny_l"
     values = json.loads((directory / "config.json").read_text())
     config = hf_config.from_json(values)
-    expected = load_file(directory / "expected.safetensors")
-    cases = []
-    for k in range(4):
-        input_ids = expected[f"case{k}.input_ids"]
-        # Videos have a placeholder of their own in the recording; its embedding is replaced all the same.
-        input_ids = torch.where(input_ids == config.video_token_id, config.image_token_id, input_ids)[None]
-        pictures = expected.get(f"case{k}.pixels", torch.zeros(0, 3, 56, 56))
-        zeros = torch.zeros_like(input_ids)
-        positions = torch.arange(input_ids.shape[1])[None]
-        batch = Batch(
-            input_ids, zeros + IGNORED_TARGET, positions, zeros, zeros, zeros - 1, pictures,
-            image_token_id=config.image_token_id, tags=(), ids=((f"case{k}",),), pictures_per_group=(len(pictures),),
-        )  # fmt: skip
-        greedy = expected[f"case{k}.greedy"].tolist()
-        cases.append(Case(batch, expected.get(f"case{k}.vision_tokens"), expected[f"case{k}.logits"], greedy))
+    cases = read_cases(directory / EXPECTED, config)
     return Recording(config, values, load_file(directory / "model.safetensors"), cases)

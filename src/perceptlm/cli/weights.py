@@ -1,0 +1,84 @@
+"""`plm weights`: what a model directory holds, and whether it computes here what it computed elsewhere."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Show and check a model's weights.", no_args_is_help=True)
+_Directory = Annotated[Path, typer.Argument(help="A model directory: config.json and model*.safetensors.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class Precision(StrEnum):
+    """What weights are converted to before anything is computed."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+@app.command()
+def info(directory: _Directory, as_json: _Json = False) -> None:
+    """Show the shape of a model and the number of its parameters. Reads no weights."""
+    from perceptlm.model.weights.layouts import state_on_meta
+    from perceptlm.pretrained import read_config
+
+    config = read_config(directory)
+    counts: dict[str, int] = {}
+    for name, tensor in state_on_meta(config).items():
+        part = name.partition(".")[0]
+        counts[part] = counts.get(part, 0) + tensor.numel()
+    found: dict[str, Any] = {
+        "directory": str(directory),
+        "num_parameters": {**counts, "all": sum(counts.values())},
+        "vision_tokens_per_picture": config.layout.tokens_per_picture,
+        "config": config.to_dict(),
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for part, count in found["num_parameters"].items():
+        typer.echo(f"{part:<16}{count:>16,} parameters")
+    for part in ("vision", "decoder"):
+        typer.echo(f"{part}: " + ", ".join(f"{key} {value}" for key, value in found["config"][part].items()))
+    typer.echo(f"vision tokens per picture: {found['vision_tokens_per_picture']}")
+
+
+@app.command()
+def verify(
+    directory: _Directory,
+    expected: Annotated[Path | None, typer.Option(help="Recorded outputs. [default: in the directory]")] = None,
+    atol: Annotated[float, typer.Option(min=0, help="Largest absolute difference that is accepted.")] = 2e-5,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
+    dtype: Annotated[Precision, typer.Option(help="What to compute in.")] = Precision.float32,
+    as_json: _Json = False,
+) -> None:
+    """Compute anew what expected.safetensors records, and print the largest differences.
+
+    Exits with 1 if one is larger than --atol or a continued token is another one. Needs no tokenizer and no processor.
+    """
+    from perceptlm.model.weights import recorded
+    from perceptlm.pretrained import DTYPES, load_model, read_config
+
+    config = read_config(directory)
+    cases = recorded.read_cases(expected or directory / recorded.EXPECTED, config)
+    model = load_model(directory, config, device=device, dtype=DTYPES[dtype])
+    comparisons = list(recorded.compare(model, cases))
+    good = all(comparison.within(atol) for comparison in comparisons)
+    if as_json:
+        listed = [
+            {"case": c.case, "output": c.output, "difference": c.difference, "within": c.within(atol)}
+            for c in comparisons
+        ]
+        typer.echo(json.dumps({"directory": str(directory), "atol": atol, "good": good, "comparisons": listed}))
+    else:
+        for c in comparisons:
+            measured = f"{c.difference} tokens differ" if c.output == "greedy" else f"{c.difference:.3g}"
+            typer.echo(f"{c.case:<8} {c.output:<14} {measured:<20} {'' if c.within(atol) else 'TOO FAR'}".rstrip())
+        typer.echo(f"{directory}: " + (f"as recorded, to {atol:g}" if good else f"not as recorded, to {atol:g}"))
+    if not good:
+        raise typer.Exit(1)
