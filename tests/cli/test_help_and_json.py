@@ -41,6 +41,7 @@ def test_json(demo, traced, tmp_path, capsys, monkeypatch, command):
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
+        "weights convert": [RECORDED, out, "--to", "original"],
         "train part": ["encoder", "--out", out, "--set", "num_chunks=1", "--set", "batches_per_chunk=1",
                        "--set", "num_scenes=1", "--set", "num_frames=1"],
         "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],

@@ -1,4 +1,4 @@
-"""`plm weights`: what a model directory holds, and whether it computes here what it computed elsewhere."""
+"""`plm weights`: what a model directory holds, the same in another layout, and whether it computes as elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Show and check a model's weights.", no_args_is_help=True)
+app = typer.Typer(help="Show, convert and check a model's weights.", no_args_is_help=True)
 _Directory = Annotated[Path, typer.Argument(help="A model directory: config.json and model*.safetensors.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -19,6 +19,13 @@ class Precision(StrEnum):
 
     float32 = "float32"
     bfloat16 = "bfloat16"
+
+
+class Layout(StrEnum):
+    """How a model's files are named and its tensors shaped."""
+
+    transformers = "transformers"
+    original = "original"
 
 
 @app.command()
@@ -46,6 +53,42 @@ def info(directory: _Directory, as_json: _Json = False) -> None:
     for part in ("vision", "decoder"):
         typer.echo(f"{part}: " + ", ".join(f"{key} {value}" for key, value in found["config"][part].items()))
     typer.echo(f"vision tokens per picture: {found['vision_tokens_per_picture']}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A model directory, in either layout.")],
+    out: Annotated[Path, typer.Argument(help="Directory to write.")],
+    to: Annotated[Layout, typer.Option(help="Layout to write.")] = Layout.transformers,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the source, say what would be written, stop.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Write a model in another layout, tensor by tensor; there and back are the same bytes."""
+    from perceptlm.model.weights import convert as conversions
+
+    planned = conversions.plan(source, to)
+    if not dry_run:
+        conversions.convert(planned, out)
+    largest = planned.largest
+    found = {
+        "source": str(source),
+        "out": str(out),
+        "from": planned.layout,
+        "to": planned.wanted_layout,
+        "num_tensors": len(planned.written),
+        "num_bytes": planned.num_bytes,
+        "largest": {"name": largest.name, "num_bytes": largest.num_bytes},
+        "written": not dry_run,
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(
+        f"{'would write' if dry_run else 'wrote'} {out}: {len(planned.written)} tensors, {planned.num_bytes:,} bytes, "
+        f"{planned.layout} -> {planned.wanted_layout}; the largest is {largest.name}, {largest.num_bytes:,} bytes"
+    )
 
 
 @app.command()

@@ -51,7 +51,8 @@ def repeated(memory: str, files: Sequence[str]) -> Rule:
 
     def read(found: Sequence[Tensor]) -> Tensor:
         for name, tensor in zip(files[1:], found[1:], strict=True):
-            if not torch.equal(tensor, found[0]):
+            # Of bits, not of numbers: what is not a number equals nothing.
+            if not torch.equal(tensor.contiguous().view(torch.uint8), found[0].contiguous().view(torch.uint8)):
                 raise WeightsError(f"{name} must equal {files[0]} and does not")
         return found[0]
 
@@ -102,7 +103,7 @@ def read_state(rules: Iterable[Rule], tensors: Mapping[str, Tensor], like: Mappi
     Raises WeightsError naming every tensor that is missing, too many, or of another shape.
     """
     rules = list(rules)
-    _check({name: tuple(tensor.shape) for name, tensor in tensors.items()}, file_shapes(rules, like))
+    check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, file_shapes(rules, like))
     return {rule.memory: rule.read([tensors[name] for name in rule.files]) for rule in rules}
 
 
@@ -121,7 +122,10 @@ def file_shapes(rules: Iterable[Rule], like: Mapping[str, Tensor]) -> dict[str, 
     return {name: tuple(tensor.shape) for name, tensor in write_tensors(rules, like).items()}
 
 
-def _check(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
+def check_shapes(
+    found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]], *, where: object = None
+) -> None:
+    """Raise WeightsError naming every tensor of `found` that is missing, too many, or of another shape."""
     problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
     problems += [f"{name} is not part of this model" for name in sorted(found.keys() - expected.keys())]
     problems += [
@@ -131,6 +135,7 @@ def _check(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[in
     ]
     if problems:
         more = f" (and {len(problems) - _MOST_NAMED} more)" if len(problems) > _MOST_NAMED else ""
+        place = "" if where is None else f"{where}: "
         raise WeightsError(
-            "; ".join(problems[:_MOST_NAMED]) + more, hint="weights and config.json are of different models"
+            place + "; ".join(problems[:_MOST_NAMED]) + more, hint="weights and config.json are of different models"
         )
