@@ -2,7 +2,7 @@
 
     python benchmarks/convert_memory.py [--preset plm_1b] [--layers N] [--vocabulary N] [--json] [--dry-run]
 
-Writes a checkpoint of random bits as bf16 (3.1 GB for plm_1b), converts it to the original layout and back in a process
+Writes a checkpoint of random bf16 values (3.1 GB for plm_1b), converts it to the original layout and back in a process
 of its own, and prints how much its peak rose above that after imports. The bound: twice the largest tensor + 300 MiB.
 """
 
@@ -29,6 +29,8 @@ from perceptlm.model.weights.rules import file_shapes
 from perceptlm.model.weights.tensor_files import Held, SafetensorsWriter
 
 ROOM = 300 * 2**20
+_INFINITY = 0x7F80
+"""Its bits: what lies below are finite numbers."""
 
 
 def shape(preset: str, num_layers: int | None, vocab_size: int) -> PLMConfig:
@@ -48,10 +50,8 @@ def write_random(directory: Path, config: PLMConfig) -> list[Held]:
     writer = SafetensorsWriter(directory, wanted)
     random = torch.Generator().manual_seed(0)
     for held in wanted:
-        writer.write(
-            held.name,
-            torch.randint(-(2**15), 2**15, held.shape, dtype=torch.int16, generator=random).view(torch.bfloat16),
-        )
+        bits = torch.randint(0, _INFINITY, held.shape, dtype=torch.int16, generator=random)
+        writer.write(held.name, bits.view(torch.bfloat16))
     writer.finish()
     return wanted
 

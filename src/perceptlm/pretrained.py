@@ -28,8 +28,9 @@ from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.digest import digest_of_weights
-from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
-from perceptlm.model.weights.rules import read_state, write_tensors
+from perceptlm.model.weights.layouts import transformers_layout
+from perceptlm.model.weights.rules import check_shapes, file_shapes, read_state, write_tensors
+from perceptlm.model.weights.tensor_files import SafetensorsReader
 from perceptlm.preprocess.processor import Processor
 from perceptlm.schema import Turn
 
@@ -150,42 +151,27 @@ def read_config(directory: Path) -> PLMConfig:
 
 
 def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.dtype) -> PerceptionLM:
-    """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode."""
+    """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode.
+
+    Tensors are read one by one. Raises WeightsError naming those that are missing, extra or of the wrong shape, or one
+    that is not finite.
+    """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either, by what is missing
         raise UsageError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from error
-    tensors = _read_weights(directory)
-    try:
-        state = read_state(transformers_layout(config), tensors, state_on_meta(config))
-    except WeightsError as error:
-        raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
+    reader, rules = SafetensorsReader(directory), transformers_layout(config)
     with torch.device("meta"):
         model = PerceptionLM(config)
-    # A copy, because tensors of a file may share its memory.
-    placed = {name: tensor.to(device=device, dtype=dtype, copy=True).contiguous() for name, tensor in state.items()}
-    model.load_state_dict(placed, assign=True)
+    shapes = {name: held.shape for name, held in reader.held.items()}
+    check_shapes(shapes, file_shapes(rules, model.state_dict()), where=directory)
+    try:
+        read = read_state(rules, reader.read)
+        state = {name: tensor.to(device=device, dtype=dtype).contiguous() for name, tensor in read}
+    except WeightsError as error:
+        raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
+    model.load_state_dict(state, assign=True)
     return model
-
-
-def _read_weights(directory: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    files = sorted(directory.glob("model*.safetensors"))
-    if not files:
-        raise WeightsError(f"{directory / _WEIGHTS}: missing", hint="weights are read from safetensors only")
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            found = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"{file}: not a readable safetensors file: {error}") from error
-        twice = sorted(tensors.keys() & found.keys())
-        if twice:
-            raise WeightsError(f"{file}: {twice[0]} is also in another file of {directory}")
-        tensors |= found
-    return tensors
 
 
 def check_fit(config: PLMConfig, processor: Processor) -> None:

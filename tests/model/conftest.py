@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file
+from tensors import state_of
 from torch import Tensor
 
 from perceptlm.batch import IGNORED_TARGET, Batch, Example
@@ -15,7 +16,6 @@ from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
 from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
 from perceptlm.model.weights.recorded import EXPECTED, RecordedCase, read_cases
-from perceptlm.model.weights.rules import read_state
 from perceptlm.preprocess.packing import collate
 
 IMAGE_TOKEN = 3
@@ -87,7 +87,7 @@ class Recording:
     def model(self) -> PerceptionLM:
         """Return a fresh model with the recorded weights."""
         model = PerceptionLM(self.config)
-        state = read_state(transformers_layout(self.config), self.tensors, state_on_meta(self.config))
+        state = state_of(transformers_layout(self.config), self.tensors, state_on_meta(self.config))
         model.load_state_dict(state)
         return model.eval()
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 from oracle import timm
+from tensors import state_of
 
 from perceptlm.model.perception_encoders import PERCEPTION_ENCODERS
 from perceptlm.model.vision_encoder import VisionTransformer
-from perceptlm.model.weights.rules import file_shapes, read_state, write_tensors
+from perceptlm.model.weights.rules import file_shapes, write_tensors
 from perceptlm.model.weights.vision_layouts import original_layout, timm_layout
 
 TOLERANCE = 2e-5
@@ -44,7 +45,7 @@ def vision_transformer(theirs: torch.nn.Module, config) -> VisionTransformer:
     tensors = {name: tensor for name, tensor in theirs.state_dict().items() if name != "head.bias"}
     with torch.device("meta"):
         ours = VisionTransformer(config)
-    ours.load_state_dict(read_state(timm_layout(config), tensors, ours.state_dict()), assign=True)
+    ours.load_state_dict(state_of(timm_layout(config), tensors, ours.state_dict()), assign=True)
     return ours.eval()
 
 
@@ -92,7 +93,7 @@ def test_their_own_checkpoints_hold_the_same(release):
     randomise(ours)
     state = ours.state_dict()
     tensors = write_tensors(original_layout(config), state)
-    again = read_state(original_layout(config), tensors, state)
+    again = state_of(original_layout(config), tensors, state)
     assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
     if config.pool == "attention":
         assert tensors["proj"].shape == (config.width, config.output_width)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from oracle import transformers
 from safetensors.torch import load_file, save_file
+from tensors import state_of
 from torch import Tensor
 
 from perceptlm.batch import IGNORED_TARGET, Batch
@@ -16,7 +17,7 @@ from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, RopeScaling,
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
-from perceptlm.model.weights.rules import file_shapes, read_state, write_tensors
+from perceptlm.model.weights.rules import file_shapes, write_tensors
 
 TOLERANCE = 2e-5
 VOCABULARY, IMAGE_TOKEN, VIDEO_TOKEN, SIZE = 199, 7, 8, 56
@@ -131,7 +132,7 @@ def they_save(config: PLMConfig, directory: Path) -> Pair:
     assert read == config
     ours = PerceptionLM(read)
     tensors = load_file(directory / "model.safetensors")
-    ours.load_state_dict(read_state(transformers_layout(read), tensors, state_on_meta(read)))
+    ours.load_state_dict(state_of(transformers_layout(read), tensors, state_on_meta(read)))
     return Pair(ours.eval(), theirs, directory)
 
 

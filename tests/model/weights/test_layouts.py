@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from tensors import state_of
 
 from perceptlm.errors import WeightsError
 from perceptlm.model import PerceptionLM
 from perceptlm.model.weights.layouts import LAYOUTS, original_layout, state_on_meta, transformers_layout
-from perceptlm.model.weights.rules import file_shapes, read_state, write_tensors
+from perceptlm.model.weights.rules import file_shapes, write_tensors
 
 
 def test_round_trip_of_a_recorded_file_is_exact(recording):
@@ -28,7 +29,7 @@ def test_round_trip_of_every_variant(small_config, layout, tied, use_cls_token, 
     rules = LAYOUTS[layout](config)
     tensors = write_tensors(rules, model.state_dict())
     assert ("lm_head.weight" in tensors) is (not tied and layout == "transformers")
-    state = read_state(rules, tensors, state_on_meta(config))
+    state = state_of(rules, tensors, state_on_meta(config))
     assert state.keys() == model.state_dict().keys()
     assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
 
@@ -36,8 +37,8 @@ def test_round_trip_of_every_variant(small_config, layout, tied, use_cls_token, 
 def test_around_all_layouts_and_back_to_the_same_bytes(recording):
     tensors, like = recording.tensors, state_on_meta(recording.config)
     rules = {name: layout(recording.config) for name, layout in LAYOUTS.items()}
-    there = write_tensors(rules["original"], read_state(rules["transformers"], tensors, like))
-    back = write_tensors(rules["transformers"], read_state(rules["original"], there, like))
+    there = write_tensors(rules["original"], state_of(rules["transformers"], tensors, like))
+    back = write_tensors(rules["transformers"], state_of(rules["original"], there, like))
     assert back.keys() == tensors.keys()
     assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
     # Half of a head's channels are elsewhere: rotary positions pair others.
@@ -61,7 +62,7 @@ def test_a_tied_output_must_be_the_embeddings(small_config, small_model):
     tensors = write_tensors(rules, small_model.state_dict())
     tensors["output.tied_module.weight"] = tensors["output.tied_module.weight"] + 1
     with pytest.raises(WeightsError, match=r"output\.tied_module\.weight must equal tok_embeddings\.weight"):
-        read_state(rules, tensors, state_on_meta(small_config))
+        state_of(rules, tensors, state_on_meta(small_config))
 
 
 def test_every_disagreement_is_named(recording):
@@ -71,7 +72,7 @@ def test_every_disagreement_is_named(recording):
     name = "model.multi_modal_projector.linear_1.bias"
     tensors[name] = torch.zeros(3)
     with pytest.raises(WeightsError) as caught:
-        read_state(transformers_layout(recording.config), tensors, state_on_meta(recording.config))
+        state_of(transformers_layout(recording.config), tensors, state_on_meta(recording.config))
     assert "model.language_model.norm.weight is missing" in caught.value.message
     assert "model.extra.weight is not part of this model" in caught.value.message
     assert f"{name} has shape (3,), expected (64,)" in caught.value.message

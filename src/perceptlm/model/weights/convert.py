@@ -25,7 +25,7 @@ from perceptlm.log import progress
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.weights import hf_config, original_config
 from perceptlm.model.weights.layouts import LAYOUTS, state_on_meta
-from perceptlm.model.weights.rules import Rule, check_shapes, file_shapes
+from perceptlm.model.weights.rules import Rule, check_shapes, file_shapes, read_state
 from perceptlm.model.weights.tensor_files import (
     ORIGINAL,
     Held,
@@ -158,6 +158,5 @@ def _written(
 def _tensors(conversion: Conversion) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of the wanted layout; no more than one rule's are in memory."""
     wanted = {rule.memory: rule for rule in LAYOUTS[conversion.wanted_layout](conversion.config)}
-    for rule in LAYOUTS[conversion.layout](conversion.config):
-        in_memory = rule.read([conversion.reader.read(name) for name in rule.files])
-        yield from zip(wanted[rule.memory].files, wanted[rule.memory].write(in_memory), strict=True)
+    for name, tensor in read_state(LAYOUTS[conversion.layout](conversion.config), conversion.reader.read):
+        yield from zip(wanted[name].files, wanted[name].write(tensor), strict=True)

@@ -6,7 +6,7 @@ model of any size can pass through. It knows no names of any model and opens no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -97,14 +97,21 @@ def within(rules: Iterable[Rule], *, memory: str, file: str) -> list[Rule]:
     ]
 
 
-def read_state(rules: Iterable[Rule], tensors: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state in memory from the tensors of a file; `like` is a state of the shapes that are wanted.
+def read_state(rules: Iterable[Rule], read: Callable[[str], Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield name and values of every tensor in memory, made of what `read` returns for the names in a file.
 
-    Raises WeightsError naming every tensor that is missing, too many, or of another shape.
+    Raises WeightsError naming a tensor whose values are not finite.
     """
-    rules = list(rules)
-    check_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, file_shapes(rules, like))
-    return {rule.memory: rule.read([tensors[name] for name in rule.files]) for rule in rules}
+    for rule in rules:
+        # Nothing of the rule before is kept here.
+        yield rule.memory, rule.read([_finite(name, read(name)) for name in rule.files])
+
+
+def _finite(name: str, tensor: Tensor) -> Tensor:
+    # The least and the largest value are finite if all are: no second tensor of this size.
+    if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
+        raise WeightsError(f"{name} holds values that are not finite")
+    return tensor
 
 
 def write_tensors(rules: Iterable[Rule], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
