@@ -13,7 +13,15 @@ from tensors import state_of
 from torch import Tensor
 
 from perceptlm.batch import IGNORED_TARGET, Batch
-from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, RopeScaling, VisionConfig, vision_encoder
+from perceptlm.model import (
+    DecoderConfig,
+    PerceptionLM,
+    PLMConfig,
+    RopeScaling,
+    VisionConfig,
+    transformer_block,
+    vision_encoder,
+)
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
@@ -187,6 +195,7 @@ def test_every_tensor_is_in_the_others_file(pair):
 
 
 def test_planted_smaller_epsilon_of_the_vision_encoder_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(vision_encoder, "NORM_EPS", 1e-6)
+    for module in (vision_encoder, transformer_block):
+        monkeypatch.setattr(module, "NORM_EPS", 1e-6)
     pair = they_save(SHAPES["cls, tied, pooled, stretched"], tmp_path)
     assert largest_difference(pair, prompt(pair.ours.config, MEDIA["an image"])) > TOLERANCE

@@ -4,7 +4,8 @@ import torch
 from perceptlm.errors import LayoutError
 from perceptlm.model import VisionConfig
 from perceptlm.model.projector import Projector
-from perceptlm.model.vision_encoder import VisionBlock, VisionTransformer
+from perceptlm.model.transformer_block import TransformerBlock
+from perceptlm.model.vision_encoder import VisionTransformer
 
 
 @torch.no_grad()
@@ -44,8 +45,7 @@ def test_pictures_do_not_see_each_other():
 
 @torch.no_grad()
 def test_drop_path_skips_whole_branches_in_training_only():
-    config = VisionConfig(image_size=16, patch_size=4, width=16, num_layers=1, num_heads=2, drop_path=0.5)
-    block = VisionBlock(config)
+    block = TransformerBlock(16, 2, 64, drop_path=0.5)
     branch = torch.ones(400, 2, 16)
     torch.manual_seed(0)
     added = block.train()._dropped(branch)

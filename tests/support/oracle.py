@@ -1,4 +1,4 @@
-"""Imports the oracle, `transformers` with timm, which computes the same models independently of us.
+"""Imports the oracle, `transformers` with timm, and open_clip, which compute the same models independently of us.
 
 timm needs torchvision, of which there is no CPU build in every registry: where its compiled part does not load, the
 operators it would bring are only named. No model here uses one.
@@ -35,7 +35,8 @@ def _import_torchvision() -> None:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     _import_torchvision()
+    import open_clip
     import timm
     import transformers
 
-__all__ = ["timm", "transformers"]
+__all__ = ["open_clip", "timm", "transformers"]

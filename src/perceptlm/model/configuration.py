@@ -67,6 +67,23 @@ class VisionConfig(Config):
         return self.image_size // self.patch_size
 
 
+class TextTowerConfig(Config):
+    """The text tower that PE-Core was trained beside (facts 1.1): CLIP's."""
+
+    max_tokens: Count
+    width: Count
+    num_layers: Count
+    num_heads: Count
+    output_width: Count
+    vocab_size: Count = 49408
+
+    @model_validator(mode="after")
+    def _divides(self) -> TextTowerConfig:
+        if self.width % self.num_heads:
+            raise ValueError(f"width {self.width} is not a multiple of num_heads {self.num_heads}")
+        return self
+
+
 class RopeScaling(Config):
     """Llama-3 stretching of the slow rotary frequencies (facts 1.3)."""
 

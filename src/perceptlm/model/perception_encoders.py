@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from perceptlm.model.configuration import VisionConfig
+from perceptlm.model.configuration import TextTowerConfig, VisionConfig
 
 Size = Literal["T", "S", "B", "L", "G"]
 _SIZES: Mapping[Size, dict[str, Any]] = {
@@ -59,3 +59,19 @@ PERCEPTION_ENCODERS: Mapping[str, VisionConfig] = {
     "PE-Spatial-G14-448": spatial("G", 448),
 }
 """Release -> shape. PE-Lang's releases for tiles have the shape of those without."""
+
+
+_TEXT_SIZES: Mapping[Size, dict[str, int]] = {
+    "T": {"max_tokens": 32, "width": 512, "num_layers": 12, "num_heads": 8},
+    "S": {"max_tokens": 32, "width": 512, "num_layers": 12, "num_heads": 8},
+    "B": {"max_tokens": 32, "width": 1024, "num_layers": 24, "num_heads": 16},
+    "L": {"max_tokens": 32, "width": 1024, "num_layers": 24, "num_heads": 16},
+    "G": {"max_tokens": 72, "width": 1280, "num_layers": 24, "num_heads": 20},
+}
+TEXT_TOWERS: Mapping[str, TextTowerConfig] = {
+    release: TextTowerConfig(**_TEXT_SIZES[size], output_width=config.output_width)
+    for size in _TEXT_SIZES
+    for release, config in PERCEPTION_ENCODERS.items()
+    if release.startswith(f"PE-Core-{size}") and config.output_width is not None
+}
+"""Release of PE-Core -> shape of its text tower."""

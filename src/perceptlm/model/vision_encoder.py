@@ -12,60 +12,8 @@ from torch.nn import functional
 
 from perceptlm.model.attention import attend
 from perceptlm.model.configuration import NUM_POOL_HEADS, VisionConfig
-from perceptlm.model.rope import rotate, vision_turns
-
-NORM_EPS = 1e-5
-
-
-class VisionAttention(nn.Module):
-    """Full self-attention with rotated queries and keys."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        self.num_heads = config.num_heads
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.out = nn.Linear(config.width, config.width)
-
-    def forward(self, x: Tensor, turns: Tensor, gain: Tensor | None) -> Tensor:
-        """Map (N, P, V) to (N, P, V), the output's channels multiplied by `gain`."""
-        qkv = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1))
-        queries_keys, values = torch.split(qkv, [2 * self.num_heads, self.num_heads], dim=2)
-        queries, keys = rotate(queries_keys, turns).chunk(2, dim=2)
-        return scaled_linear(attend(queries, keys, values), self.out, gain)
-
-
-class VisionBlock(nn.Module):
-    """x + gain * drop_path(attention(norm(x))), then the same with an MLP of one exact GELU."""
-
-    def __init__(self, config: VisionConfig) -> None:
-        super().__init__()
-        self.drop_path = config.drop_path
-        self.norm_1 = nn.LayerNorm(config.width, eps=NORM_EPS)
-        self.attention = VisionAttention(config)
-        self.norm_2 = nn.LayerNorm(config.width, eps=NORM_EPS)
-        self.fc_1 = nn.Linear(config.width, config.mlp_width)
-        self.fc_2 = nn.Linear(config.mlp_width, config.width)
-        scaled = config.layer_scale is not None
-        self.gain_1 = nn.Parameter(torch.empty(config.width)) if scaled else None
-        self.gain_2 = nn.Parameter(torch.empty(config.width)) if scaled else None
-
-    def forward(self, x: Tensor, turns: Tensor) -> Tensor:
-        """Map (N, P, V) to (N, P, V)."""
-        x = x + self._dropped(self.attention(self.norm_1(x), turns, self.gain_1))
-        return x + self._dropped(scaled_linear(functional.gelu(self.fc_1(self.norm_2(x))), self.fc_2, self.gain_2))
-
-    def _dropped(self, branch: Tensor) -> Tensor:
-        if not self.training or self.drop_path == 0:
-            return branch
-        keep = torch.empty(len(branch), 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(1 - self.drop_path)
-        return branch * (keep / (1 - self.drop_path))
-
-
-def scaled_linear(x: Tensor, linear: nn.Linear, gain: Tensor | None) -> Tensor:
-    """Return `linear(x) * gain`, the gain (channels,) put into the weights: they are far fewer than the tokens."""
-    if gain is None:
-        return functional.linear(x, linear.weight, linear.bias)
-    return functional.linear(x, linear.weight * gain[:, None], linear.bias * gain)
+from perceptlm.model.rope import vision_turns
+from perceptlm.model.transformer_block import NORM_EPS, TransformerBlock
 
 
 class AttentionPool(nn.Module):
@@ -104,7 +52,16 @@ class VisionTransformer(nn.Module):
         self.cls_token = nn.Parameter(torch.empty(config.width)) if config.use_cls_token else None
         self.position_embedding = nn.Parameter(torch.empty(num_tokens, config.width))
         self.norm_pre = nn.LayerNorm(config.width, eps=NORM_EPS)
-        self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.num_layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(
+                config.width,
+                config.num_heads,
+                config.mlp_width,
+                gains=config.layer_scale is not None,
+                drop_path=config.drop_path,
+            )
+            for _ in range(config.num_layers)
+        )
         self.norm_post = nn.LayerNorm(config.width, eps=NORM_EPS) if config.norm_post else None
         self.attention_pool = AttentionPool(config.width) if config.pool == "attention" else None
         self.output = None if config.output_width is None else nn.Linear(config.width, config.output_width, bias=False)

@@ -62,11 +62,8 @@ def original_layout(config: VisionConfig) -> list[Rule]:
         rules.append(same("cls_token", "class_embedding"))
     rules.append(same("position_embedding", "positional_embedding"))
     for i in range(config.num_layers):
-        block = f"transformer.resblocks.{i}."
-        rules += _renamed(_ORIGINAL_BLOCK, f"blocks.{i}.", block)
-        rules += _in_one(f"blocks.{i}.attention.qkv", f"{block}attn.")
-        if config.layer_scale is not None:
-            rules += [same(f"blocks.{i}.gain_{k}", f"{block}ls_{k}.gamma") for k in (1, 2)]
+        gains = config.layer_scale is not None
+        rules += original_block(f"blocks.{i}.", f"transformer.resblocks.{i}.", gains=gains)
     if config.norm_post:
         rules += _both("norm_post", _ORIGINAL["norm_post"])
     if config.pool == "attention":
@@ -76,6 +73,12 @@ def original_layout(config: VisionConfig) -> list[Rule]:
     if config.output_width is not None:
         rules.append(transposed("output.weight", "proj"))
     return rules
+
+
+def original_block(memory: str, file: str, *, gains: bool) -> list[Rule]:
+    """Return the rules of one block, of which text towers have the same."""
+    rules = _renamed(_ORIGINAL_BLOCK, memory, file) + _in_one(f"{memory}attention.qkv", f"{file}attn.")
+    return rules + [same(f"{memory}gain_{k}", f"{file}ls_{k}.gamma") for k in (1, 2) if gains]
 
 
 def _renamed(names: Mapping[str, str], memory: str, file: str) -> list[Rule]:
