@@ -10,6 +10,7 @@ from perceptlm.batch import VisionLayout
 from perceptlm.config import Config
 
 VisionInput = Literal["vanilla", "thumb+tile"]
+ResizeBackend = Literal["pil", "tensor"]
 Template = Literal["plm_sft", "warmup"]
 
 DEFAULT_SYSTEM_TEXT = (
@@ -24,7 +25,8 @@ class ProcessorConfig(Config):
     """The defaults are those of PLM's last stage (facts/reference-implementation.md section 4).
 
     `num_frames` of a video are shown, spread evenly; a single image is shown by a thumbnail and at most `max_tiles`
-    tiles (`thumb+tile`) or squashed (`vanilla`); no Example or prompt is longer than `max_tokens`. With
+    tiles (`thumb+tile`) or squashed (`vanilla`); no Example or prompt is longer than `max_tokens`. Pictures are resized
+    by Pillow, as by the original, or as tensors, as by `transformers`: single values differ by one. With
     `frame_numbers` every frame of a video stands after its number in text, which tells the model the time.
     """
 
@@ -32,6 +34,7 @@ class ProcessorConfig(Config):
     num_frames: int = Field(default=32, gt=0)
     max_tiles: int = Field(default=36, gt=0)
     vision_input: VisionInput = "thumb+tile"
+    resize_backend: ResizeBackend = "pil"
     template: Template = "plm_sft"
     frame_numbers: bool = False
     max_tokens: int = Field(default=11520, gt=0)

@@ -132,6 +132,7 @@ class Processor:
             tile_size=config.layout.tile_size,
             max_tiles=config.max_tiles,
             vision_input=config.vision_input,
+            resize_backend=config.resize_backend,
         )
         prefix = self._prefix(config.template, system_text(request.turns), len(tiles), request.media)
         branch = prompt_branch(self.tokenizer, config.template, request.turns)
@@ -184,6 +185,7 @@ class Processor:
                 tile_size=self.config.layout.tile_size,
                 max_tiles=self.config.max_tiles,
                 vision_input=self.config.vision_input,
+                resize_backend=self.config.resize_backend,
             )
             return PreparedPictures(tiles, len(loaded.source_indices), loaded.total_frames)
 

@@ -8,7 +8,7 @@ no tokens and no models.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from perceptlm.clients.protocol import MediaInput, Picture
-from perceptlm.preprocess.configuration import VisionInput
+from perceptlm.preprocess.configuration import ResizeBackend, VisionInput
 from perceptlm.schema import MediaRef
 
 Grid = tuple[int, int]
 """(columns, rows)"""
+Resize = Callable[[Picture, int, int], Picture]
+"""Picture, width, height -> the picture of that size, its aspect ratio not kept."""
 
 
 def tile_grid(width: int, height: int, max_tiles: int, tile_size: int = 448) -> Grid:
@@ -72,20 +74,26 @@ def _fitted_short_side(width: int, height: int, canvas_width: int, canvas_height
 
 
 def tiles_of(
-    media: Sequence[MediaInput], *, tile_size: int, max_tiles: int, vision_input: VisionInput
+    media: Sequence[MediaInput],
+    *,
+    tile_size: int,
+    max_tiles: int,
+    vision_input: VisionInput,
+    resize_backend: ResizeBackend = "pil",
 ) -> NDArray[np.uint8]:
     """Return all tiles of `media` in order, (N, 3, tile_size, tile_size) uint8 RGB.
 
     Only an image that comes alone is tiled: its thumbnail first, then its tiles row by row. Frames, and images of
     several, are squashed to one tile each.
     """
+    resize = _RESIZE[resize_backend]
     alone = len(media) == 1 and media[0].kind == "image"
     tiles = []
     for item in media:
         for picture in item.pictures:
-            tiles.append(_resized(picture, tile_size, tile_size))
+            tiles.append(resize(picture, tile_size, tile_size))
             if alone and vision_input == "thumb+tile":
-                tiles += _grid_tiles(picture, tile_size, max_tiles)
+                tiles += _grid_tiles(picture, tile_size, max_tiles, resize)
     if not tiles:
         return np.zeros((0, 3, tile_size, tile_size), np.uint8)
     return np.ascontiguousarray(np.stack(tiles).transpose(0, 3, 1, 2))
@@ -101,10 +109,10 @@ def num_tiles_of(
     return sum(num_frames if item.kind == "video" else 1 for item in media)
 
 
-def _grid_tiles(picture: Picture, tile_size: int, max_tiles: int) -> list[Picture]:
+def _grid_tiles(picture: Picture, tile_size: int, max_tiles: int, resize: Resize) -> list[Picture]:
     columns, rows = tile_grid(picture.shape[1], picture.shape[0], max_tiles, tile_size)
     # The canvas is filled whole: the aspect ratio is stretched, nothing is padded.
-    canvas = _resized(picture, columns * tile_size, rows * tile_size)
+    canvas = resize(picture, columns * tile_size, rows * tile_size)
     return [
         canvas[row * tile_size : (row + 1) * tile_size, column * tile_size : (column + 1) * tile_size]
         for row in range(rows)
@@ -112,5 +120,16 @@ def _grid_tiles(picture: Picture, tile_size: int, max_tiles: int) -> list[Pictur
     ]
 
 
-def _resized(picture: Picture, width: int, height: int) -> Picture:
+def _resize_with_pillow(picture: Picture, width: int, height: int) -> Picture:
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _resize_as_tensor(picture: Picture, width: int, height: int) -> Picture:
+    import torch
+
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+    resized = torch.nn.functional.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
+    return resized[0].permute(1, 2, 0).numpy()
+
+
+_RESIZE: Mapping[ResizeBackend, Resize] = {"pil": _resize_with_pillow, "tensor": _resize_as_tensor}
