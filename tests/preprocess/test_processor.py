@@ -283,7 +283,7 @@ def test_a_damaged_directory_is_named(processor: Processor, tmp_path: Path) -> N
     whole = tmp_path / "whole"
     whole.mkdir()
     processor.save(whole)
-    with pytest.raises(DataError, match=r"nowhere/perceptlm\.json"):
+    with pytest.raises(DataError, match=r"nowhere/processor_config\.json"):
         Processor.load(tmp_path / "nowhere")
     damages = {
         "tokenizer.json": (b"{", DataError),

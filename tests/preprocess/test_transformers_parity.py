@@ -1,5 +1,6 @@
 """The processor beside that of `transformers`, loaded from the directory we save: the same tokens, the same pixels."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from perceptlm.batch import VisionLayout
 from perceptlm.clients.protocol import GenerationRequest, MediaInput
+from perceptlm.errors import PerceptLMError
 from perceptlm.preprocess.processor import Processor, ProcessorConfig
 from perceptlm.preprocess.tokenizer import IMAGE, VIDEO, train_tokenizer
 from perceptlm.schema import Turn
@@ -113,3 +115,39 @@ def test_a_video_has_their_frames_and_as_many_tokens(pair):
 def test_the_backend_is_kept_with_the_processor(tmp_path: Path):
     processor("tensor").save(tmp_path)
     assert Processor.load(tmp_path).config.resize_backend == "tensor"
+
+
+def test_what_they_save_we_load(pair, tmp_path):
+    ours, theirs = pair
+    theirs.save_pretrained(tmp_path)
+    loaded = Processor.load(tmp_path)
+    wanted = ours.config.model_copy(update={"resize_backend": "tensor", "num_frames": 32})
+    assert loaded.config == wanted
+    assert loaded.tokenizer.encode("It stops.") == ours.tokenizer.encode("It stops.")
+
+
+def test_older_files_of_theirs_are_loaded(tmp_path):
+    ours = processor("tensor")
+    ours.save(tmp_path)
+    (tmp_path / "perceptlm.json").unlink()
+    assert Processor.load(tmp_path).config == ours.config.model_copy(update={"num_frames": 32})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "complaint"),
+    [
+        ("preprocessor_config.json", {"resample": 2}, "'resample' is 2; only 3 is supported"),
+        ("preprocessor_config.json", {"image_mean": [0, 0, 0]}, "'image_mean' is [0, 0, 0]"),
+        ("preprocessor_config.json", {"vision_input_type": "thumb"}, "vision_input"),
+        ("processor_config.json", {"patch_size": 13}, "does not divide into patches of 13"),
+        ("processor_config.json", {"image_processor": 3}, "'image_processor' must be a section"),
+    ],
+)
+def test_settings_that_are_not_supported_are_named(tmp_path, name, change, complaint):
+    processor("tensor").save(tmp_path)
+    (tmp_path / "perceptlm.json").unlink()
+    path = tmp_path / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(PerceptLMError) as caught:
+        Processor.load(tmp_path)
+    assert complaint in caught.value.message

@@ -4,7 +4,8 @@
     processor_config.json, preprocessor_config.json, video_preprocessor_config.json        sizes and normalisation
     perceptlm.json                                                                         our own settings, complete
 
-Only `tokenizer.json` and `perceptlm.json` are read back. Field names: facts/reference-implementation.md section 6.
+`tokenizer.json` and `perceptlm.json` are read back; where the latter is missing, as in what `transformers` writes, the
+settings are those of the other files. Field names: facts/reference-implementation.md section 6.
 """
 
 from __future__ import annotations
@@ -30,8 +31,21 @@ from perceptlm.preprocess.tokenizer import (
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "perceptlm.json"
+_PROCESSOR_FILE, _IMAGE_FILE = "processor_config.json", "preprocessor_config.json"
+_TOKENIZER_CONFIG = "tokenizer_config.json"
 _PROCESSOR_CLASS = "PerceptionLMProcessor"
 _BICUBIC = 3
+_FIXED: dict[str, Any] = {
+    "do_resize": True,
+    "resample": _BICUBIC,
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+}
+_UNLIMITED = 10**9
+"""`transformers` writes a larger number where a tokenizer has no limit."""
 
 
 def write(directory: Path, config: ProcessorConfig, tokenizer: Tokenizer) -> None:
@@ -47,12 +61,12 @@ def write(directory: Path, config: ProcessorConfig, tokenizer: Tokenizer) -> Non
     }
     texts = {
         TOKENIZER_FILE: tokenizer.to_json(),
-        "tokenizer_config.json": _json(_tokenizer_config(tokenizer, config.max_tokens)),
+        _TOKENIZER_CONFIG: _json(_tokenizer_config(tokenizer, config.max_tokens)),
         "special_tokens_map.json": _json(_named_tokens()),
         "chat_template.jinja": CHAT_TEMPLATE,
-        "preprocessor_config.json": _json(image | pixels),
+        _IMAGE_FILE: _json(image | pixels),
         "video_preprocessor_config.json": _json({"video_processor_type": "PerceptionLMVideoProcessor"} | pixels),
-        "processor_config.json": _json(
+        _PROCESSOR_FILE: _json(
             {
                 "processor_class": _PROCESSOR_CLASS,
                 "patch_size": layout.patch_size,
@@ -67,16 +81,47 @@ def write(directory: Path, config: ProcessorConfig, tokenizer: Tokenizer) -> Non
 
 def read(directory: Path) -> tuple[ProcessorConfig, Tokenizer]:
     """Return the settings and the tokenizer; errors name the file that is missing or wrong."""
-    settings_path = directory / SETTINGS_FILE
-    try:
-        settings = json.loads(_read_text(settings_path))
-    except json.JSONDecodeError as error:
-        raise DataError(f"not JSON: {error}", path=settings_path) from error
-    if not isinstance(settings, dict):
-        raise DataError(f"expected an object, found {type(settings).__name__}", path=settings_path)
-    config = parse(ProcessorConfig, settings, source=str(settings_path))
+    path = directory / SETTINGS_FILE
+    config = parse(ProcessorConfig, _read_json(path), source=str(path)) if path.is_file() else _as_theirs(directory)
     tokenizer_path = directory / TOKENIZER_FILE
     return config, Tokenizer.from_json(_read_text(tokenizer_path), source=str(tokenizer_path))
+
+
+def _as_theirs(directory: Path) -> ProcessorConfig:
+    """Return the settings that the files of `transformers` tell of, whose 5th version writes them into one."""
+    path = directory / _PROCESSOR_FILE
+    processor = _read_json(path)
+    image_path = path if "image_processor" in processor else directory / _IMAGE_FILE
+    image = processor["image_processor"] if image_path == path else _read_json(image_path)
+    if not isinstance(image, dict):
+        raise DataError(f"'image_processor' must be a section, found {type(image).__name__}", path=path)
+    for key, only in _FIXED.items():
+        if image.get(key, only) != only:
+            raise DataError(f"'{key}' is {image[key]!r}; only {only!r} is supported", path=image_path)
+    longest = _read_json(directory / _TOKENIZER_CONFIG).get("model_max_length")
+    values = {
+        "layout": {
+            "tile_size": image.get("tile_size", 448),
+            "patch_size": processor.get("patch_size", 14),
+            "pooling_ratio": processor.get("pooling_ratio", 2),
+        },
+        "max_tiles": image.get("max_num_tiles", 36),
+        "vision_input": image.get("vision_input_type", "thumb+tile"),
+        "resize_backend": "tensor",
+    }
+    if isinstance(longest, int) and longest < _UNLIMITED:
+        values["max_tokens"] = longest
+    return parse(ProcessorConfig, values, source=str(path))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}", path=path) from error
+    if not isinstance(found, dict):
+        raise DataError(f"expected an object, found {type(found).__name__}", path=path)
+    return found
 
 
 def _read_text(path: Path) -> str:
@@ -91,14 +136,8 @@ def _pixel_fields(tile_size: int) -> dict[str, Any]:
     return {
         "processor_class": _PROCESSOR_CLASS,
         "do_convert_rgb": True,
-        "do_resize": True,
         "size": {"height": tile_size, "width": tile_size},
-        "resample": _BICUBIC,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": [0.5, 0.5, 0.5],
-        "image_std": [0.5, 0.5, 0.5],
+        **_FIXED,
     }
 
 
