@@ -20,6 +20,7 @@ from torch import Tensor
 from perceptlm import artifact
 from perceptlm.clients.protocol import GenerationRequest, MediaInput, Picture
 from perceptlm.errors import ConfigError, UsageError, WeightsError
+from perceptlm.exchange.hub import model_directory
 from perceptlm.media.image import read_image
 from perceptlm.media.sampling import uniform_indices
 from perceptlm.media.video import Video
@@ -116,15 +117,18 @@ class LoadedModel:
         return digest_of_weights(self.model, about=self.model.config.content_digest())
 
 
-def load(path: Path | str, *, device: str = "cpu", dtype: Literal["float32", "bfloat16"] = "float32") -> LoadedModel:
-    """Load a model directory for inference (`model.eval()`).
+def load(
+    path_or_hub_id: Path | str, *, device: str = "cpu", dtype: Literal["float32", "bfloat16"] = "float32"
+) -> LoadedModel:
+    """Load a model for inference (`model.eval()`): a directory, or a repository OWNER/NAME of the Hugging Face hub.
 
-    Raises ConfigError for a wrong key of its `config.json` or a processor that does not fit the model, and
-    WeightsError naming each tensor that is missing, extra or of the wrong shape.
+    Raises ClientError for a repository that cannot be fetched, ConfigError for a wrong key of `config.json` or a
+    processor that does not fit the model, and WeightsError naming each tensor that is missing, extra, of the wrong
+    shape or not finite.
     """
-    directory = Path(path)
     if dtype not in DTYPES:
         raise UsageError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}")
+    directory = model_directory(path_or_hub_id)
     config = read_config(directory)
     model = load_model(directory, config, device=device, dtype=DTYPES[dtype])
     processor = Processor.load(directory)
