@@ -57,9 +57,12 @@ def info(directory: _Directory, as_json: _Json = False) -> None:
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A model directory, in either layout.")],
+    source: Annotated[Path, typer.Argument(help="A model directory, in either layout, or a .gguf file of a Llama.")],
     out: Annotated[Path, typer.Argument(help="Directory to write.")],
     to: Annotated[Layout, typer.Option(help="Layout to write.")] = Layout.transformers,
+    dtype: Annotated[
+        Precision, typer.Option(help="What a GGUF file's values are written as; others stay as they are.")
+    ] = Precision.float32,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the source, say what would be written, stop.")
     ] = False,
@@ -67,8 +70,9 @@ def convert(
 ) -> None:
     """Write a model in another layout, tensor by tensor; there and back are the same bytes."""
     from perceptlm.model.weights import convert as conversions
+    from perceptlm.pretrained import DTYPES
 
-    planned = conversions.plan(source, to)
+    planned = conversions.plan(source, to, gguf_dtype=DTYPES[dtype])
     if not dry_run:
         conversions.convert(planned, out)
     largest = planned.largest

@@ -1,9 +1,11 @@
-"""A model's directory in one layout -> the same model in another, tensor by tensor, published whole or not at all.
+"""A model's files in one layout -> the same model in another, tensor by tensor, published whole or not at all.
 
-    transformers   config.json, model*.safetensors (with an index where there are several)
-    original       params.json, consolidated.pth
+    transformers   a directory with config.json and model*.safetensors (with an index where there are several)
+    original       a directory with params.json and consolidated.pth
+    gguf           a file of a Llama alone, read only: it becomes the directory of a Llama that `transformers` loads
 
-Values are moved, never computed with: there and back are the same bytes. Files of tokenizer and processor are copied.
+Between the first two values are moved, never computed with: there and back are the same bytes. Files of tokenizer and
+processor are copied.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,10 @@ from perceptlm.artifact import translate_os_errors, write_atomic
 from perceptlm.errors import ConfigError, UsageError
 from perceptlm.log import progress
 from perceptlm.model.configuration import PLMConfig
-from perceptlm.model.weights import hf_config, original_config
+from perceptlm.model.decoder import Decoder
+from perceptlm.model.weights import decoder_layouts, hf_config, original_config
+from perceptlm.model.weights.gguf_files import GgufReader
+from perceptlm.model.weights.gguf_tokenizer import tokenizer_files
 from perceptlm.model.weights.layouts import LAYOUTS, state_on_meta
 from perceptlm.model.weights.rules import Rule, check_shapes, file_shapes, read_state
 from perceptlm.model.weights.tensor_files import (
@@ -37,6 +42,7 @@ from perceptlm.model.weights.tensor_files import (
     TensorWriter,
 )
 
+GGUF = "gguf"
 _CONFIGS = {"transformers": "config.json", "original": "params.json"}
 _FROM_CONFIG: Mapping[str, Callable[..., PLMConfig]] = {
     "transformers": hf_config.from_json,
@@ -58,14 +64,19 @@ _COPIED = (
 
 @dataclass(frozen=True)
 class Conversion:
-    """What would be converted: from where and which layout to which, and every tensor that would be written."""
+    """What would be converted: from where, by which rules, and all that would be written."""
 
     source: Path
     layout: str
     wanted_layout: str
-    config: PLMConfig
     reader: TensorReader
+    rules: list[Rule]
+    wanted_rules: list[Rule]
+    config: dict[str, Any]
+    """What the configuration's file would hold."""
     written: tuple[Held, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts of further files, by name."""
 
     @property
     def num_bytes(self) -> int:
@@ -78,21 +89,29 @@ class Conversion:
         return max(self.written, key=lambda held: held.num_bytes)
 
 
-def layout_of(directory: Path) -> str:
-    """Return the layout a model directory is in, by its configuration's file; ConfigError where there is none."""
+def layout_of(source: Path) -> str:
+    """Return the layout a model is in, by the file that tells its shape; ConfigError where there is none."""
+    if source.suffix == ".gguf":
+        return GGUF
     for layout, name in _CONFIGS.items():
-        if (directory / name).is_file():
+        if (source / name).is_file():
             return layout
     raise ConfigError(
-        f"{directory}: there is neither {' nor '.join(_CONFIGS.values())}", hint="give the directory of a model"
+        f"{source}: there is neither {' nor '.join(_CONFIGS.values())}",
+        hint="give the directory of a model, or a .gguf file",
     )
 
 
-def plan(source: Path, to: str) -> Conversion:
-    """Read what `source` holds, without values; raise ConfigError or WeightsError naming what does not fit."""
+def plan(source: Path, to: str, *, gguf_dtype: torch.dtype = torch.float32) -> Conversion:
+    """Read what `source` holds, without values; raise ConfigError or WeightsError naming what does not fit.
+
+    What is quantised in a GGUF file is written as `gguf_dtype`.
+    """
     if to not in LAYOUTS:
         raise UsageError(f"there is no layout '{to}'; there are: {', '.join(LAYOUTS)}")
     layout = layout_of(source)
+    if layout == GGUF:
+        return _plan_gguf(source, to, gguf_dtype)
     path = source / _CONFIGS[layout]
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -102,10 +121,22 @@ def plan(source: Path, to: str) -> Conversion:
         raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
     config = _FROM_CONFIG[layout](values, source=str(path))
     reader: TensorReader = SafetensorsReader(source) if layout == "transformers" else PthReader(source / ORIGINAL)
-    like = state_on_meta(config)
-    rules = LAYOUTS[layout](config)
-    check_shapes({name: held.shape for name, held in reader.held.items()}, file_shapes(rules, like), where=source)
-    return Conversion(source, layout, to, config, reader, tuple(_written(rules, LAYOUTS[to](config), like, reader)))
+    rules, wanted = LAYOUTS[layout](config), LAYOUTS[to](config)
+    written = _written(source, reader, rules, wanted, state_on_meta(config))
+    return Conversion(source, layout, to, reader, rules, wanted, _TO_CONFIG[to](config), written)
+
+
+def _plan_gguf(source: Path, to: str, dtype: torch.dtype) -> Conversion:
+    if to != "transformers":
+        raise UsageError(f"{source}: a GGUF file is converted to transformers only")
+    reader = GgufReader(source, dtype)
+    config = reader.config()
+    with torch.device("meta"):
+        like = Decoder(config).state_dict()
+    rules, wanted = decoder_layouts.gguf_layout(config), decoder_layouts.transformers_layout(config)
+    files = tokenizer_files(reader.metadata(), source=source)
+    written = _written(source, reader, rules, wanted, like)
+    return Conversion(source, GGUF, to, reader, rules, wanted, hf_config.decoder_to_json(config), written, files=files)
 
 
 def convert(conversion: Conversion, out: Path) -> None:
@@ -113,7 +144,7 @@ def convert(conversion: Conversion, out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", hint="name a directory that is not there, or remove it")
     unfinished = out.with_name(f".{out.name}.unfinished")
-    wanted, config = conversion.wanted_layout, conversion.config
+    wanted = conversion.wanted_layout
     with translate_os_errors(out):
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
@@ -128,12 +159,13 @@ def convert(conversion: Conversion, out: Path) -> None:
                 writer.write(name, tensor)
                 bar.update(task, advance=1, status=name)
         writer.finish()
-        values = _TO_CONFIG[wanted](config)
+        values = conversion.config
         if wanted == "transformers":
-            values["dtype"] = str(conversion.largest.dtype).removeprefix("torch.")
+            values = values | {"dtype": str(conversion.largest.dtype).removeprefix("torch.")}
         text = json.dumps(values, indent=2, sort_keys=True) + "\n"
-        write_atomic(unfinished / _CONFIGS[wanted], text.encode())
-        for pattern in _COPIED:
+        for name, content in {_CONFIGS[wanted]: text, **conversion.files}.items():
+            write_atomic(unfinished / name, content.encode())
+        for pattern in _COPIED if conversion.source.is_dir() else ():
             for file in sorted(conversion.source.glob(pattern)):
                 shutil.copyfile(file, unfinished / file.name)
         if out.exists():
@@ -142,21 +174,27 @@ def convert(conversion: Conversion, out: Path) -> None:
 
 
 def _written(
-    rules: Iterable[Rule], wanted: Iterable[Rule], like: Mapping[str, Tensor], reader: TensorReader
-) -> Iterator[Held]:
-    """Yield the tensors of the wanted layout, each of the type that its values have in the file that is read."""
+    source: Path, reader: TensorReader, rules: list[Rule], wanted: list[Rule], like: Mapping[str, Tensor]
+) -> tuple[Held, ...]:
+    """Return the tensors of the wanted layout, each of the type that its values have in what is read.
+
+    Raises WeightsError naming every tensor of `source` that is missing, too many, or of another shape than in `like`.
+    """
+    check_shapes({name: held.shape for name, held in reader.held.items()}, file_shapes(rules, like), where=source)
     dtypes = {rule.memory: reader.held[rule.files[0]].dtype for rule in rules}
+    found = []
     for rule in wanted:
         tensors = rule.write(like[rule.memory])
         for name, tensor in zip(rule.files, tensors, strict=True):
             first = next(i for i, other in enumerate(tensors) if other is tensor)
             same_as = None if rule.files[first] == name else rule.files[first]
-            yield Held(name, tuple(tensor.shape), dtypes[rule.memory], same_as)
+            found.append(Held(name, tuple(tensor.shape), dtypes[rule.memory], same_as))
+    return tuple(found)
 
 
 @torch.no_grad()
 def _tensors(conversion: Conversion) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of the wanted layout; no more than one rule's are in memory."""
-    wanted = {rule.memory: rule for rule in LAYOUTS[conversion.wanted_layout](conversion.config)}
-    for name, tensor in read_state(LAYOUTS[conversion.layout](conversion.config), conversion.reader.read):
+    wanted = {rule.memory: rule for rule in conversion.wanted_rules}
+    for name, tensor in read_state(conversion.rules, conversion.reader.read):
         yield from zip(wanted[name].files, wanted[name].write(tensor), strict=True)

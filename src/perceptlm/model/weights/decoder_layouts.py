@@ -1,7 +1,7 @@
-"""Names and shapes of a Llama decoder's tensors in two files: that of `transformers` and the original's (facts 6).
+"""Names and shapes of a Llama decoder's tensors in three files: of `transformers`, the original, and GGUF (facts 6).
 
-Both hold queries, keys and values apart, and gate and up; memory holds them in one. In rotary positions `transformers`
-pairs channel i with i + d/2; the original and memory pair neighbours. See `rules`.
+All hold queries, keys and values apart, and gate and up; memory holds them in one. In rotary positions `transformers`
+pairs channel i with i + d/2; the others and memory pair neighbours. See `rules`.
 """
 
 from __future__ import annotations
@@ -58,6 +58,30 @@ def original_layout(config: DecoderConfig) -> list[Rule]:
             same(f"blocks.{i}.down.weight", f"{block}feed_forward.w2.weight"),
         ]
     return rules
+
+
+def gguf_layout(config: DecoderConfig) -> list[Rule]:
+    """Return the rules for a GGUF file of the architecture `llama`; it pairs neighbours, as memory does."""
+    rules = [same("embedding", "token_embd.weight"), same("norm.weight", "output_norm.weight")]
+    for i in range(config.num_layers):
+        block = f"blk.{i}."
+        rules += [
+            same(f"blocks.{i}.attention_norm.weight", f"{block}attn_norm.weight"),
+            stacked(
+                f"blocks.{i}.attention.qkv.weight",
+                [f"{block}attn_{name}.weight" for name in "qkv"],
+                _qkv_rows(config),
+            ),
+            same(f"blocks.{i}.attention.out.weight", f"{block}attn_output.weight"),
+            same(f"blocks.{i}.mlp_norm.weight", f"{block}ffn_norm.weight"),
+            stacked(
+                f"blocks.{i}.gate_up.weight",
+                [f"{block}ffn_{name}.weight" for name in ("gate", "up")],
+                (config.mlp_width, config.mlp_width),
+            ),
+            same(f"blocks.{i}.down.weight", f"{block}ffn_down.weight"),
+        ]
+    return rules if config.tie_embeddings else [*rules, same("output", "output.weight")]
 
 
 def _qkv_rows(config: DecoderConfig) -> tuple[int, int, int]:

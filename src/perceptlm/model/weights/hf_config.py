@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from perceptlm.config import describe_validation_error
 from perceptlm.errors import ConfigError
-from perceptlm.model.configuration import PLMConfig, RopeScaling
+from perceptlm.model.configuration import DecoderConfig, PLMConfig, RopeScaling
 
 MODEL_TYPE = "perception_lm"
 _PASSED_OVER = frozenset(
@@ -173,7 +173,36 @@ def to_json(config: PLMConfig) -> dict[str, Any]:
     }
     if vision.drop_path:
         arguments["drop_path_rate"] = vision.drop_path
-    text = {
+    return {
+        "architectures": ["PerceptionLMForConditionalGeneration"],
+        "model_type": MODEL_TYPE,
+        "image_token_id": config.image_token_id,
+        **({} if config.video_token_id is None else {"video_token_id": config.video_token_id}),
+        "projector_pooling_ratio": config.pooling_ratio,
+        "text_config": _text_json(decoder),
+        "tie_word_embeddings": decoder.tie_embeddings,
+        "vision_config": {"model_type": "timm_wrapper", "architecture": architecture, "model_args": arguments},
+        "vision_use_cls_token": vision.use_cls_token,
+    }
+
+
+def decoder_to_json(config: DecoderConfig) -> dict[str, Any]:
+    """Return the values of a `config.json` that `transformers` reads as this decoder alone, a Llama."""
+    return {"architectures": ["LlamaForCausalLM"], **_text_json(config)}
+
+
+def decoder_from_json(values: Mapping[str, Any], *, source: str = "config.json") -> DecoderConfig:
+    """Return the decoder that the `config.json` of a Llama describes; ConfigError naming `source` and the wrong key."""
+    if values.get("model_type") != "llama":
+        raise ConfigError(f"{source}: 'model_type' is {values.get('model_type')!r}, expected 'llama'")
+    try:
+        return DecoderConfig.model_validate(_decoder_from_json(values, values, source))
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {describe_validation_error(error, DecoderConfig)}") from error
+
+
+def _text_json(decoder: DecoderConfig) -> dict[str, Any]:
+    return {
         "model_type": "llama",
         "vocab_size": decoder.vocab_size,
         "hidden_size": decoder.width,
@@ -187,17 +216,6 @@ def to_json(config: PLMConfig) -> dict[str, Any]:
         "rope_parameters": _rope_json(decoder.rope_theta, decoder.rope_scaling),
         "tie_word_embeddings": decoder.tie_embeddings,
         **_TEXT_FIXED,
-    }
-    return {
-        "architectures": ["PerceptionLMForConditionalGeneration"],
-        "model_type": MODEL_TYPE,
-        "image_token_id": config.image_token_id,
-        **({} if config.video_token_id is None else {"video_token_id": config.video_token_id}),
-        "projector_pooling_ratio": config.pooling_ratio,
-        "text_config": text,
-        "tie_word_embeddings": decoder.tie_embeddings,
-        "vision_config": {"model_type": "timm_wrapper", "architecture": architecture, "model_args": arguments},
-        "vision_use_cls_token": vision.use_cls_token,
     }
 
 
