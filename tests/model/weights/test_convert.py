@@ -16,7 +16,7 @@ from perceptlm.model.weights import convert as conversions
 from perceptlm.model.weights.convert import convert, plan
 from perceptlm.model.weights.layouts import transformers_layout
 from perceptlm.model.weights.rules import write_tensors
-from perceptlm.model.weights.tensor_files import SafetensorsWriter
+from perceptlm.model.weights.tensor_files import Held, PthWriter, SafetensorsWriter
 from perceptlm.pretrained import load_model, read_config
 
 RECORDED = Path(__file__).resolve().parents[1] / "data" / "perception_lm_tiny_l"
@@ -114,6 +114,13 @@ def test_a_bad_record_is_named(original, change, complaint):
         plan(original, "transformers")
     assert str(original / "params.json") in caught.value.message
     assert complaint in caught.value.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is room reserved")
+def test_room_on_the_disk_is_taken_before_anything_is_written(tmp_path):
+    PthWriter(tmp_path / "large.pth", [Held("weight", (1000, 2000), torch.float32)])
+    status = (tmp_path / "large.pth").stat()
+    assert 512 * status.st_blocks >= status.st_size > 8_000_000
 
 
 def test_bad_files_are_named(source, original, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,6 +237,10 @@ class PthWriter:
             state[held.name] = state[held.same_as] if held.same_as else torch.empty(held.shape, dtype=held.dtype)
         with torch.serialization.skip_data():
             torch.save(state, path)
+        if sys.platform == "linux":
+            # A full disk is an error here; while writing through a mapping it would end the process.
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         self._mapped = _Mapped(self._load)
 
     def write(self, name: str, tensor: Tensor) -> None:
