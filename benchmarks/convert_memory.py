@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import filecmp
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from perceptlm.model.weights.convert import convert, plan
 from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
 from perceptlm.model.weights.rules import file_shapes
 from perceptlm.model.weights.tensor_files import Held, SafetensorsWriter
+from perceptlm.train.stage import peak_memory_bytes
 
 ROOM = 300 * 2**20
 _INFINITY = 0x7F80
@@ -41,7 +41,7 @@ def shape(preset: str, num_layers: int | None, vocab_size: int) -> PLMConfig:
     return config.model_copy(update={"decoder": config.decoder.model_copy(update={"num_layers": num_layers})})
 
 
-def write_random(directory: Path, config: PLMConfig) -> list[Held]:
+def write_random(directory: Path, config: PLMConfig) -> None:
     """Write a checkpoint of random values as `directory`, tensor by tensor."""
     directory.mkdir()
     (directory / "config.json").write_text(json.dumps(hf_config.to_json(config)))
@@ -53,20 +53,14 @@ def write_random(directory: Path, config: PLMConfig) -> list[Held]:
         bits = torch.randint(0, _INFINITY, held.shape, dtype=torch.int16, generator=random)
         writer.write(held.name, bits.view(torch.bfloat16))
     writer.finish()
-    return wanted
 
 
 def measure(source: Path, folder: Path) -> dict[str, float]:
     """Convert there and back; return bytes that the peak rose by, and seconds."""
-    before, began = _peak(), time.perf_counter()
+    before, began = peak_memory_bytes(), time.perf_counter()
     convert(plan(source, "original"), folder / "original")
     convert(plan(folder / "original", "transformers"), folder / "back")
-    return {"added_bytes": _peak() - before, "seconds": time.perf_counter() - began}
-
-
-def _peak() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return {"added_bytes": peak_memory_bytes() - before, "seconds": time.perf_counter() - began}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,84 +6,85 @@ pairs channel i with i + d/2; the others and memory pair neighbours. See `rules`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from perceptlm.model.configuration import DecoderConfig
 from perceptlm.model.weights.rules import Rule, repeated, same, stacked
+
+_TRANSFORMERS_BLOCK = {
+    "attention_norm": "input_layernorm",
+    "queries": "self_attn.q_proj",
+    "keys": "self_attn.k_proj",
+    "values": "self_attn.v_proj",
+    "attention.out": "self_attn.o_proj",
+    "mlp_norm": "post_attention_layernorm",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+_ORIGINAL_BLOCK = {
+    "attention_norm": "attention_norm",
+    "queries": "attention.wq",
+    "keys": "attention.wk",
+    "values": "attention.wv",
+    "attention.out": "attention.wo",
+    "mlp_norm": "ffn_norm",
+    "gate": "feed_forward.w1",
+    "up": "feed_forward.w3",
+    "down": "feed_forward.w2",
+}
+_GGUF_BLOCK = {
+    "attention_norm": "attn_norm",
+    "queries": "attn_q",
+    "keys": "attn_k",
+    "values": "attn_v",
+    "attention.out": "attn_output",
+    "mlp_norm": "ffn_norm",
+    "gate": "ffn_gate",
+    "up": "ffn_up",
+    "down": "ffn_down",
+}
+_UNCHANGED = ("attention_norm", "attention.out", "mlp_norm", "down")
 
 
 def transformers_layout(config: DecoderConfig, *, model: str = "model.", output: str = "lm_head.weight") -> list[Rule]:
     """Return the rules for `transformers`, names of the model without its output beginning with `model`."""
     rules = [same("embedding", f"{model}embed_tokens.weight"), same("norm.weight", f"{model}norm.weight")]
-    for i in range(config.num_layers):
-        block, attention = f"{model}layers.{i}.", f"{model}layers.{i}.self_attn."
-        queries, keys, values = (f"{attention}{name}_proj.weight" for name in "qkv")
-        paired = {queries: config.head_dim, keys: config.head_dim}
-        rules += [
-            same(f"blocks.{i}.attention_norm.weight", f"{block}input_layernorm.weight"),
-            stacked(f"blocks.{i}.attention.qkv.weight", (queries, keys, values), _qkv_rows(config), paired),
-            same(f"blocks.{i}.attention.out.weight", f"{attention}o_proj.weight"),
-            same(f"blocks.{i}.mlp_norm.weight", f"{block}post_attention_layernorm.weight"),
-            stacked(
-                f"blocks.{i}.gate_up.weight",
-                [f"{block}mlp.{name}_proj.weight" for name in ("gate", "up")],
-                (config.mlp_width, config.mlp_width),
-            ),
-            same(f"blocks.{i}.down.weight", f"{block}mlp.down_proj.weight"),
-        ]
+    rules += _blocks(config, f"{model}layers.", _TRANSFORMERS_BLOCK, pairs_halves=True)
     return rules if config.tie_embeddings else [*rules, same("output", output)]
 
 
 def original_layout(config: DecoderConfig) -> list[Rule]:
     """Return the rules for the original checkpoints of PLM and Llama; PLM writes a tied output once more."""
-    rules = [same("norm.weight", "norm.weight")]
+    rules = [same("norm.weight", "norm.weight"), *_blocks(config, "layers.", _ORIGINAL_BLOCK)]
     if config.tie_embeddings:
-        rules.append(repeated("embedding", ("tok_embeddings.weight", "output.tied_module.weight")))
-    else:
-        rules += [same("embedding", "tok_embeddings.weight"), same("output", "output.weight")]
-    for i in range(config.num_layers):
-        block, attention = f"layers.{i}.", f"layers.{i}.attention."
-        rules += [
-            same(f"blocks.{i}.attention_norm.weight", f"{block}attention_norm.weight"),
-            stacked(
-                f"blocks.{i}.attention.qkv.weight",
-                [f"{attention}{name}.weight" for name in ("wq", "wk", "wv")],
-                _qkv_rows(config),
-            ),
-            same(f"blocks.{i}.attention.out.weight", f"{attention}wo.weight"),
-            same(f"blocks.{i}.mlp_norm.weight", f"{block}ffn_norm.weight"),
-            stacked(
-                f"blocks.{i}.gate_up.weight",
-                [f"{block}feed_forward.{name}.weight" for name in ("w1", "w3")],
-                (config.mlp_width, config.mlp_width),
-            ),
-            same(f"blocks.{i}.down.weight", f"{block}feed_forward.w2.weight"),
-        ]
-    return rules
+        return [*rules, repeated("embedding", ("tok_embeddings.weight", "output.tied_module.weight"))]
+    return [*rules, same("embedding", "tok_embeddings.weight"), same("output", "output.weight")]
 
 
 def gguf_layout(config: DecoderConfig) -> list[Rule]:
-    """Return the rules for a GGUF file of the architecture `llama`; it pairs neighbours, as memory does."""
+    """Return the rules for a GGUF file of the architecture `llama`."""
     rules = [same("embedding", "token_embd.weight"), same("norm.weight", "output_norm.weight")]
-    for i in range(config.num_layers):
-        block = f"blk.{i}."
-        rules += [
-            same(f"blocks.{i}.attention_norm.weight", f"{block}attn_norm.weight"),
-            stacked(
-                f"blocks.{i}.attention.qkv.weight",
-                [f"{block}attn_{name}.weight" for name in "qkv"],
-                _qkv_rows(config),
-            ),
-            same(f"blocks.{i}.attention.out.weight", f"{block}attn_output.weight"),
-            same(f"blocks.{i}.mlp_norm.weight", f"{block}ffn_norm.weight"),
-            stacked(
-                f"blocks.{i}.gate_up.weight",
-                [f"{block}ffn_{name}.weight" for name in ("gate", "up")],
-                (config.mlp_width, config.mlp_width),
-            ),
-            same(f"blocks.{i}.down.weight", f"{block}ffn_down.weight"),
-        ]
+    rules += _blocks(config, "blk.", _GGUF_BLOCK)
     return rules if config.tie_embeddings else [*rules, same("output", "output.weight")]
 
 
-def _qkv_rows(config: DecoderConfig) -> tuple[int, int, int]:
+def _blocks(config: DecoderConfig, file: str, names: Mapping[str, str], *, pairs_halves: bool = False) -> list[Rule]:
+    """Return the rules of all blocks, whose names in the file are `file`, a number, and one of `names`."""
     key_rows = config.num_kv_heads * config.head_dim
-    return config.num_heads * config.head_dim, key_rows, key_rows
+    rules = []
+    for i in range(config.num_layers):
+        named = {ours: f"{file}{i}.{theirs}.weight" for ours, theirs in names.items()}
+        queries, keys = named["queries"], named["keys"]
+        paired = {queries: config.head_dim, keys: config.head_dim} if pairs_halves else {}
+        rules += [same(f"blocks.{i}.{name}.weight", named[name]) for name in _UNCHANGED]
+        rules += [
+            stacked(
+                f"blocks.{i}.attention.qkv.weight",
+                (queries, keys, named["values"]),
+                (config.num_heads * config.head_dim, key_rows, key_rows),
+                paired,
+            ),
+            stacked(f"blocks.{i}.gate_up.weight", (named["gate"], named["up"]), (config.mlp_width, config.mlp_width)),
+        ]
+    return rules
