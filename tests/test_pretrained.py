@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from perceptlm import artifact
-from perceptlm.errors import ConfigError, MediaError, PerceptLMError, UsageError, WeightsError
+from perceptlm.errors import ConfigError, DataError, MediaError, PerceptLMError, UsageError, WeightsError
 from perceptlm.media.image import write_png
 from perceptlm.media.write_video import write_video
 from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
@@ -144,3 +144,48 @@ def test_missing_directory_and_unknown_dtype(tmp_path, directory):
         load(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="float16"):
         load(directory, dtype="float16")
+
+
+def test_packed_and_batched_logits_are_those_of_one_alone(made):
+    """Text, images of few and many tiles, several images before and within the text, videos of few and many frames."""
+    random = np.random.default_rng(0)
+
+    def picture(width, height):
+        return random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    shown = [{}, {"videos": [[picture(20, 30)] * 2]}, {"videos": [[picture(9, 9) for _ in range(6)]]}]
+    shown += [{"images": [picture(*size)]} for size in ((16, 16), (40, 10), (33, 60))]
+    shown += [{"images": [picture(9, 9), picture(40, 9)]}, {"images": [picture(9, 9), picture(40, 9), picture(1, 1)]}]
+    asked = ["What does it do?"] * 7 + ["<image>: is <image> in <image>?"]
+    examples = [
+        made.processor.prompt(made.request(prompt, **media, id=str(number)))
+        for number, (prompt, media) in enumerate(zip(asked, shown, strict=True))
+    ]
+    assert len({len(example.pictures) for example in examples}) > 4
+    single = {}
+    with torch.no_grad():
+        for example in examples:
+            batch = made.processor.collate([example])
+            (single[example.ids[0]],) = made.model(batch)
+        for max_tokens in (None, 400):
+            batch = made.processor.collate(examples, max_tokens=max_tokens)
+            assert len(batch.input_ids) < (len(examples) + (max_tokens is None))
+            logits = made.model(batch)
+            for group, (name,) in enumerate(batch.ids):
+                torch.testing.assert_close(logits[batch.group == group], single[name], rtol=0, atol=1e-5)
+
+
+def test_a_region_is_shown_and_said(made):
+    from perceptlm.schema.regions import box_tracks
+
+    image = np.full((20, 40, 3), 90, np.uint8)
+    plain = made.request("What?", images=[image])
+    drawn = made.request("What?", images=[image], regions=box_tracks(["10,5,30,15"]))
+    assert not (drawn.media[0].pictures[0] == plain.media[0].pictures[0]).all()
+    said = made.request("In <|bbox0|>?", images=[image], regions=box_tracks(["10,5,30,15"], shown_as="text"))
+    assert said.turns[0].text == "In [250,250,750,750]?"
+    assert (said.media[0].pictures[0] == image).all()
+    assert made.request("In <|bbox0|>?", images=[image]).turns[0].text == "In <|bbox0|>?"
+    for media in ({}, {"images": [image, image]}, {"images": [image], "videos": [[image]]}):
+        with pytest.raises(DataError, match="regions need exactly one image or video"):
+            made.request("What?", **media, regions=box_tracks(["1,1,9,9"]))

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from perceptlm import artifact
-from perceptlm.clients.protocol import GenerationRequest, MediaInput, Picture
-from perceptlm.errors import ConfigError, UsageError, WeightsError
+from perceptlm.clients.protocol import GenerationRequest
+from perceptlm.errors import ConfigError, DataError, UsageError, WeightsError
 from perceptlm.exchange.hub import model_directory
-from perceptlm.media.image import read_image
-from perceptlm.media.sampling import uniform_indices
-from perceptlm.media.video import Video
+from perceptlm.media.inputs import ImageSource, VideoSource, image_input, video_input
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.plm import PerceptionLM
@@ -33,11 +29,11 @@ from perceptlm.model.weights.layouts import transformers_layout
 from perceptlm.model.weights.rules import check_shapes, file_shapes, read_state, write_tensors
 from perceptlm.model.weights.tensor_files import SafetensorsReader
 from perceptlm.preprocess.processor import Processor
-from perceptlm.schema import Turn
+from perceptlm.schema import Region, Turn
+from perceptlm.schema.placeholders import resolve_boxes
+from perceptlm.schema.regions import box_texts
 
 Prompt = str | Sequence[Turn]
-ImageSource = Path | str | Picture
-VideoSource = Path | str | NDArray[np.uint8] | Sequence[Picture]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _CONFIG, _GENERATION, _WEIGHTS = "config.json", "generation_config.json", "model.safetensors"
 
@@ -60,13 +56,26 @@ class LoadedModel:
         max_new_tokens: int = 128,
         temperature: float = 0.0,
         seed: int = 0,
+        regions: Sequence[Region] = (),
         id: str = "prompt",
     ) -> GenerationRequest:
-        """Read and sample the media and return the request that asks `prompt` about them."""
-        wanted = num_frames or self.processor.config.num_frames
-        media = [MediaInput("image", (_read_image(image),)) for image in images]
-        media += [MediaInput("video", _read_video(video, wanted)) for video in videos]
+        """Read and sample the media and return the request that asks `prompt` about them.
+
+        `regions` (of one image or video, which must be all the media) are shown as they say, and `<|bbox0|>` in the
+        prompt stands for the first one's box in text. Raises MediaError for files that cannot be read, DataError for
+        regions that are not of this picture.
+        """
+        config = self.processor.config
+        if regions and len(images) + len(videos) != 1:
+            raise DataError(f"regions need exactly one image or video, found {len(images) + len(videos)}")
+        media = [image_input(image, regions) for image in images]
+        wanted = num_frames or config.num_frames
+        media += [video_input(video, wanted, config.frame_choice, regions) for video in videos]
         turns = (Turn(role="user", text=prompt),) if isinstance(prompt, str) else tuple(prompt)
+        if regions and images:
+            height, width = media[0].pictures[0].shape[:2]
+            boxes = box_texts(regions, width, height)
+            turns = tuple(turn.model_copy(update={"text": resolve_boxes(turn.text, boxes)}) for turn in turns)
         return GenerationRequest(id, turns, tuple(media), max_new_tokens, temperature, seed)
 
     def generate(
@@ -212,14 +221,3 @@ def save_pretrained(directory: Path, model: PerceptionLM, processor: Processor) 
 
 def _json_bytes(values: dict[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _read_image(source: ImageSource) -> Picture:
-    return read_image(Path(source)) if isinstance(source, str | Path) else source
-
-
-def _read_video(source: VideoSource, num_frames: int) -> tuple[Picture, ...]:
-    if isinstance(source, str | Path):
-        with Video(Path(source)) as video:
-            return tuple(video.frames(uniform_indices(video.table.num_frames, num_frames)))
-    return tuple(source[index] for index in uniform_indices(len(source), num_frames))

@@ -38,6 +38,20 @@ def test_frames_temperature_and_seed_are_passed_on(random_model, files, capsys):
     assert answers[0] == answers[2] != answers[1]
 
 
+@pytest.mark.parametrize("shown_as", ["outline", "tint", "dim", "text"])
+@pytest.mark.parametrize(("option", "name"), [("--video", "clip.mp4"), ("--image", "still.png")])
+def test_boxes_are_shown(random_model, files, capsys, option, name, shown_as):
+    arguments = ["generate", "--model", str(random_model), option, str(files[name]), "What?", "--max-new-tokens", "2"]
+    code = run([*arguments, "--box", "2,3,20,12", "--box", "5,5,9,9", "--shown-as", shown_as])
+    assert code == 0
+    for box, message in (
+        ("1,2,3", "'1,2,3' is not a box"),
+        ("900,900,999,999", "region 0: box of frame 0 is outside the"),
+    ):
+        assert run([*arguments, "--box", box]) != 0
+        assert message in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("media", "message"),
     [

@@ -58,6 +58,21 @@ def test_pictures_stand_in_order_before_the_first_user_text(picture_format, tole
         assert difference.max() <= tolerance
 
 
+def test_images_stand_where_the_text_marks_them():
+    texts = ("Is <image> as", "No.", "<image>?")
+    turns = tuple(Turn(role=role, text=text) for role, text in zip(("user", "assistant", "user"), texts, strict=True))
+    media = (MediaInput("image", (picture(10),)), MediaInput("image", (picture(90),)))
+    first, answer, second = json.loads(request_body(GenerationRequest("r", turns, media), "vlm", "png"))["messages"]
+    assert [part["type"] for part in first["content"]] == ["text", "image_url", "text"]
+    assert [first["content"][0]["text"], first["content"][2]["text"]] == ["Is ", " as"]
+    assert (decode(first["content"][1], "png") == picture(10)).all()
+    assert answer["content"] == "No."
+    assert (decode(second["content"][0], "png") == picture(90)).all()
+    assert second["content"][1:] == [{"type": "text", "text": "?"}]
+    with pytest.raises(DataError, match="2 markers <image> in the text, but 3 images"):
+        request_body(GenerationRequest("r", turns, (*media, media[0])), "vlm", "png")
+
+
 def test_without_pictures_the_content_is_plain_text(ask):
     assert json.loads(request_body(ask("hello"), "m", "png"))["messages"] == [{"role": "user", "content": "hello"}]
 

@@ -10,7 +10,7 @@ import pytest
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import DataError
 from perceptlm.exchange.jsonl import encode_line
-from perceptlm.schema import Sample
+from perceptlm.schema import MediaRef, Sample, Turn
 
 Make = Callable[..., Sample]
 Write = Callable[[list[Sample]], Path]
@@ -29,6 +29,18 @@ def test_groups_share_media_regions_and_system_text(make_sample: Make, write_spl
     assert found.samples == tuple(samples)
     assert [[sample.id for sample in group] for group in found.groups] == [["a", "d"], ["b"], ["c", "e"], ["f"]]
     assert found.groups_of == {"video_qa": (0, 1, 3), "mcq": (0,), "rcap": (2,), "rtloc": (2,)}
+
+
+def test_images_within_a_text_are_shared_with_none(make_sample: Make, write_split: Write) -> None:
+    picture = MediaRef(kind="image", path="train/videos/0.png", width=8, height=8)
+
+    def ask(id: str, text: str) -> Sample:
+        turns = (Turn(role="user", text=text), Turn(role="assistant", text="No."))
+        return make_sample(id).model_copy(update={"media": (picture, picture), "turns": turns})
+
+    samples = [ask("a", "Alike?"), ask("b", "<image> as <image>?"), ask("c", "<image> as <image>?"), ask("d", "?")]
+    found = SampleSet.open(write_split(samples), "train")
+    assert [[sample.id for sample in group] for group in found.groups] == [["a", "d"], ["b"], ["c"]]
 
 
 def test_only_wanted_tasks_are_kept(make_sample: Make, write_split: Write) -> None:

@@ -18,19 +18,30 @@ def request(number: int, *, text: str | None = None, clip: int | None = 0, num_f
     return GenerationRequest(f"q{number}", turns, media, **{"max_new_tokens": 7} | settings)
 
 
+def pictured(number, *sizes, text="What is it?"):
+    """A question about images of `sizes` (width, height): one is shown by as many tiles as suit it."""
+    random = np.random.default_rng(number % 3)
+    media = [MediaInput("image", (random.integers(0, 256, (h, w, 3), dtype=np.uint8),)) for w, h in sizes]
+    return GenerationRequest(f"q{number}", (Turn(role="user", text=text),), tuple(media), 7)
+
+
 @pytest.fixture
 def requests():
     return [
         request(0, clip=0), request(1, clip=0), request(2, clip=1, num_frames=2), request(3, clip=None),
         request(4, clip=0, temperature=1.0, seed=3), request(5, clip=1, max_new_tokens=2), request(6, clip=2),
-        request(7, clip=None, temperature=0.7),
+        request(7, clip=None, temperature=0.7), pictured(8, (16, 16)), pictured(9, (40, 20)),
+        pictured(10, (20, 20), (30, 9)), pictured(11, (20, 20), (30, 9), text="Is <image> as <image>?"),
+        pictured(12, (20, 20), (30, 9), text="<image> or <image>?"),
     ]  # fmt: skip
 
 
 def test_batched_equals_single_in_request_order(loaded, requests):
     alone = list(LocalClient(loaded, batch_size=1).generate(requests))
     assert [result.id for result in alone] == [r.id for r in requests]
-    assert len({result.text for result in alone}) > 4
+    assert len({result.text for result in alone}) > 8
+    prompts = [loaded.processor.prompt(r) for r in requests]
+    assert len({len(prompt.pictures) for prompt in prompts}) > 3
     for batch_size in (3, 8):
         assert list(LocalClient(loaded, batch_size=batch_size).generate(requests)) == alone
     assert list(LocalClient(loaded).generate(requests[4:5])) == alone[4:5]
@@ -67,13 +78,13 @@ def test_prefixes_are_read_once_over_calls_and_answers_stay_the_same(loaded, req
     client = LocalClient(loaded, batch_size=3)
     for _ in range(2):
         assert list(client.generate(requests)) == expected
-    assert len(reads) == 5
+    assert len(reads) == 10
     # Equal pictures in other objects are recognised; another number of frames, or another system text, is not equal.
     again = [request(8, clip=0), request(9, clip=0, num_frames=3)]
     system = Turn(role="system", text="Speak.")
     again.append(replace(requests[0], turns=(system, *requests[0].turns)))
     list(client.generate(again))
-    assert len(reads) == 7
+    assert len(reads) == 12
 
 
 def test_little_memory_for_prefixes_changes_no_answer(loaded, requests, monkeypatch):
@@ -120,3 +131,16 @@ def test_progress_is_told_and_training_mode_restored(loaded):
 
 def test_no_requests_no_results(loaded):
     assert list(LocalClient(loaded).generate([])) == []
+
+
+def test_images_within_the_text_are_shared_only_with_the_same_text(loaded, monkeypatch):
+    sizes = []
+    encode = PerceptionLM.encode
+    monkeypatch.setattr(PerceptionLM, "encode", lambda self, p: sizes.append(len(p)) or encode(self, p))
+    texts = ["Is <image> as <image>?", "Is <image> as <image>?", "Is <image> not as <image>?", "Is it?"]
+    asked = [replace(pictured(1, (20, 20), (30, 9), text=text), id=f"q{n}") for n, text in enumerate(texts)]
+    together = [result.text for result in LocalClient(loaded).generate(asked)]
+    assert sizes == [2, 2, 2]
+    assert together == [next(iter(LocalClient(loaded).generate([one]))).text for one in asked]
+    assert together[0] == together[1]
+    assert len(set(together)) == 3

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perceptlm.preprocess.picture_cache import PictureCache, PreparedPictures
+from perceptlm.preprocess.picture_cache import PictureCache
 
 
 def test_the_least_recently_used_goes_first() -> None:
     cache = PictureCache(max_bytes=25)
     made: list[str] = []
 
-    def get(key: str, num_bytes: int = 10) -> PreparedPictures:
-        def make() -> PreparedPictures:
+    def get(key: str, num_bytes: int = 10) -> NDArray[np.uint8]:
+        def make() -> NDArray[np.uint8]:
             made.append(key)
-            return PreparedPictures(np.zeros(num_bytes, np.uint8), 1, 1)
+            return np.zeros(num_bytes, np.uint8)
 
         return cache.get(key, make)
 
@@ -33,5 +34,5 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_pictures_in_the_cache_cannot_be_changed() -> None:
-    held = PictureCache(100).get("a", lambda: PreparedPictures(np.zeros(4, np.uint8), 1, 1))
-    assert not held.tiles.flags.writeable
+    held = PictureCache(100).get("a", lambda: np.zeros(4, np.uint8))
+    assert not held.flags.writeable

@@ -180,8 +180,114 @@ def test_what_does_not_fit_is_dropped_from_the_end_and_counted(
     assert example.ids == ("a",)
     assert processor.num_dropped_branches == 2
     assert example.num_supervised > 0
-    with pytest.raises(DataError, match=rf"sample a: {needed} tokens .* exceed max_tokens {needed - 1}"):
-        make_processor(max_tokens=needed - 1).example(samples, root)
+    assert (processor.num_shortened, make_processor(max_tokens=needed).example(samples, root).num_tokens) == (0, needed)
+
+
+@pytest.mark.parametrize(("num_left", "frames"), [(3, [20, 100, 196]), (2, [20, 196]), (1, [20])])
+def test_a_video_too_long_loses_frames_and_is_counted(
+    make_processor: Callable[..., Processor], make_sample: Make, root: Path, num_left: int, frames: list[int]
+) -> None:
+    sample = make_sample(question="Of <|num_frames|>, the last?", answer="<|last_frame|>")
+    needed = make_processor().example([sample], root).num_tokens
+    tight = make_processor(max_tokens=needed - 4 * (4 - num_left) + 3)
+    example = tight.example([sample, make_sample("b")], root)
+    assert (tight.num_shortened, tight.num_dropped_branches, example.ids) == (1, 1, ("s0",))
+    assert example.num_tokens <= tight.config.max_tokens
+    # spread as evenly as before: frames 0, 5 or 6, 11 of 12; their numbers in text follow
+    assert example.pictures.mean(axis=(1, 2, 3)) == pytest.approx(frames, abs=20)
+    assert branch_text(tight, example, 1) == (
+        f"Of {num_left}, the last?<|eot_id|>{ASSISTANT}{num_left - 1}<|eot_id|><|end_of_text|>"
+    )
+    check_targets(example)
+    blank = tight.example([sample], root / "nowhere", blank=True)
+    assert (blank.input_ids == example.input_ids).all()
+    assert (tight.tiles(sample, root, num_pictures=num_left) == example.pictures).all()
+    assert len(tight.tiles(sample, root)) == 4
+
+
+@pytest.mark.parametrize(("num_fewer", "num_left"), [(1, 2), (2, 1)])
+def test_an_image_too_large_loses_tiles_and_is_counted(
+    make_processor: Callable[..., Processor], make_sample: Make, root: Path, num_fewer: int, num_left: int
+) -> None:
+    sample = make_sample(media="image")
+    whole = make_processor().example([sample], root)
+    tight = make_processor(max_tokens=whole.num_tokens - 4 * num_fewer)
+    example = tight.example([sample], root)
+    assert (tight.num_shortened, len(whole.pictures), len(example.pictures)) == (1, 3, num_left)
+    assert (example.pictures[0] == whole.pictures[0]).all()
+    assert (tight.tiles(sample, root, num_pictures=num_left) == example.pictures).all()
+
+
+@pytest.mark.parametrize("media", ["video", "image", "images", "none"])
+def test_what_fits_with_no_detail_is_refused_and_never_learnt_without_an_answer(
+    make_processor: Callable[..., Processor], make_sample: Make, root: Path, media: str
+) -> None:
+    sample = make_sample(media=media, answer="It stops. " * 300)
+    processor = make_processor()
+    with pytest.raises(DataError, match=r"sample s0: .* exceed max_tokens 600, with the fewest pictures"):
+        processor.example([sample], root)
+    assert processor.num_shortened == 0
+
+
+def test_several_images_stand_where_the_text_marks_them(processor: Processor, make_sample: Make, root: Path) -> None:
+    turns = (
+        Turn(role="user", text=" Is <image> "),
+        Turn(role="assistant", text="No."),
+        Turn(role="user", text="the same as\n<image>?"),
+        Turn(role="assistant", text="Yes, <image>."),
+    )
+    sample = make_sample(media="images", turns=turns)
+    example = processor.example([sample], root)
+    image = "<|image|>" * 4
+    assert branch_text(processor, example, 0) == HEAD + USER
+    assert branch_text(processor, example, 1) == (
+        f"Is {image}<|eot_id|>{ASSISTANT}No.<|eot_id|>{USER}the same as\n{image}?<|eot_id|>"
+        f"{ASSISTANT}Yes, <image>.<|eot_id|><|end_of_text|>"
+    )
+    check_targets(example)
+    assert len(example.pictures) == 2
+    processor.collate([example]).check(4)
+    # What is asked is the beginning of what is learnt; all up to the last image is the shared part.
+    media = tuple(MediaInput("image", (np.zeros((9, 9, 3), np.uint8),)) for _ in range(2))
+    prompt = processor.prompt(GenerationRequest("r", turns[:3], media))
+    assert (prompt.input_ids == example.input_ids[: prompt.num_tokens]).all()
+    assert branch_text(processor, prompt, 0).endswith(f"the same as\n{image}")
+    assert branch_text(processor, prompt, 1) == f"?<|eot_id|>{ASSISTANT}"
+    with pytest.raises(DataError, match="samples s0 and b differ"):
+        processor.example([sample, make_sample("b", media="images", turns=turns)], root)
+    assert len(processor.example([sample], root, template="warmup").pictures) == 2
+
+
+def test_markers_and_images_must_agree(processor: Processor, make_sample: Make) -> None:
+    with pytest.raises(ValueError, match="3 markers <image> in the text, but 2 images; mark each image once"):
+        make_sample(media="images", question="<image><image><image>?")
+    media = tuple(MediaInput("image", (np.zeros((9, 9, 3), np.uint8),)) for _ in range(2))
+    with pytest.raises(DataError, match="1 markers <image> in the text, but 2 images"):
+        processor.prompt(GenerationRequest("r", (Turn(role="user", text="<image>?"),), media))
+
+
+def test_an_image_s_boxes_stand_in_its_text(processor: Processor, make_sample: Make, root: Path) -> None:
+    boxes = {0: (16.0, 8.0, 80.0, 24.0)}
+    plain = make_sample(media="image", question="What is in <|bbox0|>?", answer="It, <|bbox0|>.", boxes=boxes)
+    region = plain.regions[0].model_copy(update={"shown_as": "text"})
+    sample = plain.model_copy(update={"regions": (region,)})
+    example = processor.example([sample], root)
+    assert branch_text(processor, example, 1) == (
+        f"What is in [250,250,999,750]?<|eot_id|>{ASSISTANT}It, [250,250,999,750].<|eot_id|><|end_of_text|>"
+    )
+    assert (example.pictures == processor.example([make_sample(media="image")], root).pictures).all()
+    assert not (processor.example([plain], root).pictures == example.pictures).all()
+
+
+def test_one_frame_a_second(make_processor: Callable[..., Processor], make_sample: Make, root: Path) -> None:
+    # 12 frames at 8 a second: 0 and 8
+    processor = make_processor(frame_choice="one_per_second", num_frames=2)
+    example = processor.example([make_sample()], root)
+    assert example.pictures.mean(axis=(1, 2, 3)) == pytest.approx([20, 148], abs=4)
+    sample = make_sample()
+    unknown = sample.model_copy(update={"media": (sample.media[0].model_copy(update={"frames_per_second": None}),)})
+    with pytest.raises(DataError, match="sample s0: one frame a second needs the media's frames_per_second"):
+        processor.example([unknown], root)
 
 
 @pytest.mark.parametrize("media", ["video", "image", "images", "none"])

@@ -5,14 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perceptlm.errors import DataError
-from perceptlm.schema import TimeSpan
+from perceptlm.schema import TimeSpan, Turn
 from perceptlm.schema.placeholders import (
     LAST_FRAME,
     NUM_FRAMES,
     frame_placeholder,
+    marks_images,
     rescale_frame,
     rescale_span,
     resolve,
+    texts_around_images,
 )
 
 
@@ -48,3 +50,51 @@ def test_a_frame_beyond_the_video_is_refused(frame):
     with pytest.raises(DataError, match="the video has 9") as caught:
         resolve(f"<|frame:{frame}|>", total_frames=9, num_frames=3)
     assert len(caught.value.message) < 200
+
+
+def test_boxes_stand_in_text():
+    boxes = ("[000,000,500,250]", None)
+    text = "Left of <|bbox0|>, on <|last_frame|>?"
+    assert resolve(text, total_frames=9, num_frames=3, boxes=boxes) == "Left of [000,000,500,250], on 2?"
+    for number, message in (
+        (1, "region 1 is not a box of an image"),
+        (2, "there are 2 regions"),
+        ("9" * 99, "box 9{12}"),
+    ):
+        with pytest.raises(DataError, match=message):
+            resolve(f"<|bbox{number}|>", total_frames=9, num_frames=3, boxes=boxes)
+
+
+def turns(*texts: str) -> tuple[Turn, ...]:
+    return tuple(Turn(role="assistant" if place % 2 else "user", text=text) for place, text in enumerate(texts))
+
+
+SEVERAL = ("image", "image")
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds", "expected"),
+    [
+        (("<image> or <image>?", "No <image>."), SEVERAL, [("", " or ", "?"), ("No <image>.",)]),
+        (("<image>?", "Yes.", "And\n<image>"), SEVERAL, [("", "?"), ("Yes.",), ("And\n", "")]),
+        (("Which?",), SEVERAL, [("Which?",)]),
+        (("<image>\nWhat <video>?",), ("image",), [("What ?",)]),
+        (("What?\n<video>",), ("video",), [("What?",)]),
+        (("What?", "<image>", "<image>?"), ("image",), [("What?",), ("<image>",), ("<image>?",)]),
+        (("What does <image> mean in HTML?",), (), [("What does <image> mean in HTML?",)]),
+    ],
+)
+def test_where_images_stand(said, kinds, expected):
+    assert texts_around_images(turns(*said), kinds) == expected
+    assert marks_images(turns(*said), kinds) == any(len(pieces) > 1 for pieces in expected)
+
+
+def test_a_system_text_marks_nothing():
+    said = (Turn(role="system", text="Look at <image>."), *turns("Which?"))
+    assert texts_around_images(said, SEVERAL) == [("Look at <image>.",), ("Which?",)]
+
+
+@pytest.mark.parametrize("text", ["<image>?", "<image><image><image>"])
+def test_every_image_is_marked_once(text):
+    with pytest.raises(DataError, match=r"[13] markers <image> in the text, but 2 images"):
+        texts_around_images(turns(text), SEVERAL)

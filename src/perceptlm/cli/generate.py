@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,14 @@ Model = Annotated[Path, typer.Option("--model", help="A model directory, such as
 VideoFile = Annotated[Path | None, typer.Option("--video", help="A video file (mp4, avi, webm, mkv, gif).")]
 ImageFile = Annotated[Path | None, typer.Option("--image", help="An image file (jpg, png, gif, ...).")]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option("--box", metavar="X1,Y1,X2,Y2", help="Point at a box in pixels; may be repeated, each in its colour."),
+]
+ShownAs = Annotated[
+    Literal["outline", "tint", "dim", "text"],
+    typer.Option("--shown-as", help="How boxes are shown; as text, <|bbox0|> in the question is the first one."),
+]
 NumFrames = Annotated[
     int | None, typer.Option("--num-frames", min=1, help="Frames of a video to show (default: the model's own).")
 ]
@@ -26,6 +34,8 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0: always the likeliest word.")] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws, when the temperature is above 0.")] = 0,
     num_frames: NumFrames = None,
+    box: Boxes = None,
+    shown_as: ShownAs = "outline",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the bare answer.")] = False,
 ) -> None:
     """Answer QUESTION about one image or video file."""
@@ -34,8 +44,11 @@ def generate(
     kind, path = chosen_file(video, image)
 
     from perceptlm.inference.client import LocalClient
+    from perceptlm.media.open import count_frames
     from perceptlm.pretrained import load
+    from perceptlm.schema.regions import box_tracks
 
+    regions = box_tracks(box, range(count_frames(path)), shown_as) if box else ()
     loaded = load(model)
     request = loaded.request(
         question,
@@ -45,6 +58,7 @@ def generate(
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         seed=seed,
+        regions=regions,
     )
     client = LocalClient(loaded)
     (result,) = client.generate([request])

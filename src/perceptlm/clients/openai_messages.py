@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from perceptlm.clients.protocol import GenerationRequest, GenerationResult, Picture
 from perceptlm.errors import ClientError, DataError
+from perceptlm.schema.placeholders import texts_around_images
 
 PictureFormat = Literal["png", "jpeg"]
 _JPEG_QUALITY = 95
@@ -18,18 +19,16 @@ _MAX_MESSAGE_CHARACTERS = 300
 
 
 def request_body(request: GenerationRequest, model: str, picture_format: PictureFormat) -> bytes:
-    """Return the JSON of a request: its pictures, in order, stand before the first user text as data URIs.
+    """Return the JSON of a request: its pictures, in order, stand before the first user text as data URIs, or where
+    that marks them.
 
     A video is sent as its sampled frames, one image part each. Raises DataError if the conversation does not end
     with a user turn, or a picture is not (H, W, 3) uint8.
     """
     if not request.turns or request.turns[-1].role != "user":
         raise DataError(f"request {request.id}: the conversation must end with a user turn")
-    messages: list[dict[str, Any]] = [{"role": turn.role, "content": turn.text} for turn in request.turns]
     pictures = [_picture_part(picture, picture_format) for media in request.media for picture in media.pictures]
-    if pictures:
-        asked = next(message for message in messages if message["role"] == "user")
-        asked["content"] = [*pictures, {"type": "text", "text": asked["content"]}]
+    messages = _messages(request, pictures)
     body = {
         "model": model,
         "messages": messages,
@@ -39,6 +38,25 @@ def request_body(request: GenerationRequest, model: str, picture_format: Picture
         "stream": False,
     }
     return json.dumps(body, allow_nan=False).encode()
+
+
+def _messages(request: GenerationRequest, pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the conversation with `pictures` in their places: within the texts, or all before the first user text."""
+    texts = texts_around_images(request.turns, [item.kind for item in request.media])
+    within = any(len(pieces) > 1 for pieces in texts)
+    left = list(pictures)
+    messages: list[dict[str, Any]] = []
+    for turn, pieces in zip(request.turns, texts, strict=True):
+        parts: list[dict[str, Any]] = []
+        if turn.role == "user" and not within:
+            parts, left = left, []
+        for place, piece in enumerate(pieces):
+            if place:
+                parts.append(left.pop(0))
+            if piece or len(pieces) == 1:
+                parts.append({"type": "text", "text": piece})
+        messages.append({"role": turn.role, "content": parts if len(parts) > 1 else pieces[0]})
+    return messages
 
 
 def parse_completion(body: bytes, request_id: str) -> GenerationResult:

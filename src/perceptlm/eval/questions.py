@@ -49,7 +49,7 @@ class Question:
         return rescale_span(span, self.total_frames, self.num_frames)
 
     def _resolve(self, text: str) -> str:
-        return resolve(text, total_frames=self.total_frames, num_frames=self.num_frames)
+        return resolve(text, total_frames=self.total_frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
 
 
 def row_of(sample: Sample) -> RowName | None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from perceptlm.errors import DataError
 
+_MAX_BITS = 60
+
 
 def encode_rle(mask: NDArray[np.bool_]) -> str:
     """Return the compressed counts of `mask` (height, width)."""
@@ -40,6 +42,8 @@ def decode_rle(counts: str, height: int, width: int) -> NDArray[np.bool_]:
             raise DataError(f"run-length text holds the character {character!r}")
         value |= (code & 0x1F) << shift
         shift += 5
+        if shift > _MAX_BITS:
+            raise DataError(f"run-length text holds a number of more than {_MAX_BITS} bits")
         if not code & 0x20:
             if code & 0x10:
                 value -= 1 << shift

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from perceptlm.batch import Example
 from perceptlm.clients.protocol import GenerationRequest, MediaInput
-from perceptlm.preprocess.conversation import prompt_branch, system_text
+from perceptlm.preprocess.conversation import system_text
 from perceptlm.preprocess.processor import Processor
+from perceptlm.schema.placeholders import marks_images
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,12 @@ class PromptMaker:
         Raises DataError if the request does not fit the model, or is not a conversation to go on from.
         """
         processor = self._processor
-        key = (system_text(request.turns), tuple(self._key(item) for item in request.media))
+        # Where images stand in the text, what is shared depends on it.
+        marked = request.turns if marks_images(request.turns, [item.kind for item in request.media]) else None
+        key = (system_text(request.turns), tuple(self._key(item) for item in request.media), marked)
         num_shared = num_held(key)
         if num_shared is not None:
-            token_ids = prompt_branch(processor.tokenizer, processor.config.template, request.turns).ids
+            token_ids = processor.own_ids(request)
             if num_shared + len(token_ids) <= processor.config.max_tokens:
                 return Prompt(key, num_shared, tuple(token_ids), None)
         example = processor.prompt(request)

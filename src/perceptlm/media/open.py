@@ -1,4 +1,4 @@
-"""Is this file an image or a video? Decided by what is in it, never by its name."""
+"""Is this file an image or a video, and of how many frames? Decided by what is in it, never by its name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from perceptlm.errors import MediaError
 from perceptlm.media.container import open_container
 from perceptlm.media.image import count_pictures
+from perceptlm.media.video import Video
 
 
 def open_media(path: Path) -> Literal["image", "video"]:
@@ -25,3 +26,11 @@ def open_media(path: Path) -> Literal["image", "video"]:
             return "video"
     except MediaError as error:
         raise MediaError("is neither an image nor a video that can be read", path=path, hint=error.message) from error
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames a video has; 1 for an image. Raises MediaError naming `path`."""
+    if open_media(path) == "image":
+        return 1
+    with Video(path) as video:
+        return video.table.num_frames

@@ -1,4 +1,4 @@
-"""Region prompts drawn on pictures: un-filled red boxes, with the pixels Pillow's `rectangle` would set.
+"""The outlines of boxes on pictures: PLM's red boxes, with the pixels Pillow's `rectangle` would set.
 
 Source: facts/evaluation.md section 1.1 and facts/reference-implementation.md section 2.5. Frames without a box of
 their own stay untouched; nothing is interpolated. Knows no file and no sample.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from perceptlm.errors import DataError
-from perceptlm.schema.records import Box
+from perceptlm.schema import Box
 
 RED = (255, 0, 0)
 BOX_WIDTH = 4
@@ -37,7 +37,7 @@ def draw_box(
     clipped. Raises DataError for a reversed box or one whose coordinates are not finite.
     """
     drawn = picture.copy()
-    _draw(drawn, box, colour, width)
+    draw_boxes(drawn, [(box, colour)], width=width)
     return drawn
 
 
@@ -60,21 +60,25 @@ def draw_track(
     for picture, index in zip(drawn, source_indices, strict=True):
         if index in boxes:
             try:
-                _draw(picture, boxes[index], colour, width)
+                draw_boxes(picture, [(boxes[index], colour)], width=width)
             except DataError as error:
                 raise DataError(f"frame {index}: {error.message}") from error
     return drawn
 
 
-def _draw(picture: NDArray[np.uint8], box: Box, colour: tuple[int, int, int], width: int) -> None:
+def draw_boxes(
+    picture: NDArray[np.uint8], boxes: Sequence[tuple[Box, tuple[int, int, int]]], *, width: int = BOX_WIDTH
+) -> None:
+    """Draw the outlines of `boxes`, each with its colour, onto `picture` (H, W, 3) itself, as `draw_box` would one."""
     if width < 1:
         raise ValueError(f"the line width must be at least 1, got {width}")
-    if not all(math.isfinite(value) for value in box):
-        raise DataError(f"box {tuple(box)} is not finite")
-    if box[2] < box[0] or box[3] < box[1]:
-        raise DataError(f"box {tuple(box)} is reversed: x2 must not be below x1, nor y2 below y1")
-    # Pillow truncates to C integers: keep far coordinates in their range, where they are outside all the same.
-    near = [min(max(value, -_FAR), _FAR) for value in box]
     image = Image.fromarray(picture)
-    ImageDraw.Draw(image).rectangle(near, outline=colour, width=width)
+    draw = ImageDraw.Draw(image)
+    for box, colour in boxes:
+        if not all(math.isfinite(value) for value in box):
+            raise DataError(f"box {tuple(box)} is not finite")
+        if box[2] < box[0] or box[3] < box[1]:
+            raise DataError(f"box {tuple(box)} is reversed: x2 must not be below x1, nor y2 below y1")
+        # Pillow truncates to C integers: keep far coordinates in their range, where they are outside all the same.
+        draw.rectangle([min(max(value, -_FAR), _FAR) for value in box], outline=colour, width=width)
     picture[:] = np.asarray(image)

@@ -1,4 +1,4 @@
-"""A Sample's pictures as a model is shown them: decoded, sampled, with its regions drawn as red boxes.
+"""A Sample's pictures as a model is shown them: decoded, sampled, with its regions drawn.
 
 The one place that turns a record's media into pixels; training (`preprocess`) and evaluation (`eval`) both call it,
 so that a model is asked about what it was taught on. It knows no tiles, tokens or tensors, and needs no torch.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perceptlm.clients.protocol import MediaInput, Picture
 from perceptlm.errors import DataError, MediaError
 from perceptlm.media.image import read_image
-from perceptlm.media.overlay import draw_track, scaled_box_width
-from perceptlm.media.sampling import uniform_indices
+from perceptlm.media.regions import draw_regions
+from perceptlm.media.sampling import FrameChoice, one_per_second_indices, uniform_indices
 from perceptlm.media.video import Video
 from perceptlm.schema import MediaRef, Sample
 
@@ -39,14 +41,14 @@ class LoadedPictures:
         return tuple(picture for item in self.media for picture in item.pictures)
 
 
-def load_pictures(sample: Sample, root: Path, *, num_frames: int) -> LoadedPictures:
-    """Decode `sample`'s media under `root`: every image, or `num_frames` frames spread evenly over its video.
+def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameChoice = "uniform") -> LoadedPictures:
+    """Decode `sample`'s media under `root`: every image, or `num_frames` frames of its video.
 
-    A video of fewer frames is shown whole. Boxes are drawn at native size on the frames they belong to, as the
+    A video of fewer frames is shown whole. Regions are drawn at native size on the frames they belong to, as the
     reference does (facts/reference-implementation.md 2.4, 2.5). Raises MediaError for a file that cannot be read or
     is not what the record says, DataError for media that one Sample cannot hold.
     """
-    indices, total_frames = frames_shown(sample, num_frames=num_frames)
+    indices, total_frames = frames_shown(sample, num_frames=num_frames, choice=choice)
     if sample.media and sample.media[0].kind == "video":
         return _load_video(sample, root, indices)
     inputs = []
@@ -54,11 +56,11 @@ def load_pictures(sample: Sample, root: Path, *, num_frames: int) -> LoadedPictu
         path = resolve_media_path(root, item.path)
         picture = read_image(path)
         _check_recorded(item, path, width=picture.shape[1], height=picture.shape[0], num_frames=1)
-        inputs.append(MediaInput("image", tuple(_draw_regions(sample, picture[None], (0,)))))
+        inputs.append(MediaInput("image", tuple(_with_regions(sample, picture[None], (0,)))))
     return LoadedPictures(tuple(inputs), indices, total_frames)
 
 
-def frames_shown(sample: Sample, *, num_frames: int) -> tuple[tuple[int, ...], int]:
+def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice = "uniform") -> tuple[tuple[int, ...], int]:
     """Return `source_indices` and `total_frames` of what `load_pictures` would load, from the record alone.
 
     Raises DataError for media that one Sample cannot hold.
@@ -69,15 +71,18 @@ def frames_shown(sample: Sample, *, num_frames: int) -> tuple[tuple[int, ...], i
     if sample.regions and len(kinds) != 1:
         raise DataError(f"sample {sample.id}: regions need exactly one image or video, found {len(kinds)}")
     if kinds == ["video"]:
-        total = sample.media[0].num_frames
-        return tuple(uniform_indices(total, num_frames)), total
+        total, rate = sample.media[0].num_frames, sample.media[0].frames_per_second
+        if choice == "uniform":
+            return tuple(uniform_indices(total, num_frames)), total
+        if rate is None:
+            raise DataError(f"sample {sample.id}: one frame a second needs the media's frames_per_second")
+        return tuple(one_per_second_indices(total, Fraction(rate), num_frames)), total
     return ((0,), 1) if kinds else ((), 0)
 
 
 def pictures_key(sample: Sample) -> Hashable:
     """Return what decides a Sample's pictures: Samples with equal keys are shown exactly the same ones."""
-    regions = tuple((track.subject, tuple(sorted(track.boxes.items()))) for track in sample.regions)
-    return (sample.media, regions)
+    return (sample.media, tuple(region.model_dump_json() for region in sample.regions))
 
 
 def resolve_media_path(root: Path, relative: str) -> Path:
@@ -102,16 +107,17 @@ def _load_video(sample: Sample, root: Path, indices: tuple[int, ...]) -> LoadedP
         table = video.table
         _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
         frames = video.frames(indices)
-    frames = _draw_regions(sample, frames, indices)
+    frames = _with_regions(sample, frames, indices)
     return LoadedPictures((MediaInput("video", tuple(frames)),), indices, table.num_frames)
 
 
-def _draw_regions(
-    sample: Sample, frames: np.typing.NDArray[np.uint8], indices: tuple[int, ...]
-) -> np.typing.NDArray[np.uint8]:
-    for track in sample.regions:
-        frames = draw_track(frames, indices, track.boxes, width=scaled_box_width(frames.shape[1]))
-    return frames
+def _with_regions(sample: Sample, frames: NDArray[np.uint8], indices: tuple[int, ...]) -> NDArray[np.uint8]:
+    if not sample.regions:
+        return frames
+    try:
+        return draw_regions(frames, indices, sample.regions)
+    except DataError as error:
+        raise DataError(f"sample {sample.id}: {error.message}") from error
 
 
 def _check_recorded(item: MediaRef, path: Path, *, width: int, height: int, num_frames: int) -> None:

@@ -6,6 +6,10 @@ Source: facts/reference-implementation.md section 2.4 and facts/evaluation.md se
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
+
+FrameChoice = Literal["uniform", "one_per_second"]
+"""Which of the rules below."""
 
 
 def uniform_indices(num_total: int, num_wanted: int) -> list[int]:

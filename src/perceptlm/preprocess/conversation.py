@@ -27,7 +27,7 @@ from perceptlm.preprocess.tokenizer import (
     Tokenizer,
 )
 from perceptlm.schema import Sample, Turn
-from perceptlm.schema.placeholders import resolve
+from perceptlm.schema.placeholders import resolve, texts_around_images
 
 CHAT_TEMPLATE = (
     "{%- macro text_of(content) -%}"
@@ -70,14 +70,16 @@ class TokenRun:
 
 
 def resolved_turns(sample: Sample, *, total_frames: int, num_frames: int) -> list[Turn]:
-    """Return the turns of a Sample with frame numbers in the `num_frames` pictures shown of `total_frames`."""
+    """Return the turns of a Sample with frame numbers in the `num_frames` pictures shown of `total_frames`, and
+    with its boxes as text."""
+    boxes = sample.box_texts
     try:
-        return [
-            turn.model_copy(update={"text": resolve(turn.text, total_frames=total_frames, num_frames=num_frames)})
-            for turn in sample.turns
+        texts = [
+            resolve(turn.text, total_frames=total_frames, num_frames=num_frames, boxes=boxes) for turn in sample.turns
         ]
     except DataError as error:
         raise DataError(f"sample {sample.id}: {error.message}") from error
+    return [turn.model_copy(update={"text": text}) for turn, text in zip(sample.turns, texts, strict=True)]
 
 
 def texts_shown(samples: Iterable[Sample], num_frames: int) -> Iterator[str]:
@@ -116,44 +118,71 @@ def picture_ids(tokenizer: Tokenizer, num_pictures: int, tokens_per_picture: int
     return [token for number in range(num_pictures) for token in (*tokenizer.encode(str(number)), *placeholders)]
 
 
-def training_branch(tokenizer: Tokenizer, template: Template, turns: Sequence[Turn]) -> TokenRun:
-    """Return what follows the pictures: questions and answers of one conversation, answers supervised."""
+def training_branch(
+    tokenizer: Tokenizer,
+    template: Template,
+    turns: Sequence[Turn],
+    *,
+    kinds: Sequence[str] = (),
+    image_ids: Sequence[int] = (),
+) -> TokenRun:
+    """Return what follows the pictures: questions and answers of one conversation, answers supervised.
+
+    `kinds` are those of the media, and `image_ids` the placeholders of one image, should images stand in the text.
+    """
     if template == "warmup":
         run = TokenRun()
         run.add(tokenizer.encode(turns[-1].text.strip() + "\n"), supervised=True)
         return run
-    run = _dialogue(tokenizer, [turn for turn in turns if turn.role != "system"])
+    run = _dialogue(tokenizer, turns, kinds, image_ids)
     run.add([tokenizer.special_id(END_OF_TEXT)], supervised=True)
     return run
 
 
-def prompt_branch(tokenizer: Tokenizer, template: Template, turns: Sequence[Turn]) -> TokenRun:
+def prompt_branch(
+    tokenizer: Tokenizer,
+    template: Template,
+    turns: Sequence[Turn],
+    *,
+    kinds: Sequence[str] = (),
+    image_ids: Sequence[int] = (),
+) -> TokenRun:
     """Return what follows the pictures when an answer is wanted; it ends with the assistant's header.
 
     With `warmup` nothing follows: that template has no questions. Raises DataError unless user and assistant turns
-    alternate and end with the user.
+    alternate and end with the user, or if there are not as many images in the text as were given.
     """
     if template == "warmup":
         return TokenRun()
-    dialogue = [turn for turn in turns if turn.role != "system"]
-    roles = [turn.role for turn in dialogue]
+    roles = [turn.role for turn in turns if turn.role != "system"]
     if roles != (["user", "assistant"] * len(roles))[: len(roles)] or len(roles) % 2 == 0:
         raise DataError(f"a prompt must alternate user and assistant turns and end with the user; found {roles}")
     run = TokenRun()
-    run.add(_dialogue(tokenizer, dialogue).ids + _header(tokenizer, "assistant"), supervised=False)
+    run.add(_dialogue(tokenizer, turns, kinds, image_ids).ids + _header(tokenizer, "assistant"), supervised=False)
     return run
 
 
-def _dialogue(tokenizer: Tokenizer, turns: Sequence[Turn]) -> TokenRun:
+def _dialogue(tokenizer: Tokenizer, turns: Sequence[Turn], kinds: Sequence[str], image_ids: Sequence[int]) -> TokenRun:
     """Return the turns from the first user text on; its header stands before the pictures."""
     run = TokenRun()
-    for number, turn in enumerate(turns):
-        spoken = turn.role == "assistant"
+    texts = texts_around_images(turns, kinds)
+    spoken = [(turn.role, pieces) for turn, pieces in zip(turns, texts, strict=True) if turn.role != "system"]
+    for number, (role, pieces) in enumerate(spoken):
+        supervised = role == "assistant"
         if number:
-            run.add(_header(tokenizer, turn.role), supervised=spoken)
-        run.add(tokenizer.encode(turn.text.strip()), supervised=spoken)
-        run.add([tokenizer.special_id(END_OF_TURN)], supervised=spoken)
+            run.add(_header(tokenizer, role), supervised=supervised)
+        for place, piece in enumerate(pieces):
+            if place:
+                run.add(image_ids, supervised=False)
+            run.add(tokenizer.encode(_stripped(piece, place == 0, place == len(pieces) - 1)), supervised=supervised)
+        run.add([tokenizer.special_id(END_OF_TURN)], supervised=supervised)
     return run
+
+
+def _stripped(piece: str, first: bool, last: bool) -> str:
+    """Return a piece of a text without what is blank at the text's beginning and end."""
+    piece = piece.lstrip() if first else piece
+    return piece.rstrip() if last else piece
 
 
 def _header(tokenizer: Tokenizer, role: str) -> list[int]:

@@ -8,43 +8,33 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
-class PreparedPictures:
-    """Tiles (N, 3, S, S) uint8, not to be written to, and the frame counts that placeholders in text are read by."""
-
-    tiles: NDArray[np.uint8]
-    num_frames: int
-    total_frames: int
-
-
 class PictureCache:
-    """The most recently used PreparedPictures, at most `max_bytes` of them."""
+    """The tiles used most recently, (N, 3, S, S) uint8 and not to be written to: at most `max_bytes` of them."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._num_bytes = 0
-        self._entries: OrderedDict[Hashable, PreparedPictures] = OrderedDict()
+        self._entries: OrderedDict[Hashable, NDArray[np.uint8]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], PreparedPictures]) -> PreparedPictures:
+    def get(self, key: Hashable, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """Return the entry of `key`, calling `make` if it is not held."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return self._entries[key]
         made = make()
-        made.tiles.setflags(write=False)
+        made.setflags(write=False)
         with self._lock:
-            if key not in self._entries and made.tiles.nbytes <= self._max_bytes:
+            if key not in self._entries and made.nbytes <= self._max_bytes:
                 self._entries[key] = made
-                self._num_bytes += made.tiles.nbytes
+                self._num_bytes += made.nbytes
             while self._num_bytes > self._max_bytes:
                 _, oldest = self._entries.popitem(last=False)
-                self._num_bytes -= oldest.tiles.nbytes
+                self._num_bytes -= oldest.nbytes
         return made

@@ -6,8 +6,9 @@ VisionLayout and never a model.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,26 +28,36 @@ from perceptlm.preprocess.conversation import (
     system_text,
     training_branch,
 )
-from perceptlm.preprocess.picture_cache import PictureCache, PreparedPictures
+from perceptlm.preprocess.picture_cache import PictureCache
 from perceptlm.preprocess.tiling import num_tiles_of, tiles_of
 from perceptlm.preprocess.tokenizer import END_OF_TEXT, END_OF_TURN, IMAGE, Tokenizer
 from perceptlm.schema import MediaRef, Sample, Turn
+from perceptlm.schema.placeholders import marks_images
 
 __all__ = ["Processor", "ProcessorConfig"]
 
 _CACHE_BYTES = 256 * 2**20
 
 
+class Detail(NamedTuple):
+    """How much of a Sample's media is shown: `max_tiles` is 0 where an image is its thumbnail alone."""
+
+    num_frames: int
+    max_tiles: int
+
+
 class Processor:
     """Turns Samples into Examples for training and requests into prompts, always in the same layout.
 
-    `num_dropped_branches` counts the Samples that `example` left out so far because they did not fit.
+    So far, `example` left out `num_dropped_branches` Samples because they did not fit, and showed `num_shortened` times
+    fewer frames or tiles than the settings say.
     """
 
     def __init__(self, config: ProcessorConfig, tokenizer: Tokenizer) -> None:
         self.config = config
         self.tokenizer = tokenizer
         self.num_dropped_branches = 0
+        self.num_shortened = 0
         self._cache = PictureCache(_CACHE_BYTES)
 
     @classmethod
@@ -86,45 +97,78 @@ class Processor:
         A `blank` one opens no file: how many pictures there are follows from the records.
 
         If they do not all fit `max_tokens`, branches are left out from the end: `ids` names those kept, and
-        `num_dropped_branches` counts the others. If not even the first fits, DataError. With `warmup` the
-        questions go unused, and the first token of a caption is learnt at the last placeholder; as that position is
-        shared, only the first branch has it.
+        `num_dropped_branches` counts the others. If not even the first fits, it is shown with as many frames (spread as
+        evenly) or tiles as do fit, at least one frame or the thumbnail: `num_shortened` counts how often. If that is
+        too much as well, DataError. With `warmup` the questions go unused, and the first token of a caption is learnt
+        at the last placeholder; as that position is shared, only the first branch has it.
         """
         first = samples[0]
-        key = (pictures_key(first), system_text(first.turns))
         for sample in samples[1:]:
-            if (pictures_key(sample), system_text(sample.turns)) != key:
+            if _shared_part(sample) != _shared_part(first):
                 raise DataError(f"samples {first.id} and {sample.id} differ in media, regions or system text")
-        prepared = self._announced(first) if blank else self._prepare(first, root)
         template = template or self.config.template
-        prefix = self._prefix(template, system_text(_resolved(first, prepared)), len(prepared.tiles), first.media)
-        room = self.config.max_tokens - len(prefix)
-        kept: list[Sample] = []
-        branches: list[TokenRun] = []
-        for sample in samples:
-            branch = training_branch(self.tokenizer, template, _resolved(sample, prepared))
-            if len(branch.ids) > room:
-                break
-            room -= len(branch.ids)
-            kept.append(sample)
-            branches.append(branch)
-        if not kept:
-            needed = len(prefix) + len(branch.ids)
-            raise DataError(
-                f"sample {first.id}: {needed} tokens ({len(prefix)} before the question) exceed max_tokens "
-                f"{self.config.max_tokens}",
-                hint="raise max_tokens, or show fewer frames or tiles",
-            )
-        self.num_dropped_branches += len(samples) - len(kept)
-        example = assemble(tuple(sample.id for sample in kept), prefix, branches, kept, prepared.tiles, blank)
+        detail, prefix, branches = self._fitted(samples, template)
+        self.num_dropped_branches += len(samples) - len(branches)
+        kept = samples[: len(branches)]
+        tiles = self._blank_tiles(first, detail) if blank else self._prepare(first, root, detail)
+        example = assemble(tuple(sample.id for sample in kept), prefix, branches, kept, tiles, blank)
         if not example.num_supervised:
             raise DataError(f"sample {first.id}: there is nothing to learn from an empty answer")
         return example
 
+    def _fitted(self, samples: Sequence[Sample], template: Template) -> tuple[Detail, list[int], list[TokenRun]]:
+        """Return prefix and branches with the most detail for which there is room."""
+        for num_cuts, detail in enumerate(self._details(samples[0])):
+            prefix, branches = self._layout(samples, template, detail)
+            if branches:
+                self.num_shortened += num_cuts > 0
+                return detail, prefix, branches
+        raise DataError(
+            f"sample {samples[0].id}: {len(prefix)} tokens before the question, and it, exceed max_tokens "
+            f"{self.config.max_tokens}, with the fewest pictures that can be shown",
+            hint="raise max_tokens, or shorten the text",
+        )
+
+    def _details(self, sample: Sample) -> Iterator[Detail]:
+        """Yield how a Sample may be shown: as the settings say, then with ever less, each with fewer pictures."""
+        config = self.config
+        most = Detail(config.num_frames, config.max_tiles)
+        yield most
+        num_pictures = self._num_pictures(sample, most)
+        fewer_frames = (Detail(number, config.max_tiles) for number in range(config.num_frames - 1, 0, -1))
+        fewer_tiles = (Detail(config.num_frames, number) for number in range(config.max_tiles - 1, -1, -1))
+        for detail in (*fewer_frames, *fewer_tiles):
+            if self._num_pictures(sample, detail) < num_pictures:
+                num_pictures = self._num_pictures(sample, detail)
+                yield detail
+
+    def _layout(
+        self, samples: Sequence[Sample], template: Template, detail: Detail
+    ) -> tuple[list[int], list[TokenRun]]:
+        """Return the prefix, and the branches of as many of the first Samples as there is room for."""
+        first = samples[0]
+        num_pictures = self._num_pictures(first, detail)
+        kinds, image_ids = [item.kind for item in first.media], self._image_ids()
+        in_front = template == "warmup" or not marks_images(first.turns, kinds)
+        prefix = self._prefix(
+            template, system_text(self._resolved(first, detail)), num_pictures if in_front else 0, first.media
+        )
+        room = self.config.max_tokens - len(prefix)
+        branches: list[TokenRun] = []
+        for sample in samples:
+            turns = self._resolved(sample, detail)
+            branch = training_branch(self.tokenizer, template, turns, kinds=kinds, image_ids=image_ids)
+            if len(branch.ids) > room:
+                break
+            room -= len(branch.ids)
+            branches.append(branch)
+        return prefix, branches
+
     def prompt(self, request: GenerationRequest) -> Example:
         """Return the Example that asks `request`: one branch without targets, up to the assistant's header.
 
-        Raises DataError if it does not fit `max_tokens`, or there is nothing to go on from.
+        Images within the text belong to the shared part, and so does the text before the last of them. Raises DataError
+        if it does not fit `max_tokens`, or there is nothing to go on from.
         """
         config = self.config
         tiles = tiles_of(
@@ -134,15 +178,31 @@ class Processor:
             vision_input=config.vision_input,
             resize_backend=config.resize_backend,
         )
-        prefix = self._prefix(config.template, system_text(request.turns), len(tiles), request.media)
-        branch = prompt_branch(self.tokenizer, config.template, request.turns)
-        num_tokens = len(prefix) + len(branch.ids)
+        within, own = self._prompt_ids(request)
+        in_front = 0 if within else len(tiles)
+        prefix = self._prefix(config.template, system_text(request.turns), in_front, request.media) + within
+        num_tokens = len(prefix) + len(own)
         if not 0 < num_tokens <= config.max_tokens:
             raise DataError(
                 f"request {request.id}: {num_tokens} tokens, but a prompt has 1 to {config.max_tokens}",
                 hint="ask a shorter question, or show fewer pictures",
             )
-        return assemble((request.id,), prefix, [branch], [], tiles)
+        return assemble((request.id,), prefix, [TokenRun(own, [False] * len(own))], [], tiles)
+
+    def own_ids(self, request: GenerationRequest) -> list[int]:
+        """Return what a prompt has after its shared part, without looking at its pictures."""
+        return self._prompt_ids(request)[1]
+
+    def _prompt_ids(self, request: GenerationRequest) -> tuple[list[int], list[int]]:
+        """Return what follows the user's header up to the last image within the text, and the rest."""
+        kinds = [item.kind for item in request.media]
+        branch = prompt_branch(
+            self.tokenizer, self.config.template, request.turns, kinds=kinds, image_ids=self._image_ids()
+        )
+        # No text is ever encoded as a placeholder.
+        places = [place for place, token in enumerate(branch.ids) if token == self.image_token_id]
+        end = places[-1] + 1 if places else 0
+        return branch.ids[:end], branch.ids[end:]
 
     def collate(self, examples: Sequence[Example], *, max_tokens: int | None = None) -> Batch:
         """Return the Batch of `examples`: packed into rows of `max_tokens`, or one row each."""
@@ -161,9 +221,20 @@ class Processor:
         pictures = picture_ids(self.tokenizer, num_pictures, self.config.layout.tokens_per_picture, numbered=numbered)
         return prefix_ids(self.tokenizer, template, system) + pictures
 
-    def tiles(self, sample: Sample, root: Path) -> NDArray[np.uint8]:
-        """Return the pictures of a Sample as a model is shown them, (N, 3, S, S), not to be written to."""
-        return self._prepare(sample, root).tiles
+    def _image_ids(self) -> list[int]:
+        return [self.image_token_id] * self.config.layout.tokens_per_picture
+
+    def tiles(self, sample: Sample, root: Path, *, num_pictures: int | None = None) -> NDArray[np.uint8]:
+        """Return the pictures of a Sample as a model is shown them, (N, 3, S, S), not to be written to.
+
+        `num_pictures` are those of its Example, should it have had to be shortened.
+        """
+        details = self._details(sample)
+        if num_pictures is None:
+            return self._prepare(sample, root, next(details))
+        return self._prepare(
+            sample, root, next(detail for detail in details if self._num_pictures(sample, detail) == num_pictures)
+        )
 
     def tiles_key(self, sample: Sample, root: Path) -> Hashable:
         """Return what decides the tiles of a Sample: files (with time and size), frames sampled, regions drawn.
@@ -177,38 +248,49 @@ class Processor:
             files.append((str(path), status.st_mtime_ns, status.st_size))
         return (tuple(files), pictures_key(sample))
 
-    def _prepare(self, sample: Sample, root: Path) -> PreparedPictures:
-        def make() -> PreparedPictures:
-            loaded = load_pictures(sample, root, num_frames=self.config.num_frames)
-            tiles = tiles_of(
-                loaded.media,
+    def _prepare(self, sample: Sample, root: Path, detail: Detail) -> NDArray[np.uint8]:
+        def make() -> NDArray[np.uint8]:
+            choice = self.config.frame_choice
+            return tiles_of(
+                load_pictures(sample, root, num_frames=detail.num_frames, choice=choice).media,
                 tile_size=self.config.layout.tile_size,
-                max_tiles=self.config.max_tiles,
+                max_tiles=detail.max_tiles,
                 vision_input=self.config.vision_input,
                 resize_backend=self.config.resize_backend,
             )
-            return PreparedPictures(tiles, len(loaded.source_indices), loaded.total_frames)
 
-        return self._cache.get(self.tiles_key(sample, root), make)
+        return self._cache.get((self.tiles_key(sample, root), detail), make)
 
-    def _announced(self, sample: Sample) -> PreparedPictures:
-        """Return what `_prepare` would, as far as the record alone tells: all but the pixels."""
+    def _blank_tiles(self, sample: Sample, detail: Detail) -> NDArray[np.uint8]:
         size = self.config.layout.tile_size
-        indices, total_frames = frames_shown(sample, num_frames=self.config.num_frames)
-        num_tiles = num_tiles_of(
+        return np.broadcast_to(np.zeros(1, np.uint8), (self._num_pictures(sample, detail), 3, size, size))
+
+    def _num_pictures(self, sample: Sample, detail: Detail) -> int:
+        """Return how many tiles `_prepare` makes, as the record tells without looking at a file."""
+        return num_tiles_of(
             sample.media,
-            num_frames=len(indices),
-            tile_size=size,
-            max_tiles=self.config.max_tiles,
+            num_frames=self._num_frames(sample, detail)[0],
+            tile_size=self.config.layout.tile_size,
+            max_tiles=detail.max_tiles,
             vision_input=self.config.vision_input,
         )
-        tiles = np.broadcast_to(np.zeros(1, np.uint8), (num_tiles, 3, size, size))
-        return PreparedPictures(tiles, len(indices), total_frames)
+
+    def _num_frames(self, sample: Sample, detail: Detail) -> tuple[int, int]:
+        """Return how many frames are shown, and of how many."""
+        choice = self.config.frame_choice
+        indices, total_frames = frames_shown(sample, num_frames=detail.num_frames, choice=choice)
+        return len(indices), total_frames
+
+    def _resolved(self, sample: Sample, detail: Detail) -> list[Turn]:
+        """Return the turns with frame numbers in the frames shown."""
+        num_frames, total_frames = self._num_frames(sample, detail)
+        return resolved_turns(sample, total_frames=total_frames, num_frames=num_frames)
 
 
-def _resolved(sample: Sample, prepared: PreparedPictures) -> list[Turn]:
-    """Return the turns with frame numbers in the frames shown."""
-    return resolved_turns(sample, total_frames=prepared.total_frames, num_frames=prepared.num_frames)
+def _shared_part(sample: Sample) -> Hashable:
+    """Return what Samples of one Example have in common; images that stand within a text are shared with none."""
+    alone = sample.id if marks_images(sample.turns, [item.kind for item in sample.media]) else None
+    return (pictures_key(sample), system_text(sample.turns), alone)
 
 
 def assemble(

@@ -83,16 +83,16 @@ def tiles_of(
 ) -> NDArray[np.uint8]:
     """Return all tiles of `media` in order, (N, 3, tile_size, tile_size) uint8 RGB.
 
-    Only an image that comes alone is tiled: its thumbnail first, then its tiles row by row. Frames, and images of
-    several, are squashed to one tile each.
+    Only an image that comes alone is tiled: its thumbnail first, then its tiles row by row (none if `max_tiles` is 0).
+    Frames, and images of several, are squashed to one tile each.
     """
     resize = _RESIZE[resize_backend]
-    alone = len(media) == 1 and media[0].kind == "image"
+    tiled = len(media) == 1 and media[0].kind == "image" and vision_input == "thumb+tile" and max_tiles > 0
     tiles = []
     for item in media:
         for picture in item.pictures:
             tiles.append(resize(picture, tile_size, tile_size))
-            if alone and vision_input == "thumb+tile":
+            if tiled:
                 tiles += _grid_tiles(picture, tile_size, max_tiles, resize)
     if not tiles:
         return np.zeros((0, 3, tile_size, tile_size), np.uint8)
@@ -103,7 +103,7 @@ def num_tiles_of(
     media: Sequence[MediaRef], *, num_frames: int, tile_size: int, max_tiles: int, vision_input: VisionInput
 ) -> int:
     """Return how many tiles `tiles_of` makes of recorded media, a video being shown by `num_frames` frames."""
-    if len(media) == 1 and media[0].kind == "image" and vision_input == "thumb+tile":
+    if len(media) == 1 and media[0].kind == "image" and vision_input == "thumb+tile" and max_tiles > 0:
         columns, rows = tile_grid(media[0].width, media[0].height, max_tiles, tile_size)
         return 1 + columns * rows
     return sum(num_frames if item.kind == "video" else 1 for item in media)

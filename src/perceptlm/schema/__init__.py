@@ -2,8 +2,6 @@
 
 from perceptlm.schema.records import (
     Answer,
-    Box,
-    BoxTrack,
     ChoiceAnswer,
     DenseAnswer,
     Fact,
@@ -15,6 +13,7 @@ from perceptlm.schema.records import (
     TimeSpan,
     Turn,
 )
+from perceptlm.schema.regions import Box, BoxTrack, Mask, Masklet, Region
 from perceptlm.schema.sample import BENCHMARK_TASKS, REGION_TASKS, Dimension, Sample, Split, Task
 
 __all__ = [
@@ -27,8 +26,11 @@ __all__ = [
     "DenseAnswer",
     "Dimension",
     "Fact",
+    "Mask",
+    "Masklet",
     "MediaRef",
     "Origin",
+    "Region",
     "Sample",
     "Segment",
     "SpanAnswer",

@@ -1,7 +1,7 @@
-"""The parts of a Sample: media, turns, regions, spans, facts, answers and where a record came from.
+"""The parts of a Sample: media, turns, spans, facts, answers and where a record came from.
 
 Every producer writes these and every consumer reads them. They hold no pixels, open no file, and know no task's
-scoring. Frame numbers are 0-based ordinals of decoded pictures of the *source* file; boxes are in its pixels.
+scoring. Frame numbers are 0-based ordinals of decoded pictures of the *source* file.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from pydantic import Field, field_validator, model_validator
 from perceptlm.config import Config
 
 _RATIONAL = re.compile(r"[0-9]{1,20}(/[0-9]{1,20}|\.[0-9]{1,20})?")
-
-Box = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels of the source picture; x2 and y2 are exclusive edges."""
 
 
 class Origin(Config):
@@ -82,21 +79,6 @@ class TimeSpan(Config):
         if self.end_frame < self.start_frame:
             raise ValueError(f"end_frame {self.end_frame} is before start_frame {self.start_frame}")
         return self
-
-
-class BoxTrack(Config):
-    """Boxes of one subject. Frames without an entry are frames where it is not visible."""
-
-    subject: str
-    boxes: dict[int, Box]
-
-    @field_validator("boxes")
-    @classmethod
-    def _sane(cls, boxes: dict[int, Box]) -> dict[int, Box]:
-        for frame, (x1, y1, x2, y2) in boxes.items():
-            if frame < 0 or not (x1 < x2 and y1 < y2):
-                raise ValueError(f"box of frame {frame} is empty or reversed: {(x1, y1, x2, y2)}")
-        return boxes
 
 
 class Fact(Config):

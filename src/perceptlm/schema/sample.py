@@ -7,7 +7,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from perceptlm.config import Config
-from perceptlm.schema.records import Answer, BoxTrack, MediaRef, Origin, TimeSpan, Turn
+from perceptlm.errors import DataError
+from perceptlm.schema.placeholders import texts_around_images
+from perceptlm.schema.records import Answer, MediaRef, Origin, TimeSpan, Turn
+from perceptlm.schema.regions import Region, box_texts
 
 Task = Literal[
     "image_caption", "image_qa", "video_caption", "video_qa", "mcq", "text_reading", "counting",
@@ -23,7 +26,7 @@ REGION_TASKS: tuple[Task, ...] = ("rcap", "rtloc", "rdcap")
 class Sample(Config):
     """Media, the conversation about it, the regions it points at, the typed answer, and where it came from.
 
-    `turns` ends with the assistant's answer. `regions` are drawn on the pictures as red boxes. `group` ties
+    `turns` ends with the assistant's answer. `regions` are shown on the pictures as each of them says. `group` ties
     records that score together (the binary questions of one FGQA item). `template` names the wording, so that
     a best constant answer per template can be found. `cluster` names the source recording for intervals.
     """
@@ -39,7 +42,7 @@ class Sample(Config):
     template: str
     dimension: Dimension
     group: str | None = None
-    regions: tuple[BoxTrack, ...] = ()
+    regions: tuple[Region, ...] = ()
     span: TimeSpan | None = Field(default=None, description="the span an RCap question asks about")
     attributes: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
@@ -51,7 +54,32 @@ class Sample(Config):
         roles = [turn.role for turn in self.turns if turn.role != "system"]
         if roles != ["user", "assistant"] * (len(roles) // 2) or not roles:
             raise ValueError("turns must alternate user and assistant and end with the assistant")
+        try:
+            texts_around_images(self.turns, [item.kind for item in self.media])
+        except DataError as error:
+            raise ValueError(f"{error.message}; {error.hint}") from error
         return self
+
+    @model_validator(mode="after")
+    def _regions(self) -> Sample:
+        if len(self.media) == 1:
+            media = self.media[0]
+            for number, region in enumerate(self.regions):
+                try:
+                    region.check_inside(media.width, media.height)
+                except ValueError as error:
+                    raise ValueError(f"region {number}: {error}") from error
+        for number, region in enumerate(self.regions):
+            if region.shown_as == "text" and self.box_texts[number] is None:
+                raise ValueError(f"region {number} is shown as text, but is not a box of a single image")
+        return self
+
+    @property
+    def box_texts(self) -> tuple[str | None, ...]:
+        """Each region's box as text; None where there is no single image with a box."""
+        if len(self.media) != 1 or self.media[0].kind != "image":
+            return (None,) * len(self.regions)
+        return box_texts(self.regions, self.media[0].width, self.media[0].height)
 
     @property
     def question(self) -> str:

@@ -89,13 +89,17 @@ class StepLoader:
         if self._features is None:
             return batch, []
         # Packing may change the order of groups, and a group may come twice in a step.
-        shown = {example.ids: self._show(group[0]) for example, group in zip(examples, plan, strict=True)}
+        shown = {
+            example.ids: self._show(group[0], len(example.pictures))
+            for example, group in zip(examples, plan, strict=True)
+        }
         return batch, [shown[ids] for ids in batch.ids]
 
-    def _show(self, sample: Sample) -> _Shown:
-        key = self._processor.tiles_key(sample, self._root)
-        known = self._features is not None and key in self._features
-        return _Shown(key, None if known else self._processor.tiles(sample, self._root))
+    def _show(self, sample: Sample, num_pictures: int) -> _Shown:
+        key = (self._processor.tiles_key(sample, self._root), num_pictures)
+        if self._features is not None and key in self._features:
+            return _Shown(key, None)
+        return _Shown(key, self._processor.tiles(sample, self._root, num_pictures=num_pictures))
 
     def __enter__(self) -> StepLoader:
         return self

@@ -68,6 +68,13 @@ def train_stage(
                 processor.num_dropped_branches,
                 processor.config.max_tokens,
             )
+        if processor.num_shortened:
+            logger.warning(
+                "%s: %d times a sample was shown fewer frames or tiles, to fit %d tokens",
+                config.name,
+                processor.num_shortened,
+                processor.config.max_tokens,
+            )
 
     artifact.require_kind(world, "world")
     artifact.require_kind(start, KIND, "processor")

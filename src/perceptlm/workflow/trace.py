@@ -26,9 +26,9 @@ from perceptlm.media.contact_sheet import contact_sheet
 from perceptlm.media.image import write_png
 from perceptlm.media.pictures import LoadedPictures, load_pictures
 from perceptlm.media.video import Video
+from perceptlm.preprocess.conversation import resolved_turns
 from perceptlm.pretrained import LoadedModel, load
 from perceptlm.schema import Sample
-from perceptlm.schema.placeholders import resolve
 
 SPLITS = ("train", "validation", "benchmark")
 
@@ -85,7 +85,7 @@ def _tell_record(story: _Story, sample: Sample) -> None:
     write_atomic(story.folder / "1-sample.json", (json.dumps(sample.to_dict(), indent=1) + "\n").encode())
     story.block("\n".join(f"{turn.role}: {turn.text}" for turn in sample.turns))
     for region in sample.regions:
-        story.say(f"It points at one subject, boxed in {len(region.boxes)} of {sample.media[0].num_frames} frames.")
+        story.say(f"It points at one subject, shown in {len(region.frames)} of {sample.media[0].num_frames} frames.")
 
 
 def _tell_pictures(story: _Story, sample: Sample, world: Path, loaded: LoadedModel) -> LoadedPictures:
@@ -187,10 +187,7 @@ def _tell_generation(
 ) -> None:
     story.heading("6. The answer")
     shown = len(pictures.pictures)
-    turns = tuple(
-        turn.model_copy(update={"text": resolve(turn.text, total_frames=pictures.total_frames, num_frames=shown)})
-        for turn in sample.turns
-    )
+    turns = tuple(resolved_turns(sample, total_frames=pictures.total_frames, num_frames=shown))
     request = GenerationRequest(
         id=sample.id,
         turns=turns[:-1],

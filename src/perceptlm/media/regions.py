@@ -1,0 +1,108 @@
+"""Regions drawn on pictures, each as it says: outline, tint, or everything else darkened; several at once.
+
+PLM is taught red outlines of boxes (`overlay`); the rest goes beyond it. Frames without an entry of a region are not
+touched by it; nothing is interpolated. Knows no file and no sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perceptlm.errors import DataError
+from perceptlm.exchange.coco_rle import decode_rle
+from perceptlm.media.overlay import draw_boxes, scaled_box_width
+from perceptlm.schema import BoxTrack, Region
+from perceptlm.schema.regions import REGION_STYLES, RegionColour
+
+COLOURS: dict[RegionColour, tuple[int, int, int]] = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "magenta": (255, 0, 255),
+    "cyan": (0, 255, 255),
+}
+TINT_PERCENT = 40
+"""How much of a tinted pixel is the region's colour."""
+DIM_PERCENT = 30
+"""How bright what is outside all dimmed-around regions stays."""
+
+
+def draw_regions(
+    frames: NDArray[np.uint8], source_indices: Sequence[int], regions: Sequence[Region]
+) -> NDArray[np.uint8]:
+    """Return a copy of `frames` (n, H, W, 3) with every region that is visible on a frame drawn on it.
+
+    `source_indices` (n) says which frame of the source each picture is. First what is outside the regions shown by
+    dimming is darkened, then tints are laid over, then outlines drawn, in the order of the regions. Boxes are clipped
+    to the picture. Raises DataError naming region and frame for a mask of another size or that cannot be read.
+    """
+    drawn = frames.copy()
+    for picture, index in zip(drawn, source_indices, strict=True):
+        visible = [(number, region) for number, region in enumerate(regions) if region.is_visible(index)]
+        _draw_on(picture, index, visible)
+    return drawn
+
+
+def _draw_on(picture: NDArray[np.uint8], index: int, visible: Sequence[tuple[int, Region]]) -> None:
+    by_style = {
+        style: [
+            (number, region)
+            for number, region in visible
+            if region.shown_as == style and not (style == "outline" and isinstance(region, BoxTrack))
+        ]
+        for style in REGION_STYLES
+    }
+    if by_style["dim"]:
+        outside = np.ones(picture.shape[:2], bool)
+        for number, region in by_style["dim"]:
+            outside &= ~_mask(region, number, index, picture.shape)
+        picture[outside] = _blend(picture[outside], (0, 0, 0), 100 - DIM_PERCENT)
+    for number, region in by_style["tint"]:
+        mask = _mask(region, number, index, picture.shape)
+        picture[mask] = _blend(picture[mask], COLOURS[region.colour], TINT_PERCENT)
+    width = scaled_box_width(picture.shape[0])
+    for number, region in by_style["outline"]:
+        picture[_edge(_mask(region, number, index, picture.shape), width)] = COLOURS[region.colour]
+    boxes = [
+        (region.boxes[index], COLOURS[region.colour])
+        for _, region in visible
+        if region.shown_as == "outline" and isinstance(region, BoxTrack)
+    ]
+    if boxes:
+        draw_boxes(picture, boxes, width=width)
+
+
+def _mask(region: Region, number: int, index: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of a region on one frame; those of a box are all that it touches."""
+    height, width = shape[:2]
+    if isinstance(region, BoxTrack):
+        mask = np.zeros((height, width), bool)
+        x1, y1, x2, y2 = region.boxes[index]
+        mask[max(math.floor(y1), 0) : max(math.ceil(y2), 0), max(math.floor(x1), 0) : max(math.ceil(x2), 0)] = True
+        return mask
+    held = region.masks[index]
+    try:
+        if held.size != (height, width):
+            raise DataError(f"it is of {held.size[1]}x{held.size[0]}, the picture of {width}x{height}")
+        return decode_rle(held.counts, height, width)
+    except DataError as error:
+        raise DataError(f"the mask of region {number} on frame {index}: {error.message}") from error
+
+
+def _blend(pixels: NDArray[np.uint8], colour: tuple[int, int, int], percent: int) -> NDArray[np.uint8]:
+    mixed = pixels.astype(np.uint16) * (100 - percent) + np.array(colour, np.uint16) * percent
+    return ((mixed + 50) // 100).astype(np.uint8)
+
+
+def _edge(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """Return the pixels of `mask` (H, W) within `width` steps of its outside; the picture's rim counts as outside."""
+    inner = mask
+    for _ in range(width):
+        padded = np.pad(inner, 1)
+        inner = inner & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
