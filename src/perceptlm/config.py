@@ -59,9 +59,9 @@ def describe_validation_error(error: ValidationError, cls: type[BaseModel]) -> s
         field = ".".join(str(part) for part in item["loc"]) or "(whole record)"
         if item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(item["loc"][-1]), _field_names(cls, item["loc"][:-1]), n=1)
-            parts.append(f"unknown key '{field}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
+            parts.append(f"unknown key {field!r}" + (f" (did you mean '{near[0]}'?)" if near else ""))
         else:
-            parts.append(f"'{field}': {item['msg']}")
+            parts.append(f"{field!r}: {item['msg']}")
     return "; ".join(parts)
 
 

@@ -95,7 +95,7 @@ def from_json(values: Mapping[str, Any], *, source: str = "config.json") -> PLMC
 def _vision_from_json(tower: Mapping[str, Any], top: Mapping[str, Any], source: str) -> dict[str, Any]:
     _refuse_unknown(tower, {"architecture", "model_args"}, source, "vision_config.")
     name = tower.get("architecture")
-    if name not in _ARCHITECTURES:
+    if not isinstance(name, str) or name not in _ARCHITECTURES:
         known = ", ".join(sorted(_ARCHITECTURES))
         raise ConfigError(f"{source}: 'vision_config.architecture' is {name!r}; known are {known}")
     given = _section(tower, "model_args", source)
@@ -124,7 +124,11 @@ def _decoder_from_json(text: Mapping[str, Any], top: Mapping[str, Any], source: 
     for key in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
         if key not in text:
             raise ConfigError(f"{source}: 'text_config.{key}' is missing")
-    rope = dict(text.get("rope_parameters") or text.get("rope_scaling") or {})
+        if type(text[key]) is not int or text[key] < 1:
+            raise ConfigError(f"{source}: 'text_config.{key}' must be a whole number above 0, found {text[key]!r}")
+    rope = text.get("rope_parameters") or text.get("rope_scaling") or {}
+    if not isinstance(rope, Mapping):
+        raise ConfigError(f"{source}: 'text_config.rope_parameters' must be a section of keys and values")
     _refuse_unknown(rope, _ROPE, source, "text_config.rope_parameters.")
     return {
         "vocab_size": text["vocab_size"],
@@ -258,4 +262,4 @@ def _refuse_unknown(values: Mapping[str, Any], known: Collection[str], source: s
         if key not in known and key not in _PASSED_OVER and not key.startswith("_"):
             near = difflib.get_close_matches(key, sorted(known), n=1)
             hint = f" (did you mean '{prefix}{near[0]}'?)" if near else ""
-            raise ConfigError(f"{source}: unknown key '{prefix}{key}'{hint}")
+            raise ConfigError(f"{source}: unknown key {prefix + key!r}{hint}")

@@ -40,9 +40,9 @@ def from_params(params: Mapping[str, Any], *, source: str = "params.json") -> PL
                 "pooling_ratio": model.get("pooling_ratio", 1),
             }
             | _PLACEHOLDERS
-            | dict(params.get(_OURS, {}))
+            | _section(params, _OURS, source)
         )
-    except (ValidationError, TypeError) as error:
+    except (ValidationError, TypeError, ArithmeticError) as error:
         told = describe_validation_error(error, PLMConfig) if isinstance(error, ValidationError) else str(error)
         raise ConfigError(f"{source}: {told}") from error
 
@@ -52,7 +52,8 @@ def _vision(vision: Mapping[str, Any], source: str) -> dict[str, Any]:
     needed = {name: _needed(vision, key, source, "model.vision_model.") for name, key in {
         "image_size": size, "patch_size": "patch_size", "width": "width", "num_layers": "layers", "num_heads": "heads",
     }.items()}  # fmt: skip
-    return needed | {
+    return {
+        **needed,
         "mlp_ratio": vision.get("mlp_ratio", 4.0),
         "use_cls_token": vision.get("use_cls_token", True),
         "layer_scale": vision.get("ls_init_value"),
@@ -68,10 +69,15 @@ def _decoder(model: Mapping[str, Any], source: str) -> dict[str, Any]:
     factor = model.get("rope_scale_factor", 1)
     # The training configuration knows no `use_scaled_rope`; released records have it.
     scaled = model.get("use_scaled_rope", factor != 1)
-    return needed | {
+    multiplier = model.get("ffn_dim_multiplier")
+    if multiplier is not None and type(multiplier) not in (int, float):
+        raise ConfigError(f"{source}: 'model.ffn_dim_multiplier' must be a number, found {multiplier!r}")
+    multiple_of = _needed({"multiple_of": 256, **model}, "multiple_of", source, "model.")
+    return {
+        **needed,
         "num_kv_heads": model.get("n_kv_heads") or needed["num_heads"],
         "head_dim": needed["width"] // needed["num_heads"],
-        "mlp_width": mlp_width(needed["width"], model.get("ffn_dim_multiplier"), model.get("multiple_of", 256)),
+        "mlp_width": mlp_width(needed["width"], multiplier, multiple_of),
         "norm_eps": model.get("norm_eps", 1e-5),
         "rope_theta": model.get("rope_theta", 10000.0),
         "rope_scaling": {
@@ -154,7 +160,15 @@ def _vision_params(vision: VisionConfig) -> dict[str, Any]:
     }
 
 
-def _needed(values: Mapping[str, Any], key: str, source: str, prefix: str) -> Any:
-    if not isinstance(values.get(key), int):
-        raise ConfigError(f"{source}: '{prefix}{key}' must be a whole number, found {values.get(key)!r}")
-    return values[key]
+def _needed(values: Mapping[str, Any], key: str, source: str, prefix: str) -> int:
+    value = values.get(key)
+    if type(value) is not int or value < 1:
+        raise ConfigError(f"{source}: '{prefix}{key}' must be a whole number above 0, found {value!r}")
+    return value
+
+
+def _section(values: Mapping[str, Any], key: str, source: str) -> dict[str, Any]:
+    found = values.get(key, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{source}: '{key}' must be a section of keys and values, found {found!r}")
+    return found
