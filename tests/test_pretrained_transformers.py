@@ -8,8 +8,9 @@ from PIL import Image
 
 from perceptlm import pretrained
 from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
+from perceptlm.preprocess.chat_format import IMAGE, VIDEO
 from perceptlm.preprocess.processor import Processor, ProcessorConfig
-from perceptlm.preprocess.tokenizer import IMAGE, VIDEO, train_tokenizer
+from perceptlm.preprocess.tokenizer import train_tokenizer
 from perceptlm.pretrained import LoadedModel
 
 QUESTION = "What does the red circle do?"

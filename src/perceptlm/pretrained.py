@@ -24,11 +24,14 @@ from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.weights import hf_config
+from perceptlm.model.weights.convert import Conversion, convert
 from perceptlm.model.weights.digest import digest_of_weights
 from perceptlm.model.weights.layouts import transformers_layout
 from perceptlm.model.weights.rules import check_shapes, file_shapes, read_state, write_tensors
 from perceptlm.model.weights.tensor_files import SafetensorsReader
+from perceptlm.preprocess.original_processor import TOKENIZER_MODEL, read_original_processor
 from perceptlm.preprocess.processor import Processor
+from perceptlm.preprocess.processor_files import TOKENIZER_FILE
 from perceptlm.schema import Region, Turn
 from perceptlm.schema.placeholders import resolve_boxes
 from perceptlm.schema.regions import box_texts
@@ -185,6 +188,18 @@ def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.
         raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
     model.load_state_dict(state, assign=True)
     return model
+
+
+def convert_model(conversion: Conversion, out: Path) -> None:
+    """Write a converted model as the directory `out`.
+
+    Of an original one that comes with its own `tokenizer.model` alone, tokenizer and processor are written as well, so
+    that `transformers` and `load` need nothing else. Raises DataError naming that file if it cannot be read.
+    """
+    source = conversion.source
+    only_original = (source / TOKENIZER_MODEL).is_file() and not (source / TOKENIZER_FILE).is_file()
+    made = read_original_processor(source) if conversion.layout == "original" and only_original else None
+    convert(conversion, out, add_files=None if made is None else made.save)
 
 
 def check_fit(config: PLMConfig, processor: Processor) -> None:

@@ -30,6 +30,35 @@ def random_model(tmp_path_factory) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def own_weights(random_model, tmp_path_factory) -> tuple[Path, Path]:
+    """The smallest Perception Encoder's checkpoint and a Llama's directory, of random weights."""
+    import json
+
+    import torch
+    from safetensors.torch import save_file
+
+    from perceptlm.model.decoder import Decoder
+    from perceptlm.model.perception_encoders import PERCEPTION_ENCODERS
+    from perceptlm.model.vision_encoder import VisionTransformer
+    from perceptlm.model.weights import decoder_layouts, hf_config, vision_layouts
+    from perceptlm.model.weights.rules import write_tensors
+    from perceptlm.pretrained import read_config
+
+    folder = tmp_path_factory.mktemp("weights")
+    vision = PERCEPTION_ENCODERS["PE-Core-T16-384"]
+    torch.save(
+        write_tensors(vision_layouts.original_layout(vision), VisionTransformer(vision).state_dict()), folder / "pe.pt"
+    )
+    decoder = read_config(random_model).decoder
+    (folder / "llama").mkdir()
+    tensors = write_tensors(decoder_layouts.transformers_layout(decoder), Decoder(decoder).state_dict())
+    save_file(tensors, folder / "llama" / "model.safetensors")
+    (folder / "llama" / "config.json").write_text(json.dumps(hf_config.decoder_to_json(decoder)))
+    (folder / "llama" / "tokenizer.json").write_text((random_model / "tokenizer.json").read_text())
+    return folder / "pe.pt", folder / "llama"
+
+
 @pytest.fixture
 def files(tmp_path) -> dict[str, Path]:
     """A short clip and its first picture in several formats, and a file that is neither."""

@@ -33,14 +33,16 @@ def test_help_names_every_option(command, capsys):
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
-def test_json(demo, traced, tmp_path, capsys, monkeypatch, command):
+def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command):
     monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
+    encoder, llama = own_weights
     world, processor, out = demo / "world", demo / "processor", tmp_path / "out"
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
+        "weights assemble": [out, "--vision", encoder, "--decoder", llama, "--release", "PE-Core-T16-384", "--dry-run"],
         "weights convert": [RECORDED, out, "--to", "original"],
         "train part": ["encoder", "--out", out, "--set", "num_chunks=1", "--set", "batches_per_chunk=1",
                        "--set", "num_scenes=1", "--set", "num_frames=1"],

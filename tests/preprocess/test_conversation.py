@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from perceptlm.errors import DataError
+from perceptlm.preprocess.adopted_tokenizer import adopt_tokenizer
+from perceptlm.preprocess.chat_format import CHATML, LLAMA_3, ChatFormat, chat_template
 from perceptlm.preprocess.configuration import DEFAULT_SYSTEM_TEXT
 from perceptlm.preprocess.conversation import (
-    CHAT_TEMPLATE,
     prefix_ids,
     prompt_branch,
     system_text,
     training_branch,
 )
-from perceptlm.preprocess.tokenizer import Tokenizer
+from perceptlm.preprocess.tokenizer import Tokenizer, train_tokenizer
 from perceptlm.schema import Turn
 
 
@@ -29,7 +32,7 @@ def assistant(text: str) -> Turn:
 DIALOGUE = (user("Who?"), assistant("It."), user("And\nwhy? "), assistant("So."))
 
 
-def render(turns: tuple[Turn, ...], *, num_images: int, add_generation_prompt: bool) -> str:
+def render(turns: tuple[Turn, ...], *, num_images: int, add_generation_prompt: bool, chat: ChatFormat = LLAMA_3) -> str:
     """Render our template as `transformers` does."""
     messages: list[dict[str, object]] = []
     for turn in turns:
@@ -38,7 +41,7 @@ def render(turns: tuple[Turn, ...], *, num_images: int, add_generation_prompt: b
             parts += [{"type": "image"}] * num_images
         messages.append({"role": turn.role, "content": turn.text if turn.role == "system" else parts})
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(CHAT_TEMPLATE)
+    template = environment.from_string(chat_template(chat, DEFAULT_SYSTEM_TEXT))
     return template.render(
         messages=messages, bos_token="<|begin_of_text|>", add_generation_prompt=add_generation_prompt
     )
@@ -93,6 +96,46 @@ def test_the_chat_template_gives_the_training_text(tokenizer: Tokenizer) -> None
     prefix = prefix_ids(tokenizer, "plm_sft", DEFAULT_SYSTEM_TEXT)
     ours = tokenizer.decode(prefix + training_branch(tokenizer, "plm_sft", DIALOGUE).ids, keep_special=True)
     assert render(DIALOGUE, num_images=0, add_generation_prompt=False) + "<|end_of_text|>" == ours
+
+
+@pytest.fixture(scope="module")
+def chatml() -> Tokenizer:
+    """A tokenizer as of a decoder that was taught ChatML, with placeholders."""
+    values = json.loads(train_tokenizer(["system user assistant Who? It. And why? So."] * 9, 300).to_json())
+    names = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<reponame>")
+    for token, name in zip(values["added_tokens"], names, strict=False):
+        token["content"] = name
+    values["added_tokens"] = values["added_tokens"][: len(names)]
+    return adopt_tokenizer(json.dumps(values), source="tokenizer.json")
+
+
+@pytest.mark.parametrize("num_images", [0, 2])
+def test_a_decoder_taught_chatml_is_spoken_to_in_it(chatml: Tokenizer, num_images: int) -> None:
+    turns = (Turn(role="system", text=" Be brief.\n"), *DIALOGUE)
+    images = [chatml.special_id("<|image|>")] * num_images
+    ids = [*prefix_ids(chatml, "plm_sft", system_text(turns)), *images]
+    trained = training_branch(chatml, "plm_sft", turns)
+    assert chatml.decode([*ids, *trained.ids], keep_special=True) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n" + "<|image|>" * num_images + "Who?<|im_end|>\n"
+        "<|im_start|>assistant\nIt.<|im_end|>\n<|im_start|>user\nAnd\nwhy?<|im_end|>\n"
+        "<|im_start|>assistant\nSo.<|im_end|>\n"
+    )
+    learnt = [token for token, supervised in zip(trained.ids, trained.supervised, strict=True) if supervised]
+    assert chatml.decode(learnt, keep_special=True) == (
+        "<|im_start|>assistant\nIt.<|im_end|>\n<|im_start|>assistant\nSo.<|im_end|>\n"
+    )
+    for asked, chosen in ((turns[:-1], prompt_branch(chatml, "plm_sft", turns[:-1])), (turns, trained)):
+        ours = chatml.decode([*ids, *chosen.ids], keep_special=True)
+        generating = asked is not turns
+        theirs = render(asked, num_images=num_images, add_generation_prompt=generating, chat=CHATML)
+        assert theirs == ours
+
+
+def test_names_of_chatml_stay_text(chatml: Tokenizer) -> None:
+    special = {chatml.special_id(name) for name in CHATML.special_tokens}
+    for name in (*CHATML.special_tokens, *LLAMA_3.special_tokens, *CHATML.spare):
+        assert not special & set(chatml.encode(f"a {name}b"))
+        assert chatml.decode(chatml.encode(f"a {name}b")) == f"a {name}b"
 
 
 def test_special_names_in_any_turn_stay_text(tokenizer: Tokenizer) -> None:

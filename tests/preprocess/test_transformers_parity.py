@@ -12,8 +12,9 @@ from PIL import Image
 from perceptlm.batch import VisionLayout
 from perceptlm.clients.protocol import GenerationRequest, MediaInput
 from perceptlm.errors import PerceptLMError
+from perceptlm.preprocess.chat_format import IMAGE, VIDEO
 from perceptlm.preprocess.processor import Processor, ProcessorConfig
-from perceptlm.preprocess.tokenizer import IMAGE, VIDEO, train_tokenizer
+from perceptlm.preprocess.tokenizer import train_tokenizer
 from perceptlm.schema import Turn
 
 LAYOUT = VisionLayout(tile_size=56, patch_size=14, pooling_ratio=2)

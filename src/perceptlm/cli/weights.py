@@ -69,12 +69,12 @@ def convert(
     as_json: _Json = False,
 ) -> None:
     """Write a model in another layout, tensor by tensor; there and back are the same bytes."""
-    from perceptlm.model.weights import convert as conversions
-    from perceptlm.pretrained import DTYPES
+    from perceptlm.model.weights.convert import plan
+    from perceptlm.pretrained import DTYPES, convert_model
 
-    planned = conversions.plan(source, to, gguf_dtype=DTYPES[dtype])
+    planned = plan(source, to, gguf_dtype=DTYPES[dtype])
     if not dry_run:
-        conversions.convert(planned, out)
+        convert_model(planned, out)
     largest = planned.largest
     found = {
         "source": str(source),
@@ -92,6 +92,68 @@ def convert(
     typer.echo(
         f"{'would write' if dry_run else 'wrote'} {out}: {len(planned.written)} tensors, {planned.num_bytes:,} bytes, "
         f"{planned.layout} -> {planned.wanted_layout}; the largest is {largest.name}, {largest.num_bytes:,} bytes"
+    )
+
+
+@app.command()
+def assemble(
+    out: Annotated[Path, typer.Argument(help="Directory to write.")],
+    vision: Annotated[Path, typer.Option(help="A Perception Encoder: its .pt, or a directory with timm's weights.")],
+    decoder: Annotated[Path, typer.Option(help="A Llama: a directory, as of transformers or original, or a .gguf.")],
+    release: Annotated[
+        str | None, typer.Option(help="The encoder's release, such as PE-Core-L14-336. [default: the file's name]")
+    ] = None,
+    tile_size: Annotated[int | None, typer.Option(min=1, help="[default: 448, or the encoder's own]")] = None,
+    num_vision_layers: Annotated[
+        int | None, typer.Option(min=1, help="Blocks to keep. [default: as PLM, 23 of L and 47 of G]")
+    ] = None,
+    layer_scale: Annotated[
+        float | None, typer.Option(help="Add gains of this value to an encoder that has none; PLM's second stage: 0.1.")
+    ] = None,
+    pooling_ratio: Annotated[int, typer.Option(min=1, help="Patches along a side that become one token.")] = 2,
+    dtype: Annotated[
+        Precision | None, typer.Option(help="What weights are written as. [default: the decoder's]")
+    ] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="A tokenizer.json. [default: the decoder's]")] = None,
+    seed: Annotated[int, typer.Option(help="Of the projector's first values.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check both, say what would be written, stop.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Make a new model of a Perception Encoder and a Llama; its projector is not trained yet."""
+    from perceptlm import assemble as assembling
+    from perceptlm.pretrained import DTYPES
+
+    planned = assembling.plan_assembly(
+        vision,
+        decoder,
+        release=release,
+        tile_size=tile_size,
+        num_vision_layers=num_vision_layers,
+        layer_scale=layer_scale,
+        pooling_ratio=pooling_ratio,
+        dtype=None if dtype is None else DTYPES[dtype],
+        tokenizer=tokenizer,
+        seed=seed,
+    )
+    if not dry_run:
+        assembling.assemble(planned, out)
+    num_bytes = sum(held.num_bytes for held in planned.written)
+    found = {
+        "out": str(out),
+        "num_tensors": len(planned.written),
+        "num_bytes": num_bytes,
+        "chat_format": planned.processor.tokenizer.chat.name,
+        "config": planned.config.to_dict(),
+        "written": not dry_run,
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    verb, kept = "would write" if dry_run else "wrote", planned.config.vision
+    typer.echo(
+        f"{verb} {out}: {len(planned.written)} tensors, {num_bytes:,} bytes; "
+        f"{kept.num_layers} blocks of the encoder, tiles of {kept.image_size} pixels, "
+        f"{planned.config.layout.tokens_per_picture} tokens each, chat format {planned.processor.tokenizer.chat.name}"
     )
 
 

@@ -26,10 +26,11 @@ def initialise(model: nn.Module, config: PLMConfig, seed: int) -> None:
     """Fill every parameter of a PerceptionLM of shape `config`, in place."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(torch.from_numpy(_first_values(name, tuple(parameter.shape), config, seed)))
+            parameter.copy_(torch.from_numpy(first_values(name, tuple(parameter.shape), config, seed)))
 
 
-def _first_values(name: str, shape: tuple[int, ...], config: PLMConfig, seed: int) -> NDArray[np.float32]:
+def first_values(name: str, shape: tuple[int, ...], config: PLMConfig, seed: int) -> NDArray[np.float32]:
+    """Return the first values of the parameter `name`."""
     constant = _constant(name, config)
     if constant is not None:
         return np.full(shape, constant, dtype=np.float32)

@@ -99,8 +99,16 @@ class VisionTransformer(nn.Module):
         grid = self.config.grid_size
         if (num_rows, num_columns) == (grid, grid):
             return self.position_embedding
-        num_cls = int(self.config.use_cls_token)
-        cls_position, positions = self.position_embedding[:num_cls], self.position_embedding[num_cls:]
-        image = positions.float().T.reshape(1, -1, grid, grid)
-        image = functional.interpolate(image, size=(num_rows, num_columns), mode="bilinear", align_corners=False)
-        return torch.cat([cls_position, image[0].flatten(1).T.to(positions.dtype)])
+        return interpolated_positions(self.position_embedding, grid, num_rows, num_columns)
+
+
+def interpolated_positions(embedding: Tensor, grid: int, num_rows: int, num_columns: int) -> Tensor:
+    """Return learned positions (tokens, V) of a square grid for another one, that of a cls token first if there is one.
+
+    Bilinear, corners not aligned, not smoothed first, in fp32 (facts 1.1).
+    """
+    num_cls = len(embedding) - grid**2
+    cls_position, positions = embedding[:num_cls], embedding[num_cls:]
+    image = positions.float().T.reshape(1, -1, grid, grid)
+    image = functional.interpolate(image, size=(num_rows, num_columns), mode="bilinear", align_corners=False)
+    return torch.cat([cls_position, image[0].flatten(1).T.to(positions.dtype)])

@@ -5,6 +5,7 @@ Layout of `plm_sft` (facts/reference-implementation.md 2.7); what stands before 
     <|begin_of_text|>HEADER(system)SYSTEM<|eot_id|>HEADER(user)PICTURES | QUESTION<|eot_id|>
     HEADER(assistant)ANSWER<|eot_id|> ... <|end_of_text|>        HEADER(r) = <|start_header_id|>r<|end_header_id|>\\n\\n
 
+That is Llama 3's format; a decoder that was taught ChatML is spoken to in that (`chat_format`).
 Everything of the assistant carries loss: its header, answer, `<|eot_id|>`, and the final `<|end_of_text|>`.
 Layout of `warmup`: PICTURES | CAPTION\\n, all of the caption carrying loss. Texts are stripped, as in the released
 chat template. Knows no pictures: a caller puts the placeholders after the prefix made here.
@@ -16,44 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from perceptlm.errors import DataError
+from perceptlm.preprocess.chat_format import IMAGE
 from perceptlm.preprocess.configuration import DEFAULT_SYSTEM_TEXT, Template
-from perceptlm.preprocess.tokenizer import (
-    BEGIN_OF_TEXT,
-    END_HEADER,
-    END_OF_TEXT,
-    END_OF_TURN,
-    IMAGE,
-    START_HEADER,
-    Tokenizer,
-)
+from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.schema import Sample, Turn
 from perceptlm.schema.placeholders import resolve, texts_around_images
-
-CHAT_TEMPLATE = (
-    "{%- macro text_of(content) -%}"
-    "{%- if content is string -%}{{ content | trim }}{%- else -%}"
-    "{%- for part in content if part['type'] == 'text' -%}{{ part['text'] | trim }}{%- endfor -%}"
-    "{%- endif -%}"
-    "{%- endmacro -%}"
-    "{%- macro media_of(content) -%}"
-    "{%- if content is not string -%}"
-    "{%- for part in content if part['type'] == 'image' -%}<|image|>{%- endfor -%}"
-    "{%- for part in content if part['type'] == 'video' -%}<|video|>{%- endfor -%}"
-    "{%- endif -%}"
-    "{%- endmacro -%}"
-    "{%- if messages[0]['role'] == 'system' -%}"
-    "{%- set system, turns = text_of(messages[0]['content']), messages[1:] -%}"
-    "{%- else -%}"
-    "{%- set system, turns = '" + DEFAULT_SYSTEM_TEXT + "', messages -%}"
-    "{%- endif -%}"
-    "{{- bos_token -}}<|start_header_id|>system<|end_header_id|>{{- '\\n\\n' + system -}}<|eot_id|>"
-    "{%- for turn in turns -%}"
-    "<|start_header_id|>{{- turn['role'] -}}<|end_header_id|>{{- '\\n\\n' -}}"
-    "{{- media_of(turn['content']) -}}{{- text_of(turn['content']) -}}<|eot_id|>"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}<|start_header_id|>assistant<|end_header_id|>{{- '\\n\\n' -}}{%- endif -%}"
-)
-"""The same layout for `transformers`. It works on strings, so it cannot keep special names out of people's text."""
 
 
 @dataclass
@@ -101,11 +69,12 @@ def prefix_ids(tokenizer: Tokenizer, template: Template, system: str) -> list[in
     """Return what comes before the pictures."""
     if template == "warmup":
         return []
+    chat = tokenizer.chat
     return [
-        tokenizer.special_id(BEGIN_OF_TEXT),
+        *([] if chat.begin_of_text is None else [tokenizer.special_id(chat.begin_of_text)]),
         *_header(tokenizer, "system"),
         *tokenizer.encode(system.strip()),
-        tokenizer.special_id(END_OF_TURN),
+        *_end_of_turn(tokenizer),
         *_header(tokenizer, "user"),
     ]
 
@@ -135,7 +104,8 @@ def training_branch(
         run.add(tokenizer.encode(turns[-1].text.strip() + "\n"), supervised=True)
         return run
     run = _dialogue(tokenizer, turns, kinds, image_ids)
-    run.add([tokenizer.special_id(END_OF_TEXT)], supervised=True)
+    if tokenizer.chat.closes:
+        run.add([tokenizer.special_id(tokenizer.chat.end_of_text)], supervised=True)
     return run
 
 
@@ -175,7 +145,7 @@ def _dialogue(tokenizer: Tokenizer, turns: Sequence[Turn], kinds: Sequence[str],
             if place:
                 run.add(image_ids, supervised=False)
             run.add(tokenizer.encode(_stripped(piece, place == 0, place == len(pieces) - 1)), supervised=supervised)
-        run.add([tokenizer.special_id(END_OF_TURN)], supervised=supervised)
+        run.add(_end_of_turn(tokenizer), supervised=supervised)
     return run
 
 
@@ -187,9 +157,14 @@ def _stripped(piece: str, first: bool, last: bool) -> str:
 
 def _header(tokenizer: Tokenizer, role: str) -> list[int]:
     # Encoded apart from the text after it, so that a generation prompt is always a prefix of its training example.
+    chat = tokenizer.chat
     return [
-        tokenizer.special_id(START_HEADER),
+        tokenizer.special_id(chat.start_header),
         *tokenizer.encode(role),
-        tokenizer.special_id(END_HEADER),
-        *tokenizer.encode("\n\n"),
+        *([] if chat.end_header is None else [tokenizer.special_id(chat.end_header)]),
+        *tokenizer.encode(chat.after_header),
     ]
+
+
+def _end_of_turn(tokenizer: Tokenizer) -> list[int]:
+    return [tokenizer.special_id(tokenizer.chat.end_of_turn), *tokenizer.encode(tokenizer.chat.after_turn)]

@@ -18,6 +18,7 @@ from perceptlm.clients.protocol import GenerationRequest, MediaInput
 from perceptlm.errors import DataError
 from perceptlm.media.pictures import frames_shown, load_pictures, pictures_key, resolve_media_path
 from perceptlm.preprocess import packing, processor_files
+from perceptlm.preprocess.chat_format import IMAGE
 from perceptlm.preprocess.configuration import ProcessorConfig, Template
 from perceptlm.preprocess.conversation import (
     TokenRun,
@@ -30,7 +31,7 @@ from perceptlm.preprocess.conversation import (
 )
 from perceptlm.preprocess.picture_cache import PictureCache
 from perceptlm.preprocess.tiling import num_tiles_of, tiles_of
-from perceptlm.preprocess.tokenizer import END_OF_TEXT, END_OF_TURN, IMAGE, Tokenizer
+from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.schema import MediaRef, Sample, Turn
 from perceptlm.schema.placeholders import marks_images
 
@@ -82,12 +83,13 @@ class Processor:
     @property
     def pad_token_id(self) -> int:
         """What padding is filled with."""
-        return self.tokenizer.special_id(END_OF_TEXT)
+        return self.tokenizer.special_id(self.tokenizer.chat.end_of_text)
 
     @property
     def stop_token_ids(self) -> tuple[int, ...]:
         """The tokens that end an answer (facts/reference-implementation.md 2.6)."""
-        return (self.tokenizer.special_id(END_OF_TEXT), self.tokenizer.special_id(END_OF_TURN))
+        chat = self.tokenizer.chat
+        return (self.tokenizer.special_id(chat.end_of_text), self.tokenizer.special_id(chat.end_of_turn))
 
     def example(
         self, samples: Sequence[Sample], root: Path, *, template: Template | None = None, blank: bool = False

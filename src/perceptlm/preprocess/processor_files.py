@@ -17,17 +17,9 @@ from typing import Any
 from perceptlm.artifact import write_atomic
 from perceptlm.config import parse
 from perceptlm.errors import DataError
-from perceptlm.preprocess.configuration import ProcessorConfig
-from perceptlm.preprocess.conversation import CHAT_TEMPLATE
-from perceptlm.preprocess.tokenizer import (
-    BEGIN_OF_TEXT,
-    END_OF_TEXT,
-    END_OF_TURN,
-    IMAGE,
-    SPECIAL_TOKENS,
-    VIDEO,
-    Tokenizer,
-)
+from perceptlm.preprocess.chat_format import IMAGE, VIDEO, ChatFormat, chat_template
+from perceptlm.preprocess.configuration import DEFAULT_SYSTEM_TEXT, ProcessorConfig
+from perceptlm.preprocess.tokenizer import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "perceptlm.json"
@@ -62,8 +54,8 @@ def write(directory: Path, config: ProcessorConfig, tokenizer: Tokenizer) -> Non
     texts = {
         TOKENIZER_FILE: tokenizer.to_json(),
         _TOKENIZER_CONFIG: _json(_tokenizer_config(tokenizer, config.max_tokens)),
-        "special_tokens_map.json": _json(_named_tokens()),
-        "chat_template.jinja": CHAT_TEMPLATE,
+        "special_tokens_map.json": _json(_named_tokens(tokenizer.chat)),
+        "chat_template.jinja": chat_template(tokenizer.chat, DEFAULT_SYSTEM_TEXT),
         _IMAGE_FILE: _json(image | pixels),
         "video_preprocessor_config.json": _json({"video_processor_type": "PerceptionLMVideoProcessor"} | pixels),
         _PROCESSOR_FILE: _json(
@@ -141,8 +133,9 @@ def _pixel_fields(tile_size: int) -> dict[str, Any]:
     }
 
 
-def _named_tokens() -> dict[str, str]:
-    return {"bos_token": BEGIN_OF_TEXT, "eos_token": END_OF_TURN, "pad_token": END_OF_TEXT}
+def _named_tokens(chat: ChatFormat) -> dict[str, str]:
+    named = {"bos_token": chat.begin_of_text, "eos_token": chat.end_of_turn, "pad_token": chat.end_of_text}
+    return {key: name for key, name in named.items() if name is not None}
 
 
 def _tokenizer_config(tokenizer: Tokenizer, max_tokens: int) -> dict[str, Any]:
@@ -155,9 +148,9 @@ def _tokenizer_config(tokenizer: Tokenizer, max_tokens: int) -> dict[str, Any]:
             "single_word": False,
             "special": True,
         }
-        for name in SPECIAL_TOKENS
+        for name in tokenizer.chat.special_tokens
     }
-    return _named_tokens() | {
+    return _named_tokens(tokenizer.chat) | {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "processor_class": _PROCESSOR_CLASS,
         "added_tokens_decoder": added,

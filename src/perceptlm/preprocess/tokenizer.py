@@ -1,4 +1,4 @@
-"""Text <-> token ids: a byte-level BPE with Llama 3's word rule and PLM's special tokens.
+"""Text <-> token ids: a byte-level BPE with a chat format's special tokens, trained here or brought along by a decoder.
 
 Text from people and models is hostile: `encode` reads `<|image|>` or `<|eot_id|>` in it as the plain characters
 they are, never as the special token. Special ids come only from `special_id`. Knows no conversation layout.
@@ -12,17 +12,11 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 
 from perceptlm.errors import ConfigError, DataError
+from perceptlm.preprocess.chat_format import CHAT_FORMATS, LLAMA_3
 from perceptlm.preprocess.configuration import FIXED_TEXTS
 
-BEGIN_OF_TEXT = "<|begin_of_text|>"
-END_OF_TEXT = "<|end_of_text|>"
-IMAGE = "<|image|>"
-VIDEO = "<|video|>"
-START_HEADER = "<|start_header_id|>"
-END_HEADER = "<|end_header_id|>"
-END_OF_TURN = "<|eot_id|>"
-SPECIAL_TOKENS = (BEGIN_OF_TEXT, END_OF_TEXT, IMAGE, VIDEO, START_HEADER, END_HEADER, END_OF_TURN)
-"""In the order of their ids in the released models (facts/reference-implementation.md 2.6)."""
+SPECIAL_TOKENS = LLAMA_3.special_tokens
+"""Of a tokenizer trained here, in the order of their ids in released models (facts/reference-implementation.md 2.6)."""
 
 # Llama 3's rule. A number of up to three digits is one word, so that a frame's number can be one token.
 _WORD = (
@@ -33,13 +27,14 @@ _NUM_BYTES = 256
 
 
 class Tokenizer:
-    """A trained tokenizer. Encoding then decoding gives back any text exactly."""
+    """A trained tokenizer: encoding and decoding gives back any text exactly. `chat` is the format that it knows."""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         self._backend = backend
         self._backend.encode_special_tokens = True
+        self.chat = next((chat for chat in CHAT_FORMATS if backend.token_to_id(chat.start_header) is not None), LLAMA_3)
         self._special_ids: dict[str, int] = {}
-        for name in SPECIAL_TOKENS:
+        for name in self.chat.special_tokens:
             number = backend.token_to_id(name)
             if number is None:
                 raise DataError(f"the tokenizer has no special token {name}")
@@ -64,7 +59,7 @@ class Tokenizer:
         return int(self._backend.get_vocab_size(with_added_tokens=True))
 
     def special_id(self, name: str) -> int:
-        """Return the id of one of SPECIAL_TOKENS."""
+        """Return the id of one of the special tokens of `chat`."""
         return self._special_ids[name]
 
     def encode(self, text: str) -> list[int]:
@@ -86,13 +81,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     if vocab_size < smallest:
         raise ConfigError(f"vocab_size {vocab_size} is less than the {smallest} tokens every tokenizer has")
     backend = tokenizers.Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_WORD), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    backend.decoder = decoders.ByteLevel()
+    cut_into_words(backend)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(SPECIAL_TOKENS),
         min_frequency=2,
@@ -103,6 +92,17 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     # Added after training, so that no text of the corpus can be merged into one of them.
     backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIAL_TOKENS])
     return Tokenizer(backend)
+
+
+def cut_into_words(backend: tokenizers.Tokenizer) -> None:
+    """Let a byte-level tokenizer cut text into words by Llama 3's rule."""
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORD), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    backend.decoder = decoders.ByteLevel()
 
 
 def _with_fixed_texts(texts: Iterable[str]) -> Iterator[str]:

@@ -99,8 +99,8 @@ def test_training_configurations_of_the_original_are_understood(original):
     ("change", "complaint"),
     [
         (lambda params: params.pop("model"), "'model.vision_model' is missing"),
-        (lambda params: params["model"].pop("n_layers"), "'model.n_layers' must be a whole number, found None"),
-        (lambda params: params["model"].update(n_heads="4"), "'model.n_heads' must be a whole number, found '4'"),
+        (lambda params: params["model"].pop("n_layers"), "'model.n_layers' must be a whole number above 0, found None"),
+        (lambda params: params["model"].update(n_heads="4"), "'model.n_heads' must be a whole number above 0"),
         (lambda params: params["model"]["vision_model"].update(pool_type="attn"), "vision_model.pool_type' is 'attn'"),
         (lambda params: params["model"].update(norm_eps=-1), "norm_eps"),
         (lambda params: params["perceptlm"].update(image_token_id=9999), "outside the vocabulary"),

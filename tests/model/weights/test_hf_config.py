@@ -46,7 +46,7 @@ def test_older_rope_keys_are_read(recording):
         ("projector_poling_ratio", 2, "unknown key 'projector_poling_ratio' .*'projector_pooling_ratio'"),
         ("text_config.num_hiden_layers", 2, "unknown key 'text_config.num_hiden_layers' .*num_hidden_layers"),
         ("text_config.hidden_act", "gelu", "'text_config.hidden_act' is 'gelu'"),
-        ("text_config.hidden_size", "wide", "'decoder.width'"),
+        ("text_config.hidden_size", "wide", "'text_config.hidden_size' must be a whole number above 0"),
         ("text_config.num_key_value_heads", 3, "num_heads 4 is not a multiple of num_kv_heads 3"),
         ("text_config.rope_parameters.rope_type", "yarn", "rope_type' is 'yarn'"),
         ("vision_config.architecture", "vit_other", "'vision_config.architecture' is 'vit_other'"),

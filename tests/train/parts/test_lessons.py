@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perceptlm.batch import IGNORED_TARGET
-from perceptlm.preprocess.tokenizer import IMAGE
+from perceptlm.preprocess.chat_format import IMAGE
 from perceptlm.recipes.parts_tiny import decoder_tiny, words_tiny
 from perceptlm.train.parts.lessons import lesson_batches, lesson_texts
 

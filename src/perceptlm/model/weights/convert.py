@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,35 +139,68 @@ def _plan_gguf(source: Path, to: str, dtype: torch.dtype) -> Conversion:
     return Conversion(source, GGUF, to, reader, rules, wanted, hf_config.decoder_to_json(config), written, files=files)
 
 
-def convert(conversion: Conversion, out: Path) -> None:
-    """Write the converted model as the directory `out`, which must not be there or be empty."""
+def convert(conversion: Conversion, out: Path, *, add_files: Callable[[Path], None] | None = None) -> None:
+    """Write the converted model as the directory `out`, which must not be there or be empty.
+
+    `add_files` may put more into it, beside the files of tokenizer and processor that are copied.
+    """
+    source, wanted = conversion.source, conversion.wanted_layout
+
+    def copy_files(directory: Path) -> None:
+        for pattern in _COPIED if source.is_dir() else ():
+            for file in sorted(source.glob(pattern)):
+                shutil.copyfile(file, directory / file.name)
+        if add_files is not None:
+            add_files(directory)
+
+    values = conversion.config
+    if wanted == "transformers":
+        values = values | {"dtype": str(conversion.largest.dtype).removeprefix("torch.")}
+    write_model(
+        out,
+        wanted,
+        conversion.written,
+        _tensors(conversion),
+        config=values,
+        files=conversion.files,
+        add_files=copy_files,
+    )
+
+
+def write_model(
+    out: Path,
+    layout: str,
+    held: Sequence[Held],
+    tensors: Iterable[tuple[str, Tensor]],
+    *,
+    config: dict[str, Any],
+    files: Mapping[str, str],
+    add_files: Callable[[Path], None],
+) -> None:
+    """Write a model's directory from its tensors, one by one, in any order; whole or not at all.
+
+    `held` announces the tensors; `files` are further texts by name, and `add_files` may put more into the directory.
+    Raises UsageError if `out` is there and not empty.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", hint="name a directory that is not there, or remove it")
     unfinished = out.with_name(f".{out.name}.unfinished")
-    wanted = conversion.wanted_layout
     with translate_os_errors(out):
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         writer: TensorWriter = (
-            SafetensorsWriter(unfinished, conversion.written)
-            if wanted == "transformers"
-            else PthWriter(unfinished / ORIGINAL, conversion.written)
+            SafetensorsWriter(unfinished, held) if layout == "transformers" else PthWriter(unfinished / ORIGINAL, held)
         )
         with progress("status") as bar:
-            task = bar.add_task("tensors", total=len(conversion.written), status="")
-            for name, tensor in _tensors(conversion):
+            task = bar.add_task("tensors", total=len(held), status="")
+            for name, tensor in tensors:
                 writer.write(name, tensor)
                 bar.update(task, advance=1, status=name)
         writer.finish()
-        values = conversion.config
-        if wanted == "transformers":
-            values = values | {"dtype": str(conversion.largest.dtype).removeprefix("torch.")}
-        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
-        for name, content in {_CONFIGS[wanted]: text, **conversion.files}.items():
+        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        for name, content in {_CONFIGS[layout]: text, **files}.items():
             write_atomic(unfinished / name, content.encode())
-        for pattern in _COPIED if conversion.source.is_dir() else ():
-            for file in sorted(conversion.source.glob(pattern)):
-                shutil.copyfile(file, unfinished / file.name)
+        add_files(unfinished)
         if out.exists():
             out.rmdir()
         os.rename(unfinished, out)

@@ -47,6 +47,22 @@ def from_params(params: Mapping[str, Any], *, source: str = "params.json") -> PL
         raise ConfigError(f"{source}: {told}") from error
 
 
+def from_llama_params(params: Mapping[str, Any], *, tied: bool, source: str = "params.json") -> DecoderConfig:
+    """Return the decoder that the `params.json` of an original Llama 3 describes; errors are those of `from_params`.
+
+    The record says that positions are stretched, not how far, nor how many there are: Llama 3.2's small models, whose
+    output is the embedding (`tied`), stretch by 32, Llama 3.1 by 8, both to 131,072.
+    """
+    scaled = bool(params.get("use_scaled_rope", False))
+    known = {"rope_scale_factor": 32 if tied else 8} if scaled else {}
+    known |= {"max_seqlen": 131072 if scaled else 8192}
+    try:
+        return DecoderConfig.model_validate(_decoder({**known, **params, "weight_tying": tied}, source))
+    except (ValidationError, TypeError, ArithmeticError) as error:
+        told = describe_validation_error(error, DecoderConfig) if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"{source}: {told}") from error
+
+
 def _vision(vision: Mapping[str, Any], source: str) -> dict[str, Any]:
     size = "image_size" if "image_size" in vision else "pretrain_image_size"
     needed = {name: _needed(vision, key, source, "model.vision_model.") for name, key in {

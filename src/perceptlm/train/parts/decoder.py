@@ -18,8 +18,9 @@ from torch.nn import functional
 
 from perceptlm.batch import IGNORED_TARGET, Batch
 from perceptlm.model.plm import PerceptionLM
+from perceptlm.preprocess.chat_format import IMAGE
 from perceptlm.preprocess.packing import collate
-from perceptlm.preprocess.tokenizer import END_OF_TEXT, IMAGE, Tokenizer
+from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import DecoderRecipe
 from perceptlm.train.parts.doings import NUM_ASKED
@@ -38,7 +39,7 @@ class DecoderTeacher(nn.Module):
         self.decoder = model.decoder
         # Held in a list: the model's other parts must not count among the parameters that train.
         self._model = [model]
-        self._pad_token_id = tokenizer.special_id(END_OF_TEXT)
+        self._pad_token_id = tokenizer.special_id(tokenizer.chat.end_of_text)
         self._image_token_id = tokenizer.special_id(IMAGE)
         self._doing_weight = doing_weight
         self._halfway = torch.zeros(())

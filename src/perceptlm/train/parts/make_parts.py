@@ -23,7 +23,8 @@ from perceptlm.errors import ConfigError, UsageError, WeightsError
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
-from perceptlm.preprocess.tokenizer import IMAGE, Tokenizer, train_tokenizer
+from perceptlm.preprocess.chat_format import IMAGE
+from perceptlm.preprocess.tokenizer import Tokenizer, train_tokenizer
 from perceptlm.seeding import derive_seed
 from perceptlm.train.parts.configuration import (
     DecoderRecipe,
