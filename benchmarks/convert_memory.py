@@ -1,9 +1,11 @@
 """Peak memory of converting a model of the size of Perception-LM-1B between layouts, beside its weights and its bound.
 
-    python benchmarks/convert_memory.py [--preset plm_1b] [--layers N] [--vocabulary N] [--json] [--dry-run]
+    python benchmarks/convert_memory.py [--preset plm_1b] [--layers N] [--vocabulary N] [--plan] [--json] [--dry-run]
 
 Writes a checkpoint of random bf16 values (3.1 GB for plm_1b), converts it to the original layout and back in a process
 of its own, and prints how much its peak rose above that after imports. The bound: twice the largest tensor + 300 MiB.
+With `--plan` the checkpoint holds no values (files with holes, that take no room) and is planned only: every tensor is
+checked, and all that would be written is known. So a model of 8B can be looked at anywhere.
 """
 
 from __future__ import annotations
@@ -41,23 +43,27 @@ def shape(preset: str, num_layers: int | None, vocab_size: int) -> PLMConfig:
     return config.model_copy(update={"decoder": config.decoder.model_copy(update={"num_layers": num_layers})})
 
 
-def write_random(directory: Path, config: PLMConfig) -> None:
-    """Write a checkpoint of random values as `directory`, tensor by tensor."""
+def write_random(directory: Path, config: PLMConfig, *, empty: bool = False) -> None:
+    """Write a checkpoint of random values as `directory`, tensor by tensor; an `empty` one has holes for values."""
     directory.mkdir()
     (directory / "config.json").write_text(json.dumps(hf_config.to_json(config)))
     shapes = file_shapes(transformers_layout(config), state_on_meta(config))
     wanted = [Held(name, size, torch.bfloat16) for name, size in shapes.items()]
     writer = SafetensorsWriter(directory, wanted)
     random = torch.Generator().manual_seed(0)
-    for held in wanted:
+    for held in () if empty else wanted:
         bits = torch.randint(0, _INFINITY, held.shape, dtype=torch.int16, generator=random)
         writer.write(held.name, bits.view(torch.bfloat16))
     writer.finish()
 
 
-def measure(source: Path, folder: Path) -> dict[str, float]:
-    """Convert there and back; return bytes that the peak rose by, and seconds."""
+def measure(source: Path, folder: Path, *, only_plan: bool) -> dict[str, float]:
+    """Convert there and back, or plan it; return bytes that the peak rose by, and seconds."""
     before, began = peak_memory_bytes(), time.perf_counter()
+    if only_plan:
+        planned = plan(source, "original")
+        assert planned.num_bytes
+        return {"added_bytes": peak_memory_bytes() - before, "seconds": time.perf_counter() - began}
     convert(plan(source, "original"), folder / "original")
     convert(plan(folder / "original", "transformers"), folder / "back")
     return {"added_bytes": peak_memory_bytes() - before, "seconds": time.perf_counter() - began}
@@ -69,12 +75,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--preset", default="plm_1b", choices=sorted(PRESETS))
     parser.add_argument("--layers", type=int, help="blocks of the decoder [default: all]")
     parser.add_argument("--vocabulary", type=int, default=128256, help="tokens [default: 128256]")
+    parser.add_argument("--plan", action="store_true", help="plan only, without values")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--dry-run", action="store_true", help="say how large it would be, and stop")
     parser.add_argument("--measure", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.measure:
-        print(json.dumps(measure(*options.measure)))
+        print(json.dumps(measure(*options.measure, only_plan=options.plan)))
         return 0
     config = shape(options.preset, options.layers, options.vocabulary)
     shapes = file_shapes(transformers_layout(config), state_on_meta(config)).values()
@@ -86,12 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
     }
     if not options.dry_run:
         with tempfile.TemporaryDirectory() as root:
-            write_random(Path(root) / "source", config)
-            command = [sys.executable, __file__, "--measure", f"{root}/source", root]
+            write_random(Path(root) / "source", config, empty=options.plan)
+            command = [sys.executable, __file__, "--measure", f"{root}/source", root, *["--plan"][: options.plan]]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found |= json.loads(done.stdout.splitlines()[-1])
-            same = filecmp.cmp(f"{root}/source/model.safetensors", f"{root}/back/model.safetensors", shallow=False)
-            found["same_bytes"] = same
+            if not options.plan:
+                same = filecmp.cmp(f"{root}/source/model.safetensors", f"{root}/back/model.safetensors", shallow=False)
+                found["same_bytes"] = same
         found["ratio_to_bound"] = round(found["added_bytes"] / found["bound_bytes"], 3)
         found["ratio_to_weights"] = round(found["added_bytes"] / found["all_bytes"], 3)
     print(json.dumps(found) if options.json else "\n".join(f"{name:<18}{value:>18,}" for name, value in found.items()))

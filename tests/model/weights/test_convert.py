@@ -185,3 +185,11 @@ def test_no_more_than_a_tensor_is_in_memory(tmp_path):
     found = json.loads(done.stdout)
     assert found["same_bytes"]
     assert found["added_bytes"] < 2 * found["largest_bytes"] + 200 * 2**20 < found["all_bytes"]
+
+
+def test_a_model_of_8b_is_planned_in_no_memory():
+    script = Path(__file__).resolve().parents[3] / "benchmarks" / "convert_memory.py"
+    command = [sys.executable, script, "--preset", "plm_8b", "--plan", "--json"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found["all_bytes"] > 19e9
+    assert found["added_bytes"] < 100 * 2**20
