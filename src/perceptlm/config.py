@@ -80,6 +80,18 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; ConfigError naming the file if it cannot be read or holds anything else."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return values
+
+
 def load_yaml(cls: type[C], path: Path) -> C:
     """Read a configuration from a YAML file; errors name the file, the line or the key."""
     import yaml

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from perceptlm import artifact
 from perceptlm.clients.protocol import GenerationRequest
+from perceptlm.config import read_json_object
 from perceptlm.errors import ConfigError, DataError, UsageError, WeightsError
 from perceptlm.exchange.hub import model_directory
 from perceptlm.media.inputs import ImageSource, VideoSource, image_input, video_input
@@ -153,17 +154,9 @@ def read_config(directory: Path) -> PLMConfig:
     path = directory / _CONFIG
     if not directory.is_dir():
         raise ConfigError(f"{directory}: there is no such model directory")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"{path}: missing", hint="a model directory holds config.json and model.safetensors"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return hf_config.from_json(values, source=str(path))
+    if not path.is_file():
+        raise ConfigError(f"{path}: missing", hint="a model directory holds config.json and model.safetensors")
+    return hf_config.from_json(read_json_object(path), source=str(path))
 
 
 def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.dtype) -> PerceptionLM:

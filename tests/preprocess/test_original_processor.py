@@ -124,8 +124,11 @@ def test_a_damaged_file_is_named_with_its_line(content, message):
 def test_a_wrong_record_is_named(tmp_path: Path, params):
     (tmp_path / "tokenizer.model").write_bytes(CONTENT)
     (tmp_path / "params.json").write_text(json.dumps(params))
-    with pytest.raises(ConfigError, match=r"params\.json.*layout"):
+    with pytest.raises(ConfigError, match=r"params\.json.*(layout|expected keys and values)"):
         read_original_processor(tmp_path)
     (tmp_path / "params.json").unlink()
-    with pytest.raises(DataError, match=r"tokenizer\.model"):
+    with pytest.raises(ConfigError, match=r"params\.json: cannot be read"):
+        read_original_processor(tmp_path)
+    (tmp_path / "tokenizer.model").unlink()
+    with pytest.raises(DataError, match=r"tokenizer\.model: cannot be read"):
         read_original_processor(tmp_path)

@@ -389,11 +389,11 @@ def test_a_damaged_directory_is_named(processor: Processor, tmp_path: Path) -> N
     whole = tmp_path / "whole"
     whole.mkdir()
     processor.save(whole)
-    with pytest.raises(DataError, match=r"nowhere/processor_config\.json"):
+    with pytest.raises(ConfigError, match=r"nowhere/processor_config\.json"):
         Processor.load(tmp_path / "nowhere")
     damages = {
         "tokenizer.json": (b"{", DataError),
-        "perceptlm.json": (b"{", DataError),
+        "perceptlm.json": (b"{", ConfigError),
         "special_tokens_map.json": (b"{", None),
     }
     for name, (content, error) in damages.items():

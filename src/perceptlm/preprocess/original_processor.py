@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Mapping
 from itertools import pairwise
@@ -18,7 +17,7 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken, models
 
-from perceptlm.config import parse
+from perceptlm.config import parse, read_json_object
 from perceptlm.errors import DataError
 from perceptlm.preprocess.chat_format import IMAGE, LLAMA_3, VIDEO
 from perceptlm.preprocess.configuration import ProcessorConfig
@@ -50,13 +49,13 @@ def read_original_processor(directory: Path) -> Processor:
     path = directory / TOKENIZER_MODEL
     try:
         content = path.read_bytes()
-        params = json.loads((directory / _PARAMS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot be read with {_PARAMS}: {error}", path=path) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path=path) from error
+    params = read_json_object(directory / _PARAMS)
     return Processor(_settings(params, directory / _PARAMS), read_tokenizer_model(content, source=str(path)))
 
 
-def _settings(params: Any, path: Path) -> ProcessorConfig:
+def _settings(params: Mapping[str, Any], path: Path) -> ProcessorConfig:
     def section(values: Any, key: str) -> Mapping[str, Any]:
         found = values.get(key, {}) if isinstance(values, Mapping) else {}
         return found if isinstance(found, Mapping) else {}

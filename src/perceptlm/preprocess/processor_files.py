@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from perceptlm.artifact import write_atomic
-from perceptlm.config import parse
+from perceptlm.config import parse, read_json_object
 from perceptlm.errors import DataError
 from perceptlm.preprocess.chat_format import IMAGE, VIDEO, ChatFormat, chat_template
 from perceptlm.preprocess.configuration import DEFAULT_SYSTEM_TEXT, ProcessorConfig
@@ -74,7 +74,9 @@ def write(directory: Path, config: ProcessorConfig, tokenizer: Tokenizer) -> Non
 def read(directory: Path) -> tuple[ProcessorConfig, Tokenizer]:
     """Return the settings and the tokenizer; errors name the file that is missing or wrong."""
     path = directory / SETTINGS_FILE
-    config = parse(ProcessorConfig, _read_json(path), source=str(path)) if path.is_file() else _as_theirs(directory)
+    config = (
+        parse(ProcessorConfig, read_json_object(path), source=str(path)) if path.is_file() else _as_theirs(directory)
+    )
     tokenizer_path = directory / TOKENIZER_FILE
     return config, Tokenizer.from_json(_read_text(tokenizer_path), source=str(tokenizer_path))
 
@@ -82,15 +84,15 @@ def read(directory: Path) -> tuple[ProcessorConfig, Tokenizer]:
 def _as_theirs(directory: Path) -> ProcessorConfig:
     """Return the settings that the files of `transformers` tell of, whose 5th version writes them into one."""
     path = directory / _PROCESSOR_FILE
-    processor = _read_json(path)
+    processor = read_json_object(path)
     image_path = path if "image_processor" in processor else directory / _IMAGE_FILE
-    image = processor["image_processor"] if image_path == path else _read_json(image_path)
+    image = processor["image_processor"] if image_path == path else read_json_object(image_path)
     if not isinstance(image, dict):
         raise DataError(f"'image_processor' must be a section, found {type(image).__name__}", path=path)
     for key, only in _FIXED.items():
         if image.get(key, only) != only:
             raise DataError(f"'{key}' is {image[key]!r}; only {only!r} is supported", path=image_path)
-    longest = _read_json(directory / _TOKENIZER_CONFIG).get("model_max_length")
+    longest = read_json_object(directory / _TOKENIZER_CONFIG).get("model_max_length")
     values = {
         "layout": {
             "tile_size": image.get("tile_size", 448),
@@ -104,16 +106,6 @@ def _as_theirs(directory: Path) -> ProcessorConfig:
     if isinstance(longest, int) and longest < _UNLIMITED:
         values["max_tokens"] = longest
     return parse(ProcessorConfig, values, source=str(path))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(_read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}", path=path) from error
-    if not isinstance(found, dict):
-        raise DataError(f"expected an object, found {type(found).__name__}", path=path)
-    return found
 
 
 def _read_text(path: Path) -> str:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from perceptlm.artifact import translate_os_errors, write_atomic
+from perceptlm.config import read_json_object
 from perceptlm.errors import ConfigError, UsageError
 from perceptlm.log import progress
 from perceptlm.model.configuration import PLMConfig
@@ -113,12 +114,7 @@ def plan(source: Path, to: str, *, gguf_dtype: torch.dtype = torch.float32) -> C
     if layout == GGUF:
         return _plan_gguf(source, to, gguf_dtype)
     path = source / _CONFIGS[layout]
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
+    values = read_json_object(path)
     config = _FROM_CONFIG[layout](values, source=str(path))
     reader: TensorReader = SafetensorsReader(source) if layout == "transformers" else PthReader(source / ORIGINAL)
     rules, wanted = LAYOUTS[layout](config), LAYOUTS[to](config)

@@ -7,15 +7,14 @@ shape, which is that of the release. A Llama is a directory of `transformers` (`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from perceptlm.config import read_json_object
 from perceptlm.errors import ConfigError, UsageError, WeightsError
 from perceptlm.model.configuration import DecoderConfig, VisionConfig
 from perceptlm.model.decoder import Decoder
@@ -89,7 +88,7 @@ def read_decoder(path: Path) -> DecoderCheckpoint:
         found = DecoderCheckpoint(config, decoder_layouts.gguf_layout(config), gguf, files["tokenizer.json"])
     elif (path / "config.json").is_file():
         source = path / "config.json"
-        config = hf_config.decoder_from_json(_read_json(source), source=str(source))
+        config = hf_config.decoder_from_json(read_json_object(source), source=str(source))
         rules = decoder_layouts.transformers_layout(config)
         found = DecoderCheckpoint(config, rules, SafetensorsReader(path), _tokenizer_of(path))
     elif (path / "params.json").is_file():
@@ -114,7 +113,7 @@ def _read_original(path: Path) -> DecoderCheckpoint:
     reader = PthReader(files[0])
     repeats = _repeats_embedding(reader)
     config = original_config.from_llama_params(
-        _read_json(source), tied=_OUTPUT not in reader.held or repeats, source=str(source)
+        read_json_object(source), tied=_OUTPUT not in reader.held or repeats, source=str(source)
     )
     rules = decoder_layouts.original_layout(config)
     if config.tie_embeddings:
@@ -137,13 +136,3 @@ def _repeats_embedding(reader: TensorReader) -> bool:
 def _tokenizer_of(directory: Path) -> str | None:
     path = directory / "tokenizer.json"
     return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return values
