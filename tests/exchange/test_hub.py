@@ -74,14 +74,14 @@ def hub():
     server.server_close()
 
 
-def fetch(hub, home, name):
+def fetch(hub, home, name, options=""):
     """Ask in a process of its own: the hub's address is read when its library is imported."""
     script = """
 import sys
 from perceptlm.errors import PerceptLMError
 from perceptlm.exchange.hub import model_directory
 try:
-    print(model_directory(sys.argv[1]))
+    print(model_directory(sys.argv[1], weights="no weights" not in sys.argv))
 except PerceptLMError as error:
     print(f"error: {error.message} | {error.hint}")
 """
@@ -90,7 +90,7 @@ except PerceptLMError as error:
         "HF_HUB_DISABLE_XET": "1", "PATH": "", "HOME": str(home), "NO_PROXY": "127.0.0.1",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", script, name], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, "-c", script, name, options], capture_output=True, text=True, env=environment, check=True
     )
     return done.stdout.strip().splitlines()[-1]
 
@@ -102,6 +102,13 @@ def test_a_repository_is_fetched_once_and_without_pickles(hub, tmp_path):
     hub.asked.clear()
     assert fetch(hub, tmp_path, "some/model") == str(found)
     assert not [path for path in hub.asked if path.endswith(".safetensors")]
+
+
+def test_without_weights_none_are_fetched(hub, tmp_path):
+    found = Path(fetch(hub, tmp_path, "some/model", "no weights"))
+    assert sorted(path.name for path in found.iterdir()) == ["config.json", "tokenizer.json"]
+    again = Path(fetch(hub, tmp_path, "some/model"))
+    assert "model.safetensors" in [path.name for path in again.iterdir()]
 
 
 def test_what_is_not_there_is_said_with_a_hint(hub, tmp_path):

@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(help="Show, convert and check a model's weights.", no_args_is_help=True)
-_Directory = Annotated[Path, typer.Argument(help="A model directory: config.json and model*.safetensors.")]
+_Model = Annotated[
+    str,
+    typer.Argument(help="A model directory (config.json, model*.safetensors), or OWNER/NAME of the Hugging Face hub."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -29,18 +32,19 @@ class Layout(StrEnum):
 
 
 @app.command()
-def info(directory: _Directory, as_json: _Json = False) -> None:
+def info(model: _Model, as_json: _Json = False) -> None:
     """Show the shape of a model and the number of its parameters. Reads no weights."""
+    from perceptlm.exchange.hub import model_directory
     from perceptlm.model.weights.layouts import state_on_meta
     from perceptlm.pretrained import read_config
 
-    config = read_config(directory)
+    config = read_config(model_directory(model, weights=False))
     counts: dict[str, int] = {}
     for name, tensor in state_on_meta(config).items():
         part = name.partition(".")[0]
         counts[part] = counts.get(part, 0) + tensor.numel()
     found: dict[str, Any] = {
-        "directory": str(directory),
+        "directory": model,
         "num_parameters": {**counts, "all": sum(counts.values())},
         "vision_tokens_per_picture": config.layout.tokens_per_picture,
         "config": config.to_dict(),
@@ -57,7 +61,10 @@ def info(directory: _Directory, as_json: _Json = False) -> None:
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="A model directory, in either layout, or a .gguf file of a Llama.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="A model directory, in either layout, a .gguf file of a Llama, or OWNER/NAME of the hub."),
+    ],
     out: Annotated[Path, typer.Argument(help="Directory to write.")],
     to: Annotated[Layout, typer.Option(help="Layout to write.")] = Layout.transformers,
     dtype: Annotated[
@@ -69,15 +76,16 @@ def convert(
     as_json: _Json = False,
 ) -> None:
     """Write a model in another layout, tensor by tensor; there and back are the same bytes."""
+    from perceptlm.exchange.hub import model_directory
     from perceptlm.model.weights.convert import plan
     from perceptlm.pretrained import DTYPES, convert_model
 
-    planned = plan(source, to, gguf_dtype=DTYPES[dtype])
+    planned = plan(model_directory(source), to, gguf_dtype=DTYPES[dtype])
     if not dry_run:
         convert_model(planned, out)
     largest = planned.largest
     found = {
-        "source": str(source),
+        "source": source,
         "out": str(out),
         "from": planned.layout,
         "to": planned.wanted_layout,
@@ -159,7 +167,7 @@ def assemble(
 
 @app.command()
 def verify(
-    directory: _Directory,
+    model: _Model,
     expected: Annotated[Path | None, typer.Option(help="Recorded outputs. [default: in the directory]")] = None,
     atol: Annotated[float, typer.Option(min=0, help="Largest absolute difference that is accepted.")] = 2e-5,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
@@ -170,24 +178,26 @@ def verify(
 
     Exits with 1 if one is larger than --atol or a continued token is another one. Needs no tokenizer and no processor.
     """
+    from perceptlm.exchange.hub import model_directory
     from perceptlm.model.weights import recorded
     from perceptlm.pretrained import DTYPES, load_model, read_config
 
+    directory = model_directory(model)
     config = read_config(directory)
     cases = recorded.read_cases(expected or directory / recorded.EXPECTED, config)
-    model = load_model(directory, config, device=device, dtype=DTYPES[dtype])
-    comparisons = list(recorded.compare(model, cases))
+    loaded = load_model(directory, config, device=device, dtype=DTYPES[dtype])
+    comparisons = list(recorded.compare(loaded, cases))
     good = all(comparison.within(atol) for comparison in comparisons)
     if as_json:
         listed = [
             {"case": c.case, "output": c.output, "difference": c.difference, "within": c.within(atol)}
             for c in comparisons
         ]
-        typer.echo(json.dumps({"directory": str(directory), "atol": atol, "good": good, "comparisons": listed}))
+        typer.echo(json.dumps({"directory": model, "atol": atol, "good": good, "comparisons": listed}))
     else:
         for c in comparisons:
             measured = f"{c.difference} tokens differ" if c.output == "greedy" else f"{c.difference:.3g}"
             typer.echo(f"{c.case:<8} {c.output:<14} {measured:<20} {'' if c.within(atol) else 'TOO FAR'}".rstrip())
-        typer.echo(f"{directory}: " + (f"as recorded, to {atol:g}" if good else f"not as recorded, to {atol:g}"))
+        typer.echo(f"{model}: " + (f"as recorded, to {atol:g}" if good else f"not as recorded, to {atol:g}"))
     if not good:
         raise typer.Exit(1)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from perceptlm.errors import ClientError
 
-_FETCHED = ("*.json", "*.jinja", "model*.safetensors")
+_WEIGHTS = ".safetensors"
+_FETCHED = ("*.json", "*.jinja", f"model*{_WEIGHTS}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-def model_directory(path_or_hub_id: Path | str) -> Path:
-    """Return the directory of a model: the path itself, or where the hub's repository OWNER/NAME was put.
+def model_directory(path_or_hub_id: Path | str, *, weights: bool = True) -> Path:
+    """Return the directory of a model: the path itself, or where the hub's repository OWNER/NAME was put, perhaps
+    without its weights.
 
     What exists here is never looked for on the hub, and neither is a `Path`. `OWNER/NAME@REVISION` names a branch, tag
     or commit. Raises ClientError if the repository cannot be fetched and is not here.
@@ -29,7 +31,8 @@ def model_directory(path_or_hub_id: Path | str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(_FETCHED)))
+        wanted = [pattern for pattern in _FETCHED if weights or not pattern.endswith(_WEIGHTS)]
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
     except RepositoryNotFoundError as error:
         raise ClientError(
             f"{path_or_hub_id}: neither a directory here nor a repository of the hub that you may read",
