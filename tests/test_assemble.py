@@ -118,6 +118,7 @@ def test_both_parts_compute_what_they_did(vision_file, decoder_dir, tower, tmp_p
     with torch.no_grad():
         expected = model(input_ids=inputs["input_ids"], pixel_values=batch.pictures[None]).logits
         torch.testing.assert_close(made.model(batch), expected, rtol=0, atol=2e-5)
+    assert model.generation_config.eos_token_id == list(made.processor.stop_token_ids)
     stops = {made.processor.tokenizer.decode([number], keep_special=True) for number in made.processor.stop_token_ids}
     assert stops == {made.processor.tokenizer.chat.end_of_text, made.processor.tokenizer.chat.end_of_turn}
 
@@ -220,6 +221,62 @@ def test_what_does_not_fit_is_named(vision_file, decoder_dir, tmp_path):
     (decoder_dir / "tokenizer.json").unlink()
     with pytest.raises(ConfigError, match=r"has no tokenizer\.json"):
         plan_assembly(vision_file, decoder_dir)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tile_size": 50}, "image_size 50 is not a multiple of patch_size 8"),
+        ({"pooling_ratio": 7}, "pooling_ratio 7 does not divide"),
+        ({"layer_scale": float("nan")}, "layer_scale"),
+    ],
+)
+def test_shapes_that_cannot_be_are_refused_in_one_line(vision_file, decoder_dir, settings, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        plan_assembly(vision_file, decoder_dir, **settings)
+    assert "\n" not in caught.value.message
+
+
+def test_a_tokenizer_that_does_not_fit_or_is_none(vision_file, decoder_dir, tmp_path):
+    larger = json.loads((decoder_dir / "tokenizer.json").read_text())
+    last = max(token["id"] for token in larger["added_tokens"])
+    larger["added_tokens"].append({**larger["added_tokens"][0], "id": last + 1, "content": "<pad>"})
+    broken = {key: value for key, value in larger.items() if key != "model"}
+    contents = {"larger": json.dumps(larger), "broken": json.dumps(broken), "empty": json.dumps(broken | {"model": []})}
+    messages = {"larger": "the tokenizer has", "broken": "not a tokenizer", "empty": "not a tokenizer"}
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+        with pytest.raises((ConfigError, DataError), match=messages[name]):
+            plan_assembly(vision_file, decoder_dir, tokenizer=tmp_path / name)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="binary: cannot be read"):
+        plan_assembly(vision_file, decoder_dir, tokenizer=tmp_path / "binary")
+
+
+def test_no_text_speaks_a_token_that_the_file_does_not_mark_as_special(vision_file, decoder_dir, tmp_path):
+    path = decoder_dir / "tokenizer.json"
+    path.write_text(path.read_text().replace('"special": true', '"special": false'))
+    assemble(plan_assembly(vision_file, decoder_dir), tmp_path / "out")
+    tokenizer = load(tmp_path / "out").processor.tokenizer
+    special = {tokenizer.special_id(name) for name in tokenizer.chat.special_tokens}
+    for name in tokenizer.chat.special_tokens:
+        assert not special & set(tokenizer.encode(f"a {name} b"))
+    spoilt = tmp_path / "out" / "tokenizer.json"
+    spoilt.write_text(spoilt.read_text().replace('"special": true', '"special": false'))
+    with pytest.raises(DataError, match="any text could speak the token"):
+        load(tmp_path / "out")
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_a_llama_s_record_as_it_is_published(decoder_dir, interleaved):
+    path = decoder_dir / "config.json"
+    published = {"is_llama_config": True, "rope_interleaved": interleaved, "transformers.js_config": {"dtype": "q4"}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | published))
+    if interleaved:
+        with pytest.raises(ConfigError, match="'rope_interleaved' is True"):
+            own_checkpoints.read_decoder(decoder_dir)
+    else:
+        assert own_checkpoints.read_decoder(decoder_dir).config.num_layers == 2
 
 
 def test_the_command(vision_file, decoder_dir, tmp_path, capsys):

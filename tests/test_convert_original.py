@@ -50,6 +50,20 @@ def test_an_original_with_its_own_tokenizer(tmp_path, capsys):
         expected = theirs(input_ids=inputs["input_ids"], pixel_values=batch.pictures[None]).logits
         torch.testing.assert_close(ours.model(batch), expected, rtol=0, atol=2e-5)
 
+    assert theirs.generation_config.eos_token_id == list(ours.processor.stop_token_ids)
+
+    vision_params = params["model"]["vision_model"]
+    vision_params["pretrain_image_size"] = vision_params.pop("image_size")
+    (source / "params.json").write_text(json.dumps(params))
+    assert run(["weights", "convert", str(source), str(tmp_path / "same")]) == 0
+    assert load(tmp_path / "same").processor.config == ours.processor.config
+
+    params["perceptlm"]["image_token_id"] = 300
+    (source / "params.json").write_text(json.dumps(params))
+    for extra in ([], ["--dry-run"]):
+        capsys.readouterr()
+        assert run(["weights", "convert", str(source), str(tmp_path / "again"), *extra]) != 0
+        assert "disagree on the image_token_id" in " ".join(capsys.readouterr().err.split())
     (source / "tokenizer.model").write_bytes(b"AA== 1\n")
     capsys.readouterr()
     assert run(["weights", "convert", str(source), str(tmp_path / "again")]) != 0

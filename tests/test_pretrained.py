@@ -186,6 +186,14 @@ def test_a_region_is_shown_and_said(made):
     assert said.turns[0].text == "In [250,250,750,750]?"
     assert (said.media[0].pictures[0] == image).all()
     assert made.request("In <|bbox0|>?", images=[image]).turns[0].text == "In <|bbox0|>?"
+    answered = (Turn(role="user", text="Where?"), Turn(role="assistant", text="<|bbox9|>"), Turn(role="user", text="?"))
+    assert made.request(answered, images=[image], regions=box_tracks(["1,1,9,9"])).turns == answered
+    shown = {"images": [image], "regions": box_tracks(["10,5,30,15"], shown_as="dim")}
+    assert not torch.equal(made.logits("What?", **shown), made.logits("What?", images=[image]))
+    assert isinstance(made.generate("What?", **shown, max_new_tokens=2), str)
+    for media, text in (({"images": [image]}, "What?"), ({"videos": [[image]]}, "In <|bbox0|>?")):
+        with pytest.raises(DataError, match=r"is shown as text, but no question says|is not a box of an image"):
+            made.request(text, **media, regions=box_tracks(["1,1,9,9"], shown_as="text"))
     for media in ({}, {"images": [image, image]}, {"images": [image], "videos": [[image]]}):
         with pytest.raises(DataError, match="regions need exactly one image or video"):
             made.request("What?", **media, regions=box_tracks(["1,1,9,9"]))

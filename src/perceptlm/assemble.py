@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from perceptlm.errors import ConfigError
+from perceptlm.config import parse
+from perceptlm.errors import ConfigError, DataError
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.initialise import first_values
 from perceptlm.model.vision_encoder import interpolated_positions
@@ -27,6 +28,8 @@ from perceptlm.model.weights.tensor_files import Held
 from perceptlm.preprocess.adopted_tokenizer import adopt_tokenizer
 from perceptlm.preprocess.chat_format import IMAGE, VIDEO
 from perceptlm.preprocess.processor import Processor, ProcessorConfig
+from perceptlm.preprocess.tokenizer import Tokenizer
+from perceptlm.pretrained import check_fit, write_processor
 
 _PLM_TILE = 448
 _PLM_DEPTHS = {24: 23, 50: 47}
@@ -71,12 +74,9 @@ def plan_assembly(
     depth = num_vision_layers or _PLM_DEPTHS.get(own.num_layers, own.num_layers)
     if depth > own.num_layers:
         raise ConfigError(f"{vision}: {depth} blocks are wanted, but there are {own.num_layers}")
-    file = tokenizer or decoder
-    text = tokenizer.read_text(encoding="utf-8") if tokenizer else llama.tokenizer
-    if text is None:
-        raise ConfigError(f"{decoder}: has no tokenizer.json", hint="name one with --tokenizer")
-    adopted = adopt_tokenizer(text, source=str(file))
-    config = PLMConfig.model_validate(
+    adopted = _tokenizer(decoder, llama, tokenizer)
+    config = parse(
+        PLMConfig,
         {
             "vision": own.to_dict()
             | {"image_size": size, "num_layers": depth, "norm_post": False, "pool": "none", "output_width": None}
@@ -85,7 +85,8 @@ def plan_assembly(
             "pooling_ratio": pooling_ratio,
             "image_token_id": adopted.special_id(IMAGE),
             "video_token_id": adopted.special_id(VIDEO),
-        }
+        },
+        source=f"{vision} with {decoder}",
     )
     settings = ProcessorConfig(layout=config.layout)
     settings = settings.model_copy(update={"max_tokens": min(settings.max_tokens, config.decoder.max_positions)})
@@ -96,7 +97,19 @@ def plan_assembly(
         for rule in transformers_layout(config)
         for name, tensor in zip(rule.files, rule.write(like[rule.memory]), strict=True)
     )
-    return Assembly(tower, llama, config, Processor(settings, adopted), written, seed)
+    processor = Processor(settings, adopted)
+    check_fit(config, processor)
+    return Assembly(tower, llama, config, processor, written, seed)
+
+
+def _tokenizer(decoder: Path, llama: DecoderCheckpoint, chosen: Path | None) -> Tokenizer:
+    try:
+        text = llama.tokenizer if chosen is None else chosen.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {error}", path=chosen) from error
+    if text is None:
+        raise ConfigError(f"{decoder}: has no tokenizer.json", hint="name one with --tokenizer")
+    return adopt_tokenizer(text, source=str(chosen or decoder))
 
 
 def assemble(assembly: Assembly, out: Path) -> None:
@@ -109,7 +122,7 @@ def assemble(assembly: Assembly, out: Path) -> None:
         _tensors(assembly),
         config=values,
         files={},
-        add_files=assembly.processor.save,
+        add_files=lambda directory: write_processor(directory, assembly.processor),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from perceptlm import artifact
-from perceptlm.clients.protocol import GenerationRequest
+from perceptlm.clients.protocol import GenerationRequest, MediaInput
 from perceptlm.config import read_json_object
 from perceptlm.errors import ConfigError, DataError, UsageError, WeightsError
 from perceptlm.exchange.hub import model_directory
@@ -25,7 +25,7 @@ from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.generation import Sampling, continue_batch
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.weights import hf_config
-from perceptlm.model.weights.convert import Conversion, convert
+from perceptlm.model.weights.convert import Conversion, plan
 from perceptlm.model.weights.digest import digest_of_weights
 from perceptlm.model.weights.layouts import transformers_layout
 from perceptlm.model.weights.rules import check_shapes, file_shapes, read_state, write_tensors
@@ -34,7 +34,7 @@ from perceptlm.preprocess.original_processor import TOKENIZER_MODEL, read_origin
 from perceptlm.preprocess.processor import Processor
 from perceptlm.preprocess.processor_files import TOKENIZER_FILE
 from perceptlm.schema import Region, Turn
-from perceptlm.schema.placeholders import resolve_boxes
+from perceptlm.schema.placeholders import box_placeholder, resolve_boxes
 from perceptlm.schema.regions import box_texts
 
 Prompt = str | Sequence[Turn]
@@ -76,10 +76,8 @@ class LoadedModel:
         wanted = num_frames or config.num_frames
         media += [video_input(video, wanted, config.frame_choice, regions) for video in videos]
         turns = (Turn(role="user", text=prompt),) if isinstance(prompt, str) else tuple(prompt)
-        if regions and images:
-            height, width = media[0].pictures[0].shape[:2]
-            boxes = box_texts(regions, width, height)
-            turns = tuple(turn.model_copy(update={"text": resolve_boxes(turn.text, boxes)}) for turn in turns)
+        if regions:
+            turns = _with_box_texts(turns, regions, media[0])
         return GenerationRequest(id, turns, tuple(media), max_new_tokens, temperature, seed)
 
     def generate(
@@ -92,13 +90,14 @@ class LoadedModel:
         max_new_tokens: int = 128,
         temperature: float = 0.0,
         seed: int = 0,
+        regions: Sequence[Region] = (),
     ) -> str:
         """Return the model's answer to one question or conversation about images or videos.
 
-        Images are paths or (H, W, 3) uint8 RGB; videos are paths or frames, of which `num_frames` evenly spread ones
-        are shown (the processor's number unless given). Raises MediaError for files that cannot be read.
+        Images are paths or (H, W, 3) uint8 RGB; videos are paths or frames, of which `num_frames` are shown (the
+        processor's number unless given). `regions` and errors are those of `request`.
         """
-        request = self.request(prompt, images=images, videos=videos, num_frames=num_frames)
+        request = self.request(prompt, images=images, videos=videos, num_frames=num_frames, regions=regions)
         batch = self.processor.collate([self.processor.prompt(request)]).to(self.model.device)
         sampling = Sampling(max_new_tokens, temperature, seed, request.id)
         was_training = self.model.training
@@ -109,10 +108,15 @@ class LoadedModel:
 
     @torch.no_grad()
     def logits(
-        self, prompt: Prompt, *, images: Sequence[ImageSource] = (), videos: Sequence[VideoSource] = ()
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        videos: Sequence[VideoSource] = (),
+        regions: Sequence[Region] = (),
     ) -> Tensor:
         """Return logits (T, vocabulary) of the prompt's tokens, vision tokens included."""
-        example = self.processor.prompt(self.request(prompt, images=images, videos=videos))
+        example = self.processor.prompt(self.request(prompt, images=images, videos=videos, regions=regions))
         was_training = self.model.training
         self.model.eval()
         logits: Tensor = self.model(self.processor.collate([example]).to(self.model.device))[0]
@@ -128,6 +132,23 @@ class LoadedModel:
         if self.directory is not None and (self.directory / artifact.MANIFEST).is_file():
             return artifact.read_manifest(self.directory).digest
         return digest_of_weights(self.model, about=self.model.config.content_digest())
+
+
+def _with_box_texts(turns: tuple[Turn, ...], regions: Sequence[Region], media: MediaInput) -> tuple[Turn, ...]:
+    """Return the turns, boxes in the user's as text; DataError for a region that is shown as text, but nowhere said."""
+    height, width = media.pictures[0].shape[:2]
+    boxes = box_texts(regions, width, height) if media.kind == "image" else (None,) * len(regions)
+    said = "".join(turn.text for turn in turns if turn.role == "user")
+    for number, region in enumerate(regions):
+        if region.shown_as == "text" and box_placeholder(number) not in said:
+            raise DataError(
+                f"region {number} is shown as text, but no question says where it is",
+                hint=f"write {box_placeholder(number)} where its box is to stand",
+            )
+    return tuple(
+        turn.model_copy(update={"text": resolve_boxes(turn.text, boxes)}) if turn.role == "user" else turn
+        for turn in turns
+    )
 
 
 def load(
@@ -183,16 +204,28 @@ def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.
     return model
 
 
-def convert_model(conversion: Conversion, out: Path) -> None:
-    """Write a converted model as the directory `out`.
+def plan_conversion(source: Path, to: str, *, gguf_dtype: torch.dtype = torch.float32) -> Conversion:
+    """Plan a conversion with all that makes its result loadable.
 
-    Of an original one that comes with its own `tokenizer.model` alone, tokenizer and processor are written as well, so
-    that `transformers` and `load` need nothing else. Raises DataError naming that file if it cannot be read.
+    Where an original has its own `tokenizer.model` alone, tokenizer and processor are written too, so that neither
+    `transformers` nor `load` needs anything else. Raises what `plan` raises, and ConfigError or DataError naming what
+    of that file is wrong, or does not fit the model.
     """
-    source = conversion.source
-    only_original = (source / TOKENIZER_MODEL).is_file() and not (source / TOKENIZER_FILE).is_file()
-    made = read_original_processor(source) if conversion.layout == "original" and only_original else None
-    convert(conversion, out, add_files=None if made is None else made.save)
+    planned = plan(source, to, gguf_dtype=gguf_dtype)
+    config = planned.model
+    own = (source / TOKENIZER_MODEL).is_file() and not (source / TOKENIZER_FILE).is_file()
+    if planned.layout != "original" or not own or config is None:
+        return planned
+    processor = read_original_processor(source, config.layout)
+    check_fit(config, processor)
+    return replace(planned, add_files=lambda directory: write_processor(directory, processor))
+
+
+def write_processor(directory: Path, processor: Processor) -> None:
+    """Write a processor, and where answers stop, into an existing `directory`."""
+    generation = {"do_sample": False, "eos_token_id": list(processor.stop_token_ids)}
+    artifact.write_atomic(directory / _GENERATION, _json_bytes(generation))
+    processor.save(directory)
 
 
 def check_fit(config: PLMConfig, processor: Processor) -> None:
@@ -221,10 +254,8 @@ def save_pretrained(directory: Path, model: PerceptionLM, processor: Processor) 
         values = hf_config.to_json(model.config)
         values["dtype"] = str(model.decoder.embedding.dtype).removeprefix("torch.")
         artifact.write_atomic(directory / _CONFIG, _json_bytes(values))
-        generation = {"do_sample": False, "eos_token_id": list(processor.stop_token_ids)}
-        artifact.write_atomic(directory / _GENERATION, _json_bytes(generation))
         artifact.write_atomic(directory / _WEIGHTS, save(tensors, metadata={"format": "pt"}))
-        processor.save(directory)
+        write_processor(directory, processor)
 
 
 def _json_bytes(values: dict[str, Any]) -> bytes:

@@ -38,7 +38,7 @@ def test_frames_temperature_and_seed_are_passed_on(random_model, files, capsys):
     assert answers[0] == answers[2] != answers[1]
 
 
-@pytest.mark.parametrize("shown_as", ["outline", "tint", "dim", "text"])
+@pytest.mark.parametrize("shown_as", ["outline", "tint", "dim"])
 @pytest.mark.parametrize(("option", "name"), [("--video", "clip.mp4"), ("--image", "still.png")])
 def test_boxes_are_shown(random_model, files, capsys, option, name, shown_as):
     arguments = ["generate", "--model", str(random_model), option, str(files[name]), "What?", "--max-new-tokens", "2"]
@@ -50,6 +50,18 @@ def test_boxes_are_shown(random_model, files, capsys, option, name, shown_as):
     ):
         assert run([*arguments, "--box", box]) != 0
         assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--box", "2,3,20,12", "--shown-as", "text"], "region 0 is shown as text, but no question says where it is"),
+        (["--shown-as", "dim"], "--shown-as dim is of boxes, and there are none"),
+    ],
+)
+def test_a_box_that_nobody_would_see(random_model, files, capsys, extra, message):
+    assert run(["generate", "--model", str(random_model), "--image", str(files["still.png"]), "What?", *extra]) != 0
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ def test_help_names_every_option(command, capsys):
         if parameter.param_type_name == "option":
             assert parameter.opts[0] in shown
     assert "--json" in shown
+    # Rich takes brackets for markup and leaves them out.
+    assert not [p.name for p in target.params if p.param_type_name == "option" and "[default" in (p.help or "")]
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)

@@ -69,6 +69,9 @@ def test_images_stand_where_the_text_marks_them():
     assert answer["content"] == "No."
     assert (decode(second["content"][0], "png") == picture(90)).all()
     assert second["content"][1:] == [{"type": "text", "text": "?"}]
+    alone = (Turn(role="user", text="<image>"), turns[1], Turn(role="user", text="<image>\ncompare"))
+    first, _, second = json.loads(request_body(GenerationRequest("r", alone, media), "vlm", "png"))["messages"]
+    assert [part["type"] for part in (*first["content"], *second["content"])] == ["image_url", "image_url", "text"]
     with pytest.raises(DataError, match="2 markers <image> in the text, but 3 images"):
         request_body(GenerationRequest("r", turns, (*media, media[0])), "vlm", "png")
 

@@ -69,6 +69,11 @@ def test_arrays_that_are_no_pictures(picture):
         video_input([picture], 4)
 
 
+def test_frames_of_two_sizes_are_no_video():
+    with pytest.raises(DataError, match="frames of one video differ in size"):
+        video_input([FRAMES[0], FRAMES[1][:9]], 2)
+
+
 def test_a_video_of_no_frames(tmp_path):
     with pytest.raises(DataError, match="a video of no frames"):
         video_input([], 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from perceptlm.schema import BoxTrack, MediaRef, Origin, Sample, TextAnswer, Tur
 VIDEO = MediaRef(kind="video", path="clip.mp4", width=48, height=32, num_frames=6)
 IMAGE = MediaRef(kind="image", path="image.png", width=20, height=10)
 BOX = (4.0, 4.0, 40.0, 28.0)
+
+show = partial(load_pictures, choice="uniform")
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def sample(*media: MediaRef, boxes: dict[int, tuple[float, float, float, float]]
 
 
 def test_frames_are_spread_evenly_and_named(root: Path) -> None:
-    loaded = load_pictures(sample(VIDEO), root, num_frames=3)
+    loaded = show(sample(VIDEO), root, num_frames=3)
     assert (loaded.source_indices, loaded.total_frames) == ((0, 2, 5), 6)
     assert [item.kind for item in loaded.media] == ["video"]
     assert [float(picture.mean()) for picture in loaded.pictures] == pytest.approx([0, 80, 200], abs=4)
@@ -51,11 +54,11 @@ def test_frames_are_spread_evenly_and_named(root: Path) -> None:
 
 
 def test_a_short_video_is_shown_whole(root: Path) -> None:
-    assert load_pictures(sample(VIDEO), root, num_frames=32).source_indices == (0, 1, 2, 3, 4, 5)
+    assert show(sample(VIDEO), root, num_frames=32).source_indices == (0, 1, 2, 3, 4, 5)
 
 
 def test_boxes_are_red_on_their_own_frames_only(root: Path) -> None:
-    pictures = load_pictures(sample(VIDEO, boxes={0: BOX, 3: BOX, 5: BOX}), root, num_frames=3).pictures
+    pictures = show(sample(VIDEO, boxes={0: BOX, 3: BOX, 5: BOX}), root, num_frames=3).pictures
     reds = [(picture == (255, 0, 0)).all(axis=2) for picture in pictures]
     assert [bool(red.any()) for red in reds] == [True, False, True]
     # one pixel wide on a picture of 32 rows
@@ -64,26 +67,26 @@ def test_boxes_are_red_on_their_own_frames_only(root: Path) -> None:
 
 
 def test_images_and_no_media(root: Path) -> None:
-    loaded = load_pictures(sample(IMAGE, IMAGE), root, num_frames=3)
+    loaded = show(sample(IMAGE, IMAGE), root, num_frames=3)
     assert [picture.shape for picture in loaded.pictures] == [(10, 20, 3), (10, 20, 3)]
     assert (loaded.source_indices, loaded.total_frames) == ((0,), 1)
-    assert load_pictures(sample(), root, num_frames=3).media == ()
-    boxed = load_pictures(sample(IMAGE, boxes={0: (2, 2, 15, 8)}), root, num_frames=3)
+    assert show(sample(), root, num_frames=3).media == ()
+    boxed = show(sample(IMAGE, boxes={0: (2, 2, 15, 8)}), root, num_frames=3)
     assert boxed.pictures[0][2, 2].tolist() == [255, 0, 0]
 
 
 def test_what_one_sample_cannot_hold(root: Path) -> None:
     with pytest.raises(DataError, match="sample s: one video, or images only"):
-        load_pictures(sample(VIDEO, IMAGE), root, num_frames=3)
+        show(sample(VIDEO, IMAGE), root, num_frames=3)
     with pytest.raises(DataError, match="sample s: regions need exactly one"):
-        load_pictures(sample(IMAGE, IMAGE, boxes={0: BOX}), root, num_frames=3)
+        show(sample(IMAGE, IMAGE, boxes={0: BOX}), root, num_frames=3)
 
 
 @pytest.mark.parametrize("change", [{"width": 50}, {"height": 30}, {"num_frames": 7}])
 @pytest.mark.parametrize("media", [VIDEO, IMAGE])
 def test_a_file_that_is_not_what_the_record_says(root: Path, media: MediaRef, change: dict[str, int]) -> None:
     with pytest.raises(MediaError, match=rf"{media.path}: holds .*, but its record says"):
-        load_pictures(sample(media.model_copy(update=change)), root, num_frames=3)
+        show(sample(media.model_copy(update=change)), root, num_frames=3)
 
 
 def test_no_path_leaves_the_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

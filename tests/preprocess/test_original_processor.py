@@ -19,8 +19,9 @@ from perceptlm.errors import ConfigError, DataError
 from perceptlm.preprocess.original_processor import read_original_processor, read_tokenizer_model
 
 CORPUS = ["What does the red circle do? It stops after 12 jumps, naïve café über 東京."] * 20
+LAYOUT = VisionLayout(tile_size=56, patch_size=14, pooling_ratio=2)
 PARAMS = {
-    "model": {"pooling_ratio": 2, "max_seqlen": 900, "vision_model": {"image_size": 56, "patch_size": 14}},
+    "model": {"max_seqlen": 900},
     "data": {"vision_input_type": "thumb+tile", "max_num_tiles": 4, "max_video_frames": 8},
 }
 
@@ -97,8 +98,8 @@ def test_special_tokens_have_plm_s_places():
 def test_the_settings_are_those_of_the_record(tmp_path: Path):
     (tmp_path / "tokenizer.model").write_bytes(CONTENT)
     (tmp_path / "params.json").write_text(json.dumps(PARAMS))
-    config = read_original_processor(tmp_path).config
-    assert config.layout == VisionLayout(tile_size=56, patch_size=14, pooling_ratio=2)
+    config = read_original_processor(tmp_path, LAYOUT).config
+    assert config.layout == LAYOUT
     assert (config.max_tiles, config.num_frames, config.vision_input, config.max_tokens) == (4, 8, "thumb+tile", 900)
     assert (config.frame_choice, config.resize_backend) == ("one_per_second", "pil")
 
@@ -120,15 +121,15 @@ def test_a_damaged_file_is_named_with_its_line(content, message):
         read_tokenizer_model(content, source="tokenizer.model")
 
 
-@pytest.mark.parametrize("params", [[], {}, {"model": 3}, {"model": {"vision_model": {"image_size": "wide"}}}])
+@pytest.mark.parametrize("params", [[], {"data": {"max_num_tiles": "many"}}, {"model": {"max_seqlen": 0}}])
 def test_a_wrong_record_is_named(tmp_path: Path, params):
     (tmp_path / "tokenizer.model").write_bytes(CONTENT)
     (tmp_path / "params.json").write_text(json.dumps(params))
-    with pytest.raises(ConfigError, match=r"params\.json.*(layout|expected keys and values)"):
-        read_original_processor(tmp_path)
+    with pytest.raises(ConfigError, match=r"params\.json.*(max_t|expected keys and values)"):
+        read_original_processor(tmp_path, LAYOUT)
     (tmp_path / "params.json").unlink()
     with pytest.raises(ConfigError, match=r"params\.json: cannot be read"):
-        read_original_processor(tmp_path)
+        read_original_processor(tmp_path, LAYOUT)
     (tmp_path / "tokenizer.model").unlink()
     with pytest.raises(DataError, match=r"tokenizer\.model: cannot be read"):
-        read_original_processor(tmp_path)
+        read_original_processor(tmp_path, LAYOUT)

@@ -39,7 +39,7 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the bare answer.")] = False,
 ) -> None:
     """Answer QUESTION about one image or video file."""
-    from perceptlm.errors import DataError
+    from perceptlm.errors import DataError, UsageError
 
     kind, path = chosen_file(video, image)
 
@@ -48,6 +48,8 @@ def generate(
     from perceptlm.pretrained import load
     from perceptlm.schema.regions import box_tracks
 
+    if shown_as != "outline" and not box:
+        raise UsageError(f"--shown-as {shown_as} is of boxes, and there are none", hint="add --box X1,Y1,X2,Y2")
     regions = box_tracks(box, range(count_frames(path)), shown_as) if box else ()
     loaded = load(model)
     request = loaded.request(

@@ -77,12 +77,12 @@ def convert(
 ) -> None:
     """Write a model in another layout, tensor by tensor; there and back are the same bytes."""
     from perceptlm.exchange.hub import model_directory
-    from perceptlm.model.weights.convert import plan
-    from perceptlm.pretrained import DTYPES, convert_model
+    from perceptlm.model.weights.convert import convert as write_converted
+    from perceptlm.pretrained import DTYPES, plan_conversion
 
-    planned = plan(model_directory(source), to, gguf_dtype=DTYPES[dtype])
+    planned = plan_conversion(model_directory(source), to, gguf_dtype=DTYPES[dtype])
     if not dry_run:
-        convert_model(planned, out)
+        write_converted(planned, out)
     largest = planned.largest
     found = {
         "source": source,
@@ -109,20 +109,20 @@ def assemble(
     vision: Annotated[Path, typer.Option(help="A Perception Encoder: its .pt, or a directory with timm's weights.")],
     decoder: Annotated[Path, typer.Option(help="A Llama: a directory, as of transformers or original, or a .gguf.")],
     release: Annotated[
-        str | None, typer.Option(help="The encoder's release, such as PE-Core-L14-336. [default: the file's name]")
+        str | None, typer.Option(help="The encoder's release, such as PE-Core-L14-336. (default: the file's name)")
     ] = None,
-    tile_size: Annotated[int | None, typer.Option(min=1, help="[default: 448, or the encoder's own]")] = None,
+    tile_size: Annotated[int | None, typer.Option(min=1, help="Pixels (default: 448, or the encoder's own).")] = None,
     num_vision_layers: Annotated[
-        int | None, typer.Option(min=1, help="Blocks to keep. [default: as PLM, 23 of L and 47 of G]")
+        int | None, typer.Option(min=1, help="Blocks to keep. (default: as PLM, 23 of L and 47 of G)")
     ] = None,
     layer_scale: Annotated[
         float | None, typer.Option(help="Add gains of this value to an encoder that has none; PLM's second stage: 0.1.")
     ] = None,
     pooling_ratio: Annotated[int, typer.Option(min=1, help="Patches along a side that become one token.")] = 2,
     dtype: Annotated[
-        Precision | None, typer.Option(help="What weights are written as. [default: the decoder's]")
+        Precision | None, typer.Option(help="What weights are written as. (default: the decoder's)")
     ] = None,
-    tokenizer: Annotated[Path | None, typer.Option(help="A tokenizer.json. [default: the decoder's]")] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="A tokenizer.json. (default: the decoder's)")] = None,
     seed: Annotated[int, typer.Option(help="Of the projector's first values.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check both, say what would be written, stop.")] = False,
     as_json: _Json = False,
@@ -168,7 +168,7 @@ def assemble(
 @app.command()
 def verify(
     model: _Model,
-    expected: Annotated[Path | None, typer.Option(help="Recorded outputs. [default: in the directory]")] = None,
+    expected: Annotated[Path | None, typer.Option(help="Recorded outputs. (default: in the directory)")] = None,
     atol: Annotated[float, typer.Option(min=0, help="Largest absolute difference that is accepted.")] = 2e-5,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
     dtype: Annotated[Precision, typer.Option(help="What to compute in.")] = Precision.float32,

@@ -55,7 +55,8 @@ def _messages(request: GenerationRequest, pictures: list[dict[str, Any]]) -> lis
                 parts.append(left.pop(0))
             if piece or len(pieces) == 1:
                 parts.append({"type": "text", "text": piece})
-        messages.append({"role": turn.role, "content": parts if len(parts) > 1 else pieces[0]})
+        pictured = any(part["type"] != "text" for part in parts)
+        messages.append({"role": turn.role, "content": parts if pictured else pieces[0]})
     return messages
 
 

@@ -72,7 +72,7 @@ class PictureSource:
     def _load(self, sample: Sample) -> tuple[MediaInput, ...]:
         key = pictures_key(sample)
         if key not in self._cache:
-            media = load_pictures(sample, self._root, num_frames=self._num_frames).media
+            media = load_pictures(sample, self._root, num_frames=self._num_frames, choice="uniform").media
             self._cache[key] = media
             self._num_bytes += _num_bytes(media)
             while self._num_bytes > _CACHE_BYTES and len(self._cache) > 1:

@@ -62,6 +62,8 @@ def _with_regions(
     for picture in pictures:
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
             raise DataError(f"a picture must be (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
+        if picture.shape != pictures[0].shape:
+            raise DataError(f"frames of one video differ in size: {pictures[0].shape} and {picture.shape}")
     if not regions:
         return tuple(pictures)
     height, width = pictures[0].shape[:2]

@@ -41,7 +41,7 @@ class LoadedPictures:
         return tuple(picture for item in self.media for picture in item.pictures)
 
 
-def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameChoice = "uniform") -> LoadedPictures:
+def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameChoice) -> LoadedPictures:
     """Decode `sample`'s media under `root`: every image, or `num_frames` frames of its video.
 
     A video of fewer frames is shown whole. Regions are drawn at native size on the frames they belong to, as the
@@ -60,7 +60,7 @@ def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameC
     return LoadedPictures(tuple(inputs), indices, total_frames)
 
 
-def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice = "uniform") -> tuple[tuple[int, ...], int]:
+def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice) -> tuple[tuple[int, ...], int]:
     """Return `source_indices` and `total_frames` of what `load_pictures` would load, from the record alone.
 
     Raises DataError for media that one Sample cannot hold.

@@ -38,8 +38,9 @@ def draw_regions(
     """Return a copy of `frames` (n, H, W, 3) with every region that is visible on a frame drawn on it.
 
     `source_indices` (n) says which frame of the source each picture is. First what is outside the regions shown by
-    dimming is darkened, then tints are laid over, then outlines drawn, in the order of the regions. Boxes are clipped
-    to the picture. Raises DataError naming region and frame for a mask of another size or that cannot be read.
+    dimming is darkened, then tints are laid over, then outlines drawn: of masks, then of boxes, each in the order of
+    the regions. Boxes are clipped to the picture. Raises DataError naming region and frame for a mask of another size
+    or that cannot be read.
     """
     drawn = frames.copy()
     for picture, index in zip(drawn, source_indices, strict=True):

@@ -24,8 +24,10 @@ def adopt_tokenizer(text: str, *, source: str) -> Tokenizer:
         values = json.loads(text)
         added: list[dict[str, Any]] = values["added_tokens"]
         names = {token["content"] for token in added}
+        model: dict[str, Any] = values["model"]
+        vocabulary = dict(model["vocab"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DataError(f"not a tokenizer: {error}", path=source) from error
+        raise DataError(f"not a tokenizer of byte pairs: {error}", path=source) from error
     if IMAGE in names:
         return Tokenizer.from_json(text, source=source)
     chat = next((chat for chat in CHAT_FORMATS if chat.start_header in names), None)
@@ -38,7 +40,8 @@ def adopt_tokenizer(text: str, *, source: str) -> Tokenizer:
     renamed = dict(zip(chat.spare, (IMAGE, VIDEO), strict=True))
     for token in added:
         token["content"] = renamed.get(token["content"], token["content"])
-    vocabulary = values.get("model", {}).get("vocab", {})
-    if isinstance(vocabulary, dict):
-        values["model"]["vocab"] = {renamed.get(name, name): number for name, number in vocabulary.items()}
+        if token["content"] in chat.special_tokens:
+            # Of others the library would let a text speak.
+            token |= {"special": True, "normalized": False, "lstrip": False, "rstrip": False}
+    model["vocab"] = {renamed.get(name, name): number for name, number in vocabulary.items()}
     return Tokenizer.from_json(json.dumps(values, ensure_ascii=False), source=source)

@@ -17,6 +17,7 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken, models
 
+from perceptlm.batch import VisionLayout
 from perceptlm.config import parse, read_json_object
 from perceptlm.errors import DataError
 from perceptlm.preprocess.chat_format import IMAGE, LLAMA_3, VIDEO
@@ -44,32 +45,27 @@ _PRINTED = (*range(33, 127), *range(161, 173), *range(174, 256))
 """Bytes that stand for themselves where a byte is written as a character; the others follow from 256 on."""
 
 
-def read_original_processor(directory: Path) -> Processor:
-    """Return the processor of the original checkpoint in `directory`; DataError or ConfigError names file and line."""
+def read_original_processor(directory: Path, layout: VisionLayout) -> Processor:
+    """Return the processor of the original checkpoint in `directory`, whose pictures are of `layout`.
+
+    DataError or ConfigError names file and line.
+    """
     path = directory / TOKENIZER_MODEL
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path=path) from error
     params = read_json_object(directory / _PARAMS)
-    return Processor(_settings(params, directory / _PARAMS), read_tokenizer_model(content, source=str(path)))
+    return Processor(_settings(params, layout, directory / _PARAMS), read_tokenizer_model(content, source=str(path)))
 
 
-def _settings(params: Mapping[str, Any], path: Path) -> ProcessorConfig:
+def _settings(params: Mapping[str, Any], layout: VisionLayout, path: Path) -> ProcessorConfig:
     def section(values: Any, key: str) -> Mapping[str, Any]:
         found = values.get(key, {}) if isinstance(values, Mapping) else {}
         return found if isinstance(found, Mapping) else {}
 
     model, data = section(params, "model"), section(params, "data")
-    vision = section(model, "vision_model")
-    values = {
-        "layout": {
-            "tile_size": vision.get("image_size"),
-            "patch_size": vision.get("patch_size"),
-            "pooling_ratio": model.get("pooling_ratio", 1),
-        },
-        "frame_choice": "one_per_second",
-    }
+    values: dict[str, Any] = {"layout": layout.to_dict(), "frame_choice": "one_per_second"}
     named = {"max_tiles": (data, "max_num_tiles"), "num_frames": (data, "max_video_frames")}
     named |= {"vision_input": (data, "vision_input_type"), "max_tokens": (model, "max_seqlen")}
     values |= {ours: where[theirs] for ours, (where, theirs) in named.items() if where.get(theirs) is not None}

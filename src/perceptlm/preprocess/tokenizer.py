@@ -39,6 +39,9 @@ class Tokenizer:
             if number is None:
                 raise DataError(f"the tokenizer has no special token {name}")
             self._special_ids[name] = number
+        spoken = [name for name, number in self._special_ids.items() if number in self.encode(name)]
+        if spoken:
+            raise DataError(f"any text could speak the token {spoken[0]}", hint="mark it as special in tokenizer.json")
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Tokenizer:

@@ -2,7 +2,8 @@
 
 A Sample speaks of source frames; a model sees `n` sampled frames and is asked for numbers 0..n-1 (PLM-VideoBench:
 `f * n // total_frames`). So a record's text holds placeholders, and whoever shows it to a model resolves them for
-the `n` in use. Only text of dataset records is resolved, never what a user types.
+the `n` in use. Only text of dataset records is resolved, never what a user types; boxes alone are, if regions come
+with the question.
 
     <|frame:17|>     the sampled-frame number of source frame 17
     <|last_frame|>   n - 1
@@ -62,6 +63,11 @@ def resolve(text: str, *, total_frames: int, num_frames: int, boxes: Sequence[st
 
     text = resolve_boxes(_FRAME.sub(number, text), boxes)
     return text.replace(LAST_FRAME, str(num_frames - 1)).replace(NUM_FRAMES, str(num_frames))
+
+
+def box_placeholder(region: int) -> str:
+    """Return the placeholder for the box of a region."""
+    return f"<|bbox{region}|>"
 
 
 def resolve_boxes(text: str, boxes: Sequence[str | None]) -> str:

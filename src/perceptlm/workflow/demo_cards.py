@@ -134,4 +134,4 @@ def _example_card(sample: Sample, row: Row, world: Path) -> ExampleCard:
 
 
 def _frames(sample: Sample, world: Path, num_frames: int) -> NDArray[np.uint8]:
-    return np.stack(load_pictures(sample, world, num_frames=num_frames).pictures)
+    return np.stack(load_pictures(sample, world, num_frames=num_frames, choice="uniform").pictures)

@@ -92,7 +92,7 @@ def _tell_pictures(story: _Story, sample: Sample, world: Path, loaded: LoadedMod
     story.heading("2. Its pictures")
     media = sample.media[0]
     num_frames = loaded.processor.config.num_frames
-    pictures = load_pictures(sample, world, num_frames=num_frames)
+    pictures = load_pictures(sample, world, num_frames=num_frames, choice=loaded.processor.config.frame_choice)
     if media.kind == "video":
         with Video(world / media.path) as video:
             table = video.table

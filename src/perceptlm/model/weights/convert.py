@@ -78,6 +78,10 @@ class Conversion:
     written: tuple[Held, ...]
     files: Mapping[str, str] = field(default_factory=dict)
     """Texts of further files, by name."""
+    model: PLMConfig | None = None
+    """The shape of the model; None of a Llama alone."""
+    add_files: Callable[[Path], None] | None = None
+    """Puts more into the directory, beside the files of tokenizer and processor that are copied."""
 
     @property
     def num_bytes(self) -> int:
@@ -119,7 +123,7 @@ def plan(source: Path, to: str, *, gguf_dtype: torch.dtype = torch.float32) -> C
     reader: TensorReader = SafetensorsReader(source) if layout == "transformers" else PthReader(source / ORIGINAL)
     rules, wanted = LAYOUTS[layout](config), LAYOUTS[to](config)
     written = _written(source, reader, rules, wanted, state_on_meta(config))
-    return Conversion(source, layout, to, reader, rules, wanted, _TO_CONFIG[to](config), written)
+    return Conversion(source, layout, to, reader, rules, wanted, _TO_CONFIG[to](config), written, model=config)
 
 
 def _plan_gguf(source: Path, to: str, dtype: torch.dtype) -> Conversion:
@@ -135,19 +139,16 @@ def _plan_gguf(source: Path, to: str, dtype: torch.dtype) -> Conversion:
     return Conversion(source, GGUF, to, reader, rules, wanted, hf_config.decoder_to_json(config), written, files=files)
 
 
-def convert(conversion: Conversion, out: Path, *, add_files: Callable[[Path], None] | None = None) -> None:
-    """Write the converted model as the directory `out`, which must not be there or be empty.
-
-    `add_files` may put more into it, beside the files of tokenizer and processor that are copied.
-    """
+def convert(conversion: Conversion, out: Path) -> None:
+    """Write the converted model as the directory `out`, which must not be there or be empty."""
     source, wanted = conversion.source, conversion.wanted_layout
 
     def copy_files(directory: Path) -> None:
         for pattern in _COPIED if source.is_dir() else ():
             for file in sorted(source.glob(pattern)):
                 shutil.copyfile(file, directory / file.name)
-        if add_files is not None:
-            add_files(directory)
+        if conversion.add_files is not None:
+            conversion.add_files(directory)
 
     values = conversion.config
     if wanted == "transformers":
@@ -178,6 +179,7 @@ def write_model(
     `held` announces the tensors; `files` are further texts by name, and `add_files` may put more into the directory.
     Raises UsageError if `out` is there and not empty.
     """
+    out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already", hint="name a directory that is not there, or remove it")
     unfinished = out.with_name(f".{out.name}.unfinished")

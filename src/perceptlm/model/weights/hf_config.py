@@ -28,6 +28,7 @@ _PASSED_OVER = frozenset(
         "eos_token_id",
         "id2label",
         "initializer_range",
+        "is_llama_config",
         "is_decoder",
         "is_encoder_decoder",
         "label2id",
@@ -45,6 +46,7 @@ _PASSED_OVER = frozenset(
         "tokenizer_class",
         "torch_dtype",
         "torchscript",
+        "transformers.js_config",
         "transformers_version",
         "use_bfloat16",
         "use_cache",
@@ -53,6 +55,7 @@ _PASSED_OVER = frozenset(
 _TOP = {"image_token_id", "video_token_id", "projector_pooling_ratio", "text_config", "vision_config"}
 _TOP |= {"vision_use_cls_token", "tie_word_embeddings"}
 _TEXT_FIXED = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu"}
+_TEXT_READ = _TEXT_FIXED | {"rope_interleaved": False}
 _TEXT = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim"}
 _TEXT |= {"intermediate_size", "max_position_embeddings", "rms_norm_eps", "rope_parameters", "rope_scaling"}
 _TEXT |= {"rope_theta", "tie_word_embeddings"}
@@ -82,7 +85,7 @@ def from_json(values: Mapping[str, Any], *, source: str = "config.json") -> PLMC
         return PLMConfig.model_validate(
             {
                 "vision": _vision_from_json(tower, values, source),
-                "decoder": _decoder_from_json(text, values, source),
+                "decoder": _decoder_from_json(text, values, source, "text_config."),
                 "pooling_ratio": values.get("projector_pooling_ratio", 1),
                 "image_token_id": values.get("image_token_id", 128002),
                 "video_token_id": values.get("video_token_id"),
@@ -118,18 +121,18 @@ def _vision_from_json(tower: Mapping[str, Any], top: Mapping[str, Any], source: 
     }
 
 
-def _decoder_from_json(text: Mapping[str, Any], top: Mapping[str, Any], source: str) -> dict[str, Any]:
-    _refuse_unknown(text, _TEXT | _TEXT_FIXED.keys(), source, "text_config.")
-    _require(text, _TEXT_FIXED, source, "text_config.")
+def _decoder_from_json(text: Mapping[str, Any], top: Mapping[str, Any], source: str, prefix: str) -> dict[str, Any]:
+    _refuse_unknown(text, _TEXT | _TEXT_READ.keys(), source, prefix)
+    _require(text, _TEXT_READ, source, prefix)
     for key in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
         if key not in text:
-            raise ConfigError(f"{source}: 'text_config.{key}' is missing")
+            raise ConfigError(f"{source}: '{prefix}{key}' is missing")
         if type(text[key]) is not int or text[key] < 1:
-            raise ConfigError(f"{source}: 'text_config.{key}' must be a whole number above 0, found {text[key]!r}")
+            raise ConfigError(f"{source}: '{prefix}{key}' must be a whole number above 0, found {text[key]!r}")
     rope = text.get("rope_parameters") or text.get("rope_scaling") or {}
     if not isinstance(rope, Mapping):
-        raise ConfigError(f"{source}: 'text_config.rope_parameters' must be a section of keys and values")
-    _refuse_unknown(rope, _ROPE, source, "text_config.rope_parameters.")
+        raise ConfigError(f"{source}: '{prefix}rope_parameters' must be a section of keys and values")
+    _refuse_unknown(rope, _ROPE, source, f"{prefix}rope_parameters.")
     return {
         "vocab_size": text["vocab_size"],
         "width": text["hidden_size"],
@@ -141,22 +144,22 @@ def _decoder_from_json(text: Mapping[str, Any], top: Mapping[str, Any], source: 
         "max_positions": text.get("max_position_embeddings", 2048),
         "norm_eps": text.get("rms_norm_eps", 1e-6),
         "rope_theta": rope.get("rope_theta", text.get("rope_theta", 10000.0)),
-        "rope_scaling": _rope_scaling(rope, source),
+        "rope_scaling": _rope_scaling(rope, source, prefix),
         "tie_embeddings": top.get("tie_word_embeddings", text.get("tie_word_embeddings", False)),
     }
 
 
-def _rope_scaling(rope: Mapping[str, Any], source: str) -> dict[str, Any] | None:
+def _rope_scaling(rope: Mapping[str, Any], source: str, prefix: str) -> dict[str, Any] | None:
     kind = rope.get("rope_type", "default")
     if kind == "default":
         return None
     if kind != "llama3":
-        raise ConfigError(f"{source}: 'text_config.rope_parameters.rope_type' is {kind!r}; known: default, llama3")
+        raise ConfigError(f"{source}: '{prefix}rope_parameters.rope_type' is {kind!r}; known: default, llama3")
     names = {"factor": "factor", "low_freq_factor": "low_freq_factor", "high_freq_factor": "high_freq_factor"}
     names["original_max_position_embeddings"] = "original_max_positions"
     missing = sorted(names.keys() - rope.keys())
     if missing:
-        raise ConfigError(f"{source}: 'text_config.rope_parameters.{missing[0]}' is missing")
+        raise ConfigError(f"{source}: '{prefix}rope_parameters.{missing[0]}' is missing")
     return {ours: rope[theirs] for theirs, ours in names.items()}
 
 
@@ -200,7 +203,7 @@ def decoder_from_json(values: Mapping[str, Any], *, source: str = "config.json")
     if values.get("model_type") != "llama":
         raise ConfigError(f"{source}: 'model_type' is {values.get('model_type')!r}, expected 'llama'")
     try:
-        return DecoderConfig.model_validate(_decoder_from_json(values, values, source))
+        return DecoderConfig.model_validate(_decoder_from_json(values, values, source, ""))
     except ValidationError as error:
         raise ConfigError(f"{source}: {describe_validation_error(error, DecoderConfig)}") from error
 

@@ -135,4 +135,7 @@ def _repeats_embedding(reader: TensorReader) -> bool:
 
 def _tokenizer_of(directory: Path) -> str | None:
     path = directory / "tokenizer.json"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
