@@ -23,8 +23,10 @@ from perceptlm.exchange.hub import model_directory
 from perceptlm.media.inputs import ImageSource, VideoSource, image_input, video_input
 from perceptlm.model.configuration import PLMConfig
 from perceptlm.model.generation import Sampling, continue_batch
+from perceptlm.model.low_rank import merged_state
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.weights import hf_config
+from perceptlm.model.weights.adapter_files import read_adapter, with_adapter
 from perceptlm.model.weights.convert import Conversion, plan
 from perceptlm.model.weights.digest import digest_of_weights
 from perceptlm.model.weights.layouts import transformers_layout
@@ -152,11 +154,16 @@ def _with_box_texts(turns: tuple[Turn, ...], regions: Sequence[Region], media: M
 
 
 def load(
-    path_or_hub_id: Path | str, *, device: str = "cpu", dtype: Literal["float32", "bfloat16"] = "float32"
+    path_or_hub_id: Path | str,
+    *,
+    device: str = "cpu",
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    adapter: Path | None = None,
 ) -> LoadedModel:
     """Load a model for inference (`model.eval()`): a directory, or a repository OWNER/NAME of the Hugging Face hub.
 
-    Raises ClientError for a repository that cannot be fetched, ConfigError for a wrong key of `config.json` or a
+    What an `adapter` (a directory as PEFT writes it) has learnt is added to the weights. Raises ClientError for a
+    repository that cannot be fetched, ConfigError for a wrong key of `config.json` or a
     processor that does not fit the model, and WeightsError naming each tensor that is missing, extra, of the wrong
     shape or not finite.
     """
@@ -164,10 +171,10 @@ def load(
         raise UsageError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}")
     directory = model_directory(path_or_hub_id)
     config = read_config(directory)
-    model = load_model(directory, config, device=device, dtype=DTYPES[dtype])
+    model = load_model(directory, config, device=device, dtype=DTYPES[dtype], adapter=adapter)
     processor = Processor.load(directory)
     check_fit(config, processor)
-    return LoadedModel(model.eval(), processor, directory)
+    return LoadedModel(model.eval(), processor, directory if adapter is None else None)
 
 
 def read_config(directory: Path) -> PLMConfig:
@@ -180,7 +187,9 @@ def read_config(directory: Path) -> PLMConfig:
     return hf_config.from_json(read_json_object(path), source=str(path))
 
 
-def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.dtype) -> PerceptionLM:
+def load_model(
+    directory: Path, config: PLMConfig, *, device: str, dtype: torch.dtype, adapter: Path | None = None
+) -> PerceptionLM:
     """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode.
 
     Tensors are read one by one. Raises WeightsError naming those that are missing, extra or of the wrong shape, or one
@@ -195,8 +204,9 @@ def load_model(directory: Path, config: PLMConfig, *, device: str, dtype: torch.
         model = PerceptionLM(config)
     shapes = {name: held.shape for name, held in reader.held.items()}
     check_shapes(shapes, file_shapes(rules, model.state_dict()), where=directory)
+    pairs = {} if adapter is None else read_adapter(adapter, shapes)
     try:
-        read = read_state(rules, reader.read)
+        read = read_state(rules, lambda name: with_adapter(reader.read(name), pairs.get(name)))
         state = {name: tensor.to(device=device, dtype=dtype).contiguous() for name, tensor in read}
     except WeightsError as error:
         raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
@@ -243,13 +253,16 @@ def check_fit(config: PLMConfig, processor: Processor) -> None:
 
 
 def save_pretrained(directory: Path, model: PerceptionLM, processor: Processor) -> None:
-    """Write model and processor into `directory`, in the layout `transformers` loads; same state, same bytes."""
+    """Write model and processor into `directory`, in the layout `transformers` loads; same state, same bytes.
+
+    What low-rank matrices have learnt is in the weights that are written.
+    """
     from safetensors.torch import save
 
     check_fit(model.config, processor)
     with artifact.translate_os_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+        state = {name: tensor.cpu() for name, tensor in merged_state(model).items()}
         tensors = write_tensors(transformers_layout(model.config), state)
         values = hf_config.to_json(model.config)
         values["dtype"] = str(model.decoder.embedding.dtype).removeprefix("torch.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
 from perceptlm.schema import Task
@@ -34,6 +34,14 @@ class OptimiserConfig(Config):
     max_grad_norm: float = Field(default=1.0, gt=0)
 
 
+class LowRankConfig(Config):
+    """LoRA: matrices of `rank` beside the decoder's maps; what they add is multiplied by alpha / rank."""
+
+    rank: int = Field(default=16, gt=0)
+    alpha: float = Field(default=32.0, gt=0)
+    targets: tuple[Literal["attention", "mlp"], ...] = Field(default=("attention", "mlp"), min_length=1)
+
+
 class StageConfig(Config):
     """One stage of the three. Parts without a learning rate are frozen."""
 
@@ -46,6 +54,10 @@ class StageConfig(Config):
     num_branches: int = Field(default=5, gt=0, description="questions per shared prefix, at most")
     packed_tokens: int | None = Field(
         default=None, gt=0, description="row length that Examples are packed into; None: that of the step's longest"
+    )
+    low_rank: LowRankConfig | None = Field(
+        default=None,
+        description="train low-rank matrices beside the decoder's maps, at its rate; its weights are frozen",
     )
     schedule: ScheduleConfig = ScheduleConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -65,6 +77,12 @@ class StageConfig(Config):
             if weight <= 0:
                 raise ValueError(f"the weight of '{task}' must be positive, not {weight}")
         return tasks
+
+    @model_validator(mode="after")
+    def _low_rank_learns(self) -> StageConfig:
+        if self.low_rank is not None and "decoder" not in self.learning_rates:
+            raise ValueError("low_rank needs a learning rate for 'decoder'")
+        return self
 
     @field_validator("learning_rates", "tasks")
     @classmethod

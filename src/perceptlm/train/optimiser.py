@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from perceptlm.errors import ConfigError, TrainingError
+from perceptlm.model.low_rank import DOWN, UP
 from perceptlm.train.configuration import StageConfig
 
 
@@ -20,6 +21,8 @@ def freeze_and_group(model: nn.Module, config: StageConfig) -> list[dict[str, An
         part = name.split(".")[0]
         found.add(part)
         rate = config.learning_rates.get(part)  # type: ignore[call-overload]
+        if config.low_rank is not None and part == "decoder" and not name.endswith((DOWN, UP)):
+            rate = None
         parameter.requires_grad_(rate is not None)
         if rate is None:
             continue

@@ -2,7 +2,8 @@
 
 The published directory is in the layout `transformers` loads (see `pretrained`), with `recipe.yaml`, `metrics.jsonl`
 (one line per step) and `loss.svg` beside the weights; rates and times are in `run/`. Where the recipe asks for
-snapshots, models of earlier steps are kept in the same layout in `snapshots/STEP`.
+snapshots, models of earlier steps are kept in the same layout in `snapshots/STEP`. What low-rank matrices have learnt
+is in the weights, and alone in `adapter/`, as PEFT reads it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from perceptlm import artifact
 from perceptlm.config import dump_yaml
 from perceptlm.errors import ConfigError
 from perceptlm.log import logger
+from perceptlm.model.low_rank import adapt
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
+from perceptlm.model.weights.adapter_files import write_adapter
 from perceptlm.preprocess.processor import Processor
 from perceptlm.pretrained import load, save_pretrained
 from perceptlm.seeding import derive_seed
@@ -30,6 +33,7 @@ from perceptlm.train.trainer import METRICS, Trainer
 from perceptlm.train.vision_features import VisionFeatures
 
 KIND = "checkpoint"
+ADAPTER_FOLDER = "adapter"
 
 
 def train_stage(
@@ -51,12 +55,16 @@ def train_stage(
 
     def make(partial: Path) -> None:
         model, processor = _starting_point(start, config, parts, seed)
+        if config.low_rank is not None:
+            adapt(model.decoder, **config.low_rank.to_dict(), seed=derive_seed(seed, "low rank"))
         frozen = "vision_encoder" not in config.learning_rates
         features = VisionFeatures(model, config, processor.config) if frozen and not config.blind else None
         loader = StepLoader(world, processor, config, derive_seed(seed, "batches", config.name), features)
         save_model = functools.partial(save_pretrained, model=model, processor=processor)
         Trainer(model, loader, config, partial, save_model).fit()
         save_model(partial)
+        if config.low_rank is not None:
+            write_adapter(partial / ADAPTER_FOLDER, model, base=start.resolve().name)
         artifact.write_atomic(partial / "recipe.yaml", dump_yaml(config).encode())
         title = f"{config.name}: loss per supervised token"
         artifact.write_atomic(partial / "loss.svg", draw_loss_curve(partial / METRICS, title))
