@@ -1,4 +1,4 @@
-"""Imports the oracle, `transformers` with timm, and open_clip, which compute the same models independently of us.
+"""Imports the oracle, `transformers` with timm, open_clip and PEFT, which compute the same models independently of us.
 
 timm needs torchvision, of which there is no CPU build in every registry: where its compiled part does not load, the
 operators it would bring are only named. No model here uses one.
@@ -36,7 +36,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     _import_torchvision()
     import open_clip
+    import peft
     import timm
     import transformers
 
-__all__ = ["open_clip", "timm", "transformers"]
+__all__ = ["open_clip", "peft", "timm", "transformers"]
