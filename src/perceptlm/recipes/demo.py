@@ -12,7 +12,7 @@ from perceptlm.eval.settings import EvalSettings, TokenLimits
 from perceptlm.train.configuration import Part, ProcessorRecipe, ScheduleConfig, StageConfig
 from perceptlm.world.settings import WorldSettings
 
-_PARTS = {"vision": "vision_tiny", "decoder": "decoder_tiny"}
+_PARTS = {"vision": "sharp_vision_tiny", "decoder": "decoder_tiny"}
 """Encoder and projector come tuned to each other."""
 
 

@@ -13,7 +13,15 @@ from perceptlm.errors import ArtifactError, ConfigError, UsageError, WeightsErro
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
 from perceptlm.recipes.parts import part_path
-from perceptlm.recipes.parts_tiny import TINY_PARTS, decoder_tiny, encoder_tiny, projector_tiny, vision_tiny, words_tiny
+from perceptlm.recipes.parts_tiny import (
+    TINY_PARTS,
+    decoder_tiny,
+    encoder_tiny,
+    projector_tiny,
+    sharp_vision_tiny,
+    vision_tiny,
+    words_tiny,
+)
 from perceptlm.train.parts import loop, make_parts
 from perceptlm.train.parts.make_parts import (
     PART_KINDS,
@@ -181,13 +189,22 @@ def test_the_shipped_parts_are_whole_and_of_the_recipes_that_are_here():
         assert parse(recipe_type(kind), read_manifest(path).recipe, source="manifest") == TINY_PARTS[kind]()
         inputs = {name: entry.digest for name, entry in read_manifest(path).inputs.items()}
         assert inputs == {name: read_manifest(shipped[name]).digest for name in needed_parts(kind)}
-    size = sum(file.stat().st_size for path in shipped.values() for file in path.iterdir() if file.is_file())
+
+
+def test_the_sharper_vision_is_the_same_for_longer_and_all_parts_are_small():
+    path = part_path("sharp_vision_tiny")
+    assert verify(path) == []
+    assert parse(recipe_type("vision"), read_manifest(path).recipe, source="manifest") == sharp_vision_tiny()
+    assert read_manifest(path).inputs == read_manifest(part_path("vision_tiny")).inputs
+    size = sum(
+        file.stat().st_size for file in path.parent.rglob("*") if file.is_file() and "__pycache__" not in file.parts
+    )
     assert size < 24 * 2**20
 
 
 def test_the_shipped_parts_fit_the_tiny_model():
     model = _fresh(part_path("decoder_tiny"))
-    for name in ("encoder_tiny", "projector_tiny", "vision_tiny", "decoder_tiny"):
+    for name in ("encoder_tiny", "projector_tiny", "vision_tiny", "sharp_vision_tiny", "decoder_tiny"):
         put_in(model, part_path(name))
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
 
@@ -195,4 +212,6 @@ def test_the_shipped_parts_fit_the_tiny_model():
 def test_an_unknown_part_names_those_there_are():
     with pytest.raises(ConfigError, match="no shipped part 'encoder_huge'") as error:
         part_path("encoder_huge")
-    assert "decoder_tiny, encoder_tiny, projector_tiny, vision_tiny, words_tiny" in str(error.value.hint)
+    assert "decoder_tiny, encoder_tiny, projector_tiny, sharp_vision_tiny, vision_tiny, words_tiny" in str(
+        error.value.hint
+    )
