@@ -69,20 +69,7 @@ def train_stage(
         title = f"{config.name}: loss per supervised token"
         artifact.write_atomic(partial / "loss.svg", draw_loss_curve(partial / METRICS, title))
         artifact.write_run_record(partial, "memory", {"peak_bytes": peak_memory_bytes()})
-        if processor.num_dropped_branches:
-            logger.warning(
-                "%s: %d samples did not fit %d tokens and were left out of their Example",
-                config.name,
-                processor.num_dropped_branches,
-                processor.config.max_tokens,
-            )
-        if processor.num_shortened:
-            logger.warning(
-                "%s: %d times a sample was shown fewer frames or tiles, to fit %d tokens",
-                config.name,
-                processor.num_shortened,
-                processor.config.max_tokens,
-            )
+        _warn_of_what_did_not_fit(config, processor)
 
     artifact.require_kind(world, "world")
     artifact.require_kind(start, KIND, "processor")
@@ -97,6 +84,15 @@ def train_stage(
         seeds={"seed": seed},
         overwrite=overwrite,
     )
+
+
+def _warn_of_what_did_not_fit(config: StageConfig, processor: Processor) -> None:
+    for number, what in (
+        (processor.num_dropped_branches, "samples did not fit and were left out of their Example"),
+        (processor.num_shortened, "times a sample was shown fewer frames or tiles so that it fits"),
+    ):
+        if number:
+            logger.warning("%s: %d %s (%d tokens)", config.name, number, what, processor.config.max_tokens)
 
 
 def _starting_point(
