@@ -48,6 +48,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "weights convert": [RECORDED, out, "--to", "original"],
         "train part": ["encoder", "--out", out, "--set", "num_chunks=1", "--set", "batches_per_chunk=1",
                        "--set", "num_scenes=1", "--set", "num_frames=1"],
+        "train plan": ["plm_1b", "sft"],
         "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],

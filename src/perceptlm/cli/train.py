@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -123,6 +124,55 @@ def stage(
     by_kind = {read_manifest(part).kind: part for part in parts}
     train_stage(out, config, world=world, start=start, seed=seed, parts=by_kind, overwrite=overwrite)
     _say_written(out, as_json)
+
+
+@app.command()
+def plan(
+    size: Annotated[str, typer.Argument(help="plm_1b, plm_3b or plm_8b")],
+    name: Annotated[str, typer.Argument(metavar="STAGE", help="warmup, midtrain or sft")],
+    gpus: Annotated[int, typer.Option(min=1, help="How many there are.")] = 128,
+    tflops: Annotated[
+        float, typer.Option(min=0.001, help="What one does at its peak, in bf16 (an H100: 989).")
+    ] = 989.0,
+    utilisation: Annotated[float, typer.Option(min=0.001, max=1.0, help="The share of that which is of use.")] = 0.25,
+    samples_per_gpu: Annotated[int, typer.Option(min=1, help="Samples worked on at a time.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a stage of PLM takes, with its published values: parameters, operations, memory, hours. Runs nothing."""
+    from perceptlm.recipes.plm_stages import mean_sample, model_of, plm_stage
+    from perceptlm.train.forecast import forecast
+
+    stage = plm_stage(size, name)  # type: ignore[arg-type]
+    workload = mean_sample(stage)
+    found = forecast(
+        model_of(stage),
+        stage.trained,
+        workload,
+        samples_per_step=stage.global_batch,
+        num_steps=stage.num_steps,
+        num_ranks=gpus,
+        samples_per_rank=samples_per_gpu,
+        flops_per_second=tflops * 1e12 * utilisation,
+    )
+    if as_json:
+        typer.echo(json.dumps({"recipe": stage.to_dict(), "mean_sample": asdict(workload), **asdict(found)}))
+        return
+    from perceptlm.config import dump_yaml
+
+    typer.echo(dump_yaml(stage), nl=False)
+    gib = 2.0**30
+    for label, value in (
+        ("parameters", f"{sum(found.num_parameters.values()):,}, of which {found.num_trained:,} are trained"),
+        ("mean sample", f"{workload.num_pictures:.1f} pictures, {workload.num_tokens:,.0f} tokens (see recipes)"),
+        ("a step", f"{found.tokens_per_step:,.0f} tokens, {found.flops / 1e15:,.1f} PFLOP"),
+        ("... vision", f"{100 * found.vision_flops / found.flops:.0f} % of them"),
+        (
+            "memory of a GPU",
+            f"{found.state_bytes / gib:.1f} GiB of state, {found.activation_bytes / gib:.1f} of activations",
+        ),
+        ("time", f"{found.hours:,.1f} hours on {gpus} GPUs, {found.hours * gpus:,.0f} GPU-hours"),
+    ):
+        typer.echo(f"# {label:<16} {value}")
 
 
 def _say_written(out: Path, as_json: bool) -> None:

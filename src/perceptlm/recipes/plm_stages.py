@@ -1,0 +1,150 @@
+"""PLM's three stages at 1B, 3B and 8B with the published values, and where paper and published configurations disagree.
+
+Sources: facts/paper.md section 2 (arXiv 2504.13180 and its configurations) and facts/reference-implementation.md
+section 4. Where both differ, the configurations hold, for they are what runs, but for the steps of the warm-up: the
+paper's hours fit a million captions shown once. `disagreements` says what the other has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, get_args
+
+from pydantic import Field
+
+from perceptlm.config import Config
+from perceptlm.errors import UsageError
+from perceptlm.preprocess.tiling import tile_grid
+from perceptlm.train.configuration import OptimiserConfig, Part, ScheduleConfig, StageName
+from perceptlm.train.forecast import Workload
+
+if TYPE_CHECKING:
+    from perceptlm.model.configuration import PLMConfig
+
+PlmSize = Literal["plm_1b", "plm_3b", "plm_8b"]
+PLM_SIZES: tuple[PlmSize, ...] = get_args(PlmSize)
+STAGES: tuple[StageName, ...] = get_args(StageName)
+_VOCABULARY, _IMAGE_TOKEN = 128256, 128002
+_SHARES: Mapping[StageName, tuple[float, float]] = {
+    "midtrain": (50.5 / 72.5, 19.0 / 72.5),
+    "sft": (11.2 / 19.1, 5.4 / 19.1),
+}
+"""Images and videos among all samples; the rest is text alone (facts/paper.md 2.1 and 2.2)."""
+_ALL: tuple[Part, ...] = ("vision_encoder", "projector", "decoder")
+
+
+class PlmStage(Config):
+    """One stage of a Perception Language Model as it was trained.
+
+    A step shows `global_batch` samples. The shape of the model is that of the preset `size`, but for pooling, the gains
+    of the vision encoder's branches and the chance of dropping one, which change between stages.
+    """
+
+    size: PlmSize
+    name: StageName
+    trained: tuple[Part, ...]
+    num_steps: int = Field(gt=0)
+    global_batch: int = Field(gt=0, description="samples per step")
+    learning_rate: float = Field(gt=0)
+    schedule: ScheduleConfig
+    optimiser: OptimiserConfig
+    max_tokens: int = Field(gt=0)
+    pooling_ratio: int = Field(gt=0)
+    layer_scale: float | None
+    drop_path: float
+    vision_input: Literal["vanilla", "thumb+tile"]
+    max_tiles: int = Field(gt=0)
+    num_frames: int = Field(gt=0)
+    template: Literal["plm_sft", "warmup"]
+    seed: int = 777
+    disagreements: tuple[str, ...] = Field(default=(), description="where paper and configurations differ")
+
+
+def plm_stage(size: PlmSize, name: StageName) -> PlmStage:
+    """Return a stage with its published values; UsageError for a size or stage that there is none of."""
+    if size not in PLM_SIZES or name not in STAGES:
+        raise UsageError(
+            f"there is no stage '{name}' of '{size}'",
+            hint=f"sizes: {', '.join(PLM_SIZES)}; stages: {', '.join(STAGES)}",
+        )
+    weight_decay = 0.05 if size == "plm_8b" else 0.01
+    disagreements = [] if size == "plm_8b" else ["weight decay: 0.05 in the paper, 0.01 in the configurations"]
+    if name == "warmup":
+        disagreements.append("steps: 8,000 in the configurations, four times through the data; here once, as the paper")
+    if name == "sft":
+        disagreements.append("longest sequence: 11,264 in the paper, 11,520 in the configurations")
+    values = _values(size, name) | {
+        "size": size,
+        "name": name,
+        "optimiser": OptimiserConfig(weight_decay=weight_decay, decay_all=True),
+        "disagreements": tuple(disagreements),
+    }
+    return PlmStage.model_validate(values)
+
+
+def model_of(stage: PlmStage) -> PLMConfig:
+    """Return the shape of the model as it is in this stage."""
+    from perceptlm.model.presets import PRESETS  # loads torch
+
+    config = PRESETS[stage.size](_VOCABULARY, _IMAGE_TOKEN)
+    vision = config.vision.model_copy(update={"layer_scale": stage.layer_scale, "drop_path": stage.drop_path})
+    return config.model_copy(update={"vision": vision, "pooling_ratio": stage.pooling_ratio})
+
+
+def mean_sample(stage: PlmStage) -> Workload:
+    """Return the mean sample of a stage, for forecasts: kinds of media in the shares of the paper's Tables 7 and 8.
+
+    Assumed beyond the tables: images of 640x480, and 200 tokens of text around each answer of 80, or captions of 150.
+    """
+    tokens_per_picture = model_of(stage).layout.tokens_per_picture
+    if stage.name == "warmup":
+        return Workload(1, tokens_per_picture + 150, 150)
+    columns, rows = tile_grid(640, 480, stage.max_tiles)
+    images, videos = _SHARES[stage.name]
+    num_pictures = images * (1 + columns * rows) + videos * stage.num_frames
+    return Workload(num_pictures, num_pictures * tokens_per_picture + 280, 80)
+
+
+def _values(size: PlmSize, name: StageName) -> dict[str, object]:
+    if name == "warmup":
+        return {
+            "trained": ("projector",),
+            "num_steps": 1953,
+            "global_batch": 512,
+            "learning_rate": 1e-4,
+            "schedule": ScheduleConfig(warmup_steps=20, min_ratio=0.01),
+            "max_tokens": 1280,
+            "pooling_ratio": 1,
+            "layer_scale": None,
+            "drop_path": 0.0,
+            "vision_input": "vanilla",
+            "max_tiles": 1,
+            "num_frames": 8,
+            "template": "warmup",
+        }
+    common = {
+        "trained": _ALL,
+        "schedule": ScheduleConfig(warmup_steps=120, min_ratio=0.01),
+        "pooling_ratio": 2,
+        "layer_scale": 0.1,
+        "drop_path": 0.1,
+        "vision_input": "thumb+tile",
+        "template": "plm_sft",
+    }
+    if name == "midtrain":
+        return common | {
+            "num_steps": 35000,
+            "global_batch": 2048,
+            "learning_rate": 4e-5,
+            "max_tokens": 6144,
+            "max_tiles": 16,
+            "num_frames": 16,
+        }
+    return common | {
+        "num_steps": 21000,
+        "global_batch": 1024,
+        "learning_rate": 1e-5 if size == "plm_8b" else 4e-5,
+        "max_tokens": 11520,
+        "max_tiles": 36,
+        "num_frames": 32,
+    }
