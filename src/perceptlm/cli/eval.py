@@ -34,7 +34,7 @@ def run(
         "own,zero,other"
     ),
     num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames per video [default: the model's own, or 32].")
+        int | None, typer.Option("--num-frames", min=1, help="Frames per video (default: the model's own, or 32).")
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first N items of a row.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Questions asked together.")] = 32,
