@@ -3,7 +3,7 @@
     python benchmarks/inference_memory.py [--preset plm_1b] [--device cuda] [--dtype bfloat16] [--tiles 36] [--json]
 
 Weights are random; the picture is noise of a size that takes every tile. The bound: weights, keys and values of all
-tokens, and 1 GiB for everything else. On a CPU the peak is that of the process after the weights were made.
+tokens, and 1 GiB for everything else. On a CPU only what goes beyond the making of the weights is seen.
 """
 
 from __future__ import annotations

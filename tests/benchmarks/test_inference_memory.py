@@ -13,4 +13,4 @@ def test_a_small_model_keeps_the_bound():
     found = json.loads(subprocess.run([*command, "--device", "cpu"], capture_output=True, text=True, check=True).stdout)
     assert found["num_tokens"] == 3 * 16 + 200
     assert found["num_answered"] == 4
-    assert found["weights_bytes"] < found["peak_bytes"] < found["weights_bytes"] + 2**30
+    assert found["weights_bytes"] <= found["peak_bytes"] < found["weights_bytes"] + 2**30

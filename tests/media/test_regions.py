@@ -45,6 +45,18 @@ def test_an_outline_of_a_box_is_that_of_plm():
     assert (draw_regions(GREY[:1], [0], [box(colour="blue")])[0, 6, 4] == (0, 0, 255)).all()
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_an_outline_is_as_wide_as_it_says(width):
+    region = box().model_copy(update={"line_width": width})
+    assert (drawn(region) == draw_track(GREY, (0, 5, 9), region.boxes, width=width)).all()
+    thin = box(place=(0, 0, 30, 20))
+    assert (drawn(thin, region, thin) == drawn(region, thin)).all()
+    ring = masklet(disc()).model_copy(update={"line_width": width})
+    assert (
+        (drawn(ring)[0] == COLOURS["red"]).all(axis=-1) >= (drawn(masklet(disc()))[0] == COLOURS["red"]).all(axis=-1)
+    ).all()
+
+
 def test_a_tint_lets_what_is_below_show():
     frames = drawn(box("tint", "green"))
     inside = np.zeros((20, 30), bool)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,16 +67,17 @@ def _draw_on(picture: NDArray[np.uint8], index: int, visible: Sequence[tuple[int
     for number, region in by_style["tint"]:
         mask = _mask(region, number, index, picture.shape)
         picture[mask] = _blend(picture[mask], COLOURS[region.colour], TINT_PERCENT)
-    width = scaled_box_width(picture.shape[0])
+    usual = scaled_box_width(picture.shape[0])
     for number, region in by_style["outline"]:
-        picture[_edge(_mask(region, number, index, picture.shape), width)] = COLOURS[region.colour]
+        edge = _edge(_mask(region, number, index, picture.shape), region.line_width or usual)
+        picture[edge] = COLOURS[region.colour]
     boxes = [
-        (region.boxes[index], COLOURS[region.colour])
+        (region.line_width or usual, (region.boxes[index], COLOURS[region.colour]))
         for _, region in visible
         if region.shown_as == "outline" and isinstance(region, BoxTrack)
     ]
-    if boxes:
-        draw_boxes(picture, boxes, width=width)
+    for width, drawn in groupby(boxes, key=lambda box: box[0]):
+        draw_boxes(picture, [box for _, box in drawn], width=width)
 
 
 def _mask(region: Region, number: int, index: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -31,6 +31,9 @@ class _Shown(Config):
     subject: str
     shown_as: RegionStyle = "outline"
     colour: RegionColour = "red"
+    line_width: int | None = Field(
+        default=None, gt=0, description="pixels of an outline; None: 4 as PLM's, thinner on pictures lower than 448"
+    )
 
 
 class BoxTrack(_Shown):
