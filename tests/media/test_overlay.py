@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from perceptlm.errors import DataError
-from perceptlm.media.overlay import RED, draw_box, draw_track, scaled_box_width
+from perceptlm.media.overlay import RED, draw_boxes, draw_track, scaled_box_width
 from perceptlm.media.sampling import uniform_indices
 
 VECTORS = {v["id"]: v for v in json.loads((Path(__file__).parent / "data" / "sampling_and_overlay.json").read_text())}
@@ -24,7 +24,8 @@ def is_red(picture: np.ndarray) -> np.ndarray:
 def test_published_vector():
     vector = VECTORS["box-2"]
     height, width = vector["input"]["image"]
-    drawn = draw_box(np.zeros((height, width, 3), np.uint8), vector["input"]["box_xyxy"], width=4)
+    drawn = np.zeros((height, width, 3), np.uint8)
+    draw_boxes(drawn, [(vector["input"]["box_xyxy"], RED)], width=4)
     assert is_red(drawn).sum() == vector["expected"]["red_pixels"]
     rows, columns = np.nonzero(is_red(drawn))
     assert [columns.min(), rows.min(), columns.max(), rows.max()] == vector["expected"]["bbox_of_red"]
@@ -46,7 +47,8 @@ def test_same_pixels_as_pillow(x1, y1, x2, y2, width):
     box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
     image = Image.new("RGB", (31, 23), (9, 9, 9))
     ImageDraw.Draw(image).rectangle(box, outline=RED, width=width)
-    drawn = draw_box(np.full((23, 31, 3), 9, np.uint8), box, width=width)
+    drawn = np.full((23, 31, 3), 9, np.uint8)
+    draw_boxes(drawn, [(box, RED)], width=width)
     np.testing.assert_array_equal(drawn, np.asarray(image))
 
 
@@ -62,7 +64,7 @@ def test_same_pixels_as_pillow(x1, y1, x2, y2, width):
 def test_impossible_boxes(box, words):
     picture = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(DataError, match=words):
-        draw_box(picture, box)
+        draw_boxes(picture, [(box, RED)])
     with pytest.raises(DataError, match=f"frame 7: box .*{words}"):
         draw_track(picture[None], [7], {7: box})
 

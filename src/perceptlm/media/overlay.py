@@ -27,20 +27,6 @@ def scaled_box_width(height: int) -> int:
     return max(1, round(BOX_WIDTH * min(height, _REFERENCE_HEIGHT) / _REFERENCE_HEIGHT))
 
 
-def draw_box(
-    picture: NDArray[np.uint8], box: Box, *, colour: tuple[int, int, int] = RED, width: int = BOX_WIDTH
-) -> NDArray[np.uint8]:
-    """Return a copy of `picture` (H, W, 3) with the outline of `box` drawn, both corners included.
-
-    Coordinates are pixels and are truncated to integers; the line grows inward, so a box smaller than twice `width`
-    is filled, and one thinner than `width` spills over its edges, as Pillow's does. Parts outside the picture are
-    clipped. Raises DataError for a reversed box or one whose coordinates are not finite.
-    """
-    drawn = picture.copy()
-    draw_boxes(drawn, [(box, colour)], width=width)
-    return drawn
-
-
 def draw_track(
     frames: NDArray[np.uint8],
     source_indices: Sequence[int],
@@ -69,7 +55,12 @@ def draw_track(
 def draw_boxes(
     picture: NDArray[np.uint8], boxes: Sequence[tuple[Box, tuple[int, int, int]]], *, width: int = BOX_WIDTH
 ) -> None:
-    """Draw the outlines of `boxes`, each with its colour, onto `picture` (H, W, 3) itself, as `draw_box` would one."""
+    """Draw the outlines of `boxes`, each with its colour, onto `picture` (H, W, 3) itself, both corners included.
+
+    Coordinates are pixels and are truncated to integers; the line grows inward, so a box smaller than twice `width`
+    is filled, and one thinner than `width` spills over its edges, as Pillow's does. Parts outside the picture are
+    clipped. Raises DataError for a reversed box or one whose coordinates are not finite.
+    """
     if width < 1:
         raise ValueError(f"the line width must be at least 1, got {width}")
     image = Image.fromarray(picture)
