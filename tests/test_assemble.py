@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 import torch
+from agreement import check_agreement
 from oracle import timm, transformers
 from safetensors.torch import load_file, save_file
 
@@ -106,19 +106,7 @@ def test_both_parts_compute_what_they_did(vision_file, decoder_dir, tower, tmp_p
         handle.remove()
         torch.testing.assert_close(made.model.vision_encoder(pictures), tokens[0][:, 1:], rtol=0, atol=1e-6)
     # `transformers` loads it with no extra step, and agrees
-    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    processor = transformers.AutoProcessor.from_pretrained(tmp_path / "out")
-    model = transformers.PerceptionLMForConditionalGeneration.from_pretrained(tmp_path / "out").eval()
-    messages = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What does it do?"}]}]
-    text = processor.apply_chat_template(messages, add_generation_prompt=True)
-    inputs = processor(text=text, images=[image], return_tensors="pt", add_special_tokens=False)
-    ours = made.processor.prompt(made.request("What does it do?", images=[image]))
-    assert inputs["input_ids"][0].tolist() == ours.input_ids.tolist()
-    batch = made.processor.collate([ours])
-    with torch.no_grad():
-        expected = model(input_ids=inputs["input_ids"], pixel_values=batch.pictures[None]).logits
-        torch.testing.assert_close(made.model(batch), expected, rtol=0, atol=2e-5)
-    assert model.generation_config.eos_token_id == list(made.processor.stop_token_ids)
+    check_agreement(tmp_path / "out", "What does it do?", width=90, height=60)
     stops = {made.processor.tokenizer.decode([number], keep_special=True) for number in made.processor.stop_token_ids}
     assert stops == {made.processor.tokenizer.chat.end_of_text, made.processor.tokenizer.chat.end_of_turn}
 

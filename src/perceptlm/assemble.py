@@ -23,7 +23,7 @@ from perceptlm.model.weights import hf_config
 from perceptlm.model.weights.convert import write_model
 from perceptlm.model.weights.layouts import state_on_meta, transformers_layout
 from perceptlm.model.weights.own_checkpoints import DecoderCheckpoint, VisionCheckpoint, read_decoder, read_vision
-from perceptlm.model.weights.rules import read_state
+from perceptlm.model.weights.rules import file_tensors, read_state
 from perceptlm.model.weights.tensor_files import Held
 from perceptlm.preprocess.adopted_tokenizer import adopt_tokenizer
 from perceptlm.preprocess.chat_format import IMAGE, VIDEO
@@ -114,13 +114,12 @@ def _tokenizer(decoder: Path, llama: DecoderCheckpoint, chosen: Path | None) -> 
 
 def assemble(assembly: Assembly, out: Path) -> None:
     """Write the model as the directory `out`, tensor by tensor; it must not be there, or be empty."""
-    values = hf_config.to_json(assembly.config) | {"dtype": str(assembly.written[0].dtype).removeprefix("torch.")}
     write_model(
         out,
         "transformers",
         assembly.written,
         _tensors(assembly),
-        config=values,
+        config=hf_config.to_json(assembly.config),
         files={},
         add_files=lambda directory: write_processor(directory, assembly.processor),
     )
@@ -128,12 +127,10 @@ def assemble(assembly: Assembly, out: Path) -> None:
 
 @torch.no_grad()
 def _tensors(assembly: Assembly) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors to be written; no more than one rule's are in memory."""
+    """Yield the tensors to be written, one rule's at a time."""
     dtype = assembly.written[0].dtype
-    rules = {rule.memory: rule for rule in transformers_layout(assembly.config)}
-    for name, tensor in _state(assembly):
-        rule = rules[name]
-        yield from zip(rule.files, rule.write(tensor.to(dtype)), strict=True)
+    state = ((name, tensor.to(dtype)) for name, tensor in _state(assembly))
+    yield from file_tensors(transformers_layout(assembly.config), state)
 
 
 def _state(assembly: Assembly) -> Iterator[tuple[str, Tensor]]:

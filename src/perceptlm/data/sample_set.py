@@ -14,7 +14,6 @@ from perceptlm.errors import DataError, MediaError
 from perceptlm.exchange.jsonl import read_numbered_records
 from perceptlm.media.pictures import pictures_key, resolve_media_path
 from perceptlm.schema import Sample, Task
-from perceptlm.schema.placeholders import marks_images
 
 SAMPLES_FILE = "samples.jsonl"
 
@@ -28,8 +27,7 @@ class SampleSet:
         by_key: dict[Hashable, list[Sample]] = {}
         for sample in samples:
             system = tuple(turn.text for turn in sample.turns if turn.role == "system")
-            # Images that stand in a question cannot be shared with another.
-            alone = sample.id if marks_images(sample.turns, [item.kind for item in sample.media]) else None
+            alone = sample.id if sample.images_in_text else None
             by_key.setdefault((pictures_key(sample), system, alone), []).append(sample)
         self.groups: tuple[tuple[Sample, ...], ...] = tuple(tuple(group) for group in by_key.values())
         found: dict[Task, list[int]] = {}

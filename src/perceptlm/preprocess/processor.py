@@ -33,7 +33,6 @@ from perceptlm.preprocess.picture_cache import PictureCache
 from perceptlm.preprocess.tiling import num_tiles_of, tiles_of
 from perceptlm.preprocess.tokenizer import Tokenizer
 from perceptlm.schema import MediaRef, Sample, Turn
-from perceptlm.schema.placeholders import marks_images
 
 __all__ = ["Processor", "ProcessorConfig"]
 
@@ -105,8 +104,9 @@ class Processor:
         at the last placeholder; as that position is shared, only the first branch has it.
         """
         first = samples[0]
+        shared = _shared_part(first)
         for sample in samples[1:]:
-            if _shared_part(sample) != _shared_part(first):
+            if _shared_part(sample) != shared:
                 raise DataError(f"samples {first.id} and {sample.id} differ in media, regions or system text")
         template = template or self.config.template
         detail, prefix, branches = self._fitted(samples, template)
@@ -151,7 +151,7 @@ class Processor:
         first = samples[0]
         num_pictures = self._num_pictures(first, detail)
         kinds, image_ids = [item.kind for item in first.media], self._image_ids()
-        in_front = template == "warmup" or not marks_images(first.turns, kinds)
+        in_front = template == "warmup" or not first.images_in_text
         prefix = self._prefix(
             template, system_text(self._resolved(first, detail)), num_pictures if in_front else 0, first.media
         )
@@ -290,8 +290,8 @@ class Processor:
 
 
 def _shared_part(sample: Sample) -> Hashable:
-    """Return what Samples of one Example have in common; images that stand within a text are shared with none."""
-    alone = sample.id if marks_images(sample.turns, [item.kind for item in sample.media]) else None
+    """Return what Samples of one Example have in common."""
+    alone = sample.id if sample.images_in_text else None
     return (pictures_key(sample), system_text(sample.turns), alone)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from perceptlm.config import Config
 from perceptlm.errors import DataError
-from perceptlm.schema.placeholders import texts_around_images
+from perceptlm.schema.placeholders import marks_images, texts_around_images
 from perceptlm.schema.records import Answer, MediaRef, Origin, TimeSpan, Turn
 from perceptlm.schema.regions import Region, box_texts
 
@@ -69,10 +69,15 @@ class Sample(Config):
                     region.check_inside(media.width, media.height)
                 except ValueError as error:
                     raise ValueError(f"region {number}: {error}") from error
-        for number, region in enumerate(self.regions):
-            if region.shown_as == "text" and self.box_texts[number] is None:
+        for number, (region, text) in enumerate(zip(self.regions, self.box_texts, strict=True)):
+            if region.shown_as == "text" and text is None:
                 raise ValueError(f"region {number} is shown as text, but is not a box of a single image")
         return self
+
+    @property
+    def images_in_text(self) -> bool:
+        """Whether images stand within the text; such a Sample shares its pictures with no other."""
+        return marks_images(self.turns, [item.kind for item in self.media])
 
     @property
     def box_texts(self) -> tuple[str | None, ...]:

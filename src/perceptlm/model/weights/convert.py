@@ -31,7 +31,7 @@ from perceptlm.model.weights import decoder_layouts, hf_config, original_config
 from perceptlm.model.weights.gguf_files import GgufReader
 from perceptlm.model.weights.gguf_tokenizer import tokenizer_files
 from perceptlm.model.weights.layouts import LAYOUTS, state_on_meta
-from perceptlm.model.weights.rules import Rule, check_shapes, file_shapes, read_state
+from perceptlm.model.weights.rules import Rule, check_shapes, file_shapes, file_tensors, read_state
 from perceptlm.model.weights.tensor_files import (
     ORIGINAL,
     Held,
@@ -150,15 +150,12 @@ def convert(conversion: Conversion, out: Path) -> None:
         if conversion.add_files is not None:
             conversion.add_files(directory)
 
-    values = conversion.config
-    if wanted == "transformers":
-        values = values | {"dtype": str(conversion.largest.dtype).removeprefix("torch.")}
     write_model(
         out,
         wanted,
         conversion.written,
         _tensors(conversion),
-        config=values,
+        config=conversion.config,
         files=conversion.files,
         add_files=copy_files,
     )
@@ -176,8 +173,8 @@ def write_model(
 ) -> None:
     """Write a model's directory from its tensors, one by one, in any order; whole or not at all.
 
-    `held` announces the tensors; `files` are further texts by name, and `add_files` may put more into the directory.
-    Raises UsageError if `out` is there and not empty.
+    `held` announces the tensors, and `transformers` is told the type of the largest; `files` are further texts by name,
+    and `add_files` may put more into the directory. Raises UsageError if `out` is there and not empty.
     """
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -195,6 +192,9 @@ def write_model(
                 writer.write(name, tensor)
                 bar.update(task, advance=1, status=name)
         writer.finish()
+        if layout == "transformers":
+            largest = max(held, key=lambda tensor: tensor.num_bytes)
+            config = config | {"dtype": str(largest.dtype).removeprefix("torch.")}
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"
         for name, content in {_CONFIGS[layout]: text, **files}.items():
             write_atomic(unfinished / name, content.encode())
@@ -225,7 +225,5 @@ def _written(
 
 @torch.no_grad()
 def _tensors(conversion: Conversion) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of the wanted layout; no more than one rule's are in memory."""
-    wanted = {rule.memory: rule for rule in conversion.wanted_rules}
-    for name, tensor in read_state(conversion.rules, conversion.reader.read):
-        yield from zip(wanted[name].files, wanted[name].write(tensor), strict=True)
+    """Yield the tensors of the wanted layout, one rule's at a time."""
+    yield from file_tensors(conversion.wanted_rules, read_state(conversion.rules, conversion.reader.read))

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from perceptlm.config import describe_validation_error
+from perceptlm.config import parse
 from perceptlm.errors import ConfigError, WeightsError
 from perceptlm.model.configuration import DecoderConfig, RopeScaling
 from perceptlm.model.rope import decoder_frequencies
@@ -96,10 +95,7 @@ class GgufReader:
             "rope_theta": found.get("llama.rope.freq_base", 10000.0),
             "tie_embeddings": "output.weight" not in self.held,
         }
-        try:
-            config = DecoderConfig.model_validate(values)
-        except ValidationError as error:
-            raise ConfigError(f"{self._path}: {describe_validation_error(error, DecoderConfig)}") from error
+        config = parse(DecoderConfig, values, source=str(self._path))
         return config.model_copy(update={"rope_scaling": self._rope_scaling(config)})
 
     def _rope_scaling(self, config: DecoderConfig) -> RopeScaling | None:

@@ -10,9 +10,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from perceptlm.config import describe_validation_error
+from perceptlm.config import parse
 from perceptlm.errors import ConfigError
 from perceptlm.model.configuration import DecoderConfig, PLMConfig, RopeScaling
 
@@ -81,18 +79,14 @@ def from_json(values: Mapping[str, Any], *, source: str = "config.json") -> PLMC
         raise ConfigError(f"{source}: 'model_type' is {values.get('model_type')!r}, expected '{MODEL_TYPE}'")
     _refuse_unknown(values, _TOP, source, "")
     text, tower = _section(values, "text_config", source), _section(values, "vision_config", source)
-    try:
-        return PLMConfig.model_validate(
-            {
-                "vision": _vision_from_json(tower, values, source),
-                "decoder": _decoder_from_json(text, values, source, "text_config."),
-                "pooling_ratio": values.get("projector_pooling_ratio", 1),
-                "image_token_id": values.get("image_token_id", 128002),
-                "video_token_id": values.get("video_token_id"),
-            }
-        )
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {describe_validation_error(error, PLMConfig)}") from error
+    found = {
+        "vision": _vision_from_json(tower, values, source),
+        "decoder": _decoder_from_json(text, values, source, "text_config."),
+        "pooling_ratio": values.get("projector_pooling_ratio", 1),
+        "image_token_id": values.get("image_token_id", 128002),
+        "video_token_id": values.get("video_token_id"),
+    }
+    return parse(PLMConfig, found, source=source)
 
 
 def _vision_from_json(tower: Mapping[str, Any], top: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -202,10 +196,7 @@ def decoder_from_json(values: Mapping[str, Any], *, source: str = "config.json")
     """Return the decoder that the `config.json` of a Llama describes; ConfigError naming `source` and the wrong key."""
     if values.get("model_type") != "llama":
         raise ConfigError(f"{source}: 'model_type' is {values.get('model_type')!r}, expected 'llama'")
-    try:
-        return DecoderConfig.model_validate(_decoder_from_json(values, values, source, ""))
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {describe_validation_error(error, DecoderConfig)}") from error
+    return parse(DecoderConfig, _decoder_from_json(values, values, source, ""), source=source)
 
 
 def _text_json(decoder: DecoderConfig) -> dict[str, Any]:

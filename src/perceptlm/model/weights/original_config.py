@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from perceptlm.config import describe_validation_error
+from perceptlm.config import parse
 from perceptlm.errors import ConfigError
 from perceptlm.model.configuration import DecoderConfig, PLMConfig, VisionConfig
 
@@ -32,19 +30,12 @@ def from_params(params: Mapping[str, Any], *, source: str = "params.json") -> PL
         for key, only in fixed.items():
             if values.get(key, only) != only:
                 raise ConfigError(f"{source}: '{section}.{key}' is {values[key]!r}; only {only!r} is supported")
-    try:
-        return PLMConfig.model_validate(
-            {
-                "vision": _vision(vision, source),
-                "decoder": _decoder(model, source),
-                "pooling_ratio": model.get("pooling_ratio", 1),
-            }
-            | _PLACEHOLDERS
-            | _section(params, _OURS, source)
-        )
-    except (ValidationError, TypeError, ArithmeticError) as error:
-        told = describe_validation_error(error, PLMConfig) if isinstance(error, ValidationError) else str(error)
-        raise ConfigError(f"{source}: {told}") from error
+    values = {
+        "vision": _vision(vision, source),
+        "decoder": _decoder(model, source),
+        "pooling_ratio": model.get("pooling_ratio", 1),
+    }
+    return parse(PLMConfig, values | _PLACEHOLDERS | _section(params, _OURS, source), source=source)
 
 
 def from_llama_params(params: Mapping[str, Any], *, tied: bool, source: str = "params.json") -> DecoderConfig:
@@ -56,11 +47,7 @@ def from_llama_params(params: Mapping[str, Any], *, tied: bool, source: str = "p
     scaled = bool(params.get("use_scaled_rope", False))
     known = {"rope_scale_factor": 32 if tied else 8} if scaled else {}
     known |= {"max_seqlen": 131072 if scaled else 8192}
-    try:
-        return DecoderConfig.model_validate(_decoder({**known, **params, "weight_tying": tied}, source))
-    except (ValidationError, TypeError, ArithmeticError) as error:
-        told = describe_validation_error(error, DecoderConfig) if isinstance(error, ValidationError) else str(error)
-        raise ConfigError(f"{source}: {told}") from error
+    return parse(DecoderConfig, _decoder({**known, **params, "weight_tying": tied}, source), source=source)
 
 
 def _vision(vision: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -89,11 +76,15 @@ def _decoder(model: Mapping[str, Any], source: str) -> dict[str, Any]:
     if multiplier is not None and type(multiplier) not in (int, float):
         raise ConfigError(f"{source}: 'model.ffn_dim_multiplier' must be a number, found {multiplier!r}")
     multiple_of = _needed({"multiple_of": 256, **model}, "multiple_of", source, "model.")
+    try:
+        hidden = mlp_width(needed["width"], multiplier, multiple_of)
+    except (ValueError, ArithmeticError) as error:  # not a number, or none that a machine holds
+        raise ConfigError(f"{source}: 'model.ffn_dim_multiplier' {multiplier!r} gives no width: {error}") from error
     return {
         **needed,
         "num_kv_heads": model.get("n_kv_heads") or needed["num_heads"],
         "head_dim": needed["width"] // needed["num_heads"],
-        "mlp_width": mlp_width(needed["width"], multiplier, multiple_of),
+        "mlp_width": hidden,
         "norm_eps": model.get("norm_eps", 1e-5),
         "rope_theta": model.get("rope_theta", 10000.0),
         "rope_scaling": {

@@ -107,6 +107,14 @@ def read_state(rules: Iterable[Rule], read: Callable[[str], Tensor]) -> Iterator
         yield rule.memory, rule.read([_finite(name, read(name)) for name in rule.files])
 
 
+def file_tensors(rules: Iterable[Rule], state: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a file, made of those of `state` as they come; no more than one rule's are in memory."""
+    by_memory = {rule.memory: rule for rule in rules}
+    for name, tensor in state:
+        rule = by_memory[name]
+        yield from zip(rule.files, rule.write(tensor), strict=True)
+
+
 def _finite(name: str, tensor: Tensor) -> Tensor:
     # The least and the largest value are finite if all are: no second tensor of this size.
     if tensor.is_floating_point() and tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):
