@@ -25,7 +25,8 @@ from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_lines
 from perceptlm.recipes.demo import DemoRecipe
 from perceptlm.report.curves import line_chart
-from perceptlm.train.trainer import METRICS, SNAPSHOT_FOLDER
+from perceptlm.train.trainer import SNAPSHOT_FOLDER
+from perceptlm.train.training_log import METRICS
 from perceptlm.workflow.evaluation import evaluate_local
 
 

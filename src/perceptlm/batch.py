@@ -95,6 +95,8 @@ class Batch:
     pictures: (N, 3, S, S) float32, normalised to [-1, 1]; in row-major order of the placeholders they fill.
     patches: (N, P, V) or None. What a frozen vision encoder made of the N pictures: the model then starts at the
     projector and looks at no pixels.
+    path_draws: (N, draws) float32 in [0, 1), or None. What decides, in training, which paths of the vision encoder are
+    dropped for each picture.
     """
 
     input_ids: Tensor
@@ -110,6 +112,7 @@ class Batch:
     """Sample ids of each group, in order of group number."""
     pictures_per_group: tuple[int, ...] = field(default=())
     patches: Tensor | None = None
+    path_draws: Tensor | None = None
 
     @property
     def num_pictures(self) -> int:
@@ -161,4 +164,5 @@ class Batch:
             ids=self.ids,
             pictures_per_group=self.pictures_per_group,
             patches=None if self.patches is None else self.patches.to(device),
+            path_draws=None if self.path_draws is None else self.path_draws.to(device),
         )

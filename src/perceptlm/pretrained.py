@@ -7,7 +7,7 @@ training, evaluation or how many requests are answered at once (`inference`).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -192,26 +192,35 @@ def load_model(
 ) -> PerceptionLM:
     """Build a PerceptionLM of shape `config` with the weights of `directory`, in training mode.
 
-    Tensors are read one by one. Raises WeightsError naming those that are missing, extra or of the wrong shape, or one
-    that is not finite.
+    Raises what `read_weights` raises.
     """
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch raises either, by what is missing
         raise UsageError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from error
-    reader, rules = SafetensorsReader(directory), transformers_layout(config)
     with torch.device("meta"):
         model = PerceptionLM(config)
-    shapes = {name: held.shape for name, held in reader.held.items()}
-    check_shapes(shapes, file_shapes(rules, model.state_dict()), where=directory)
-    pairs = {} if adapter is None else read_adapter(adapter, shapes)
-    try:
-        read = read_state(rules, lambda name: with_adapter(reader.read(name), pairs.get(name)))
-        state = {name: tensor.to(device=device, dtype=dtype).contiguous() for name, tensor in read}
-    except WeightsError as error:
-        raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
+    read = read_weights(directory, config, adapter=adapter)
+    state = {name: tensor.to(device=device, dtype=dtype).contiguous() for name, tensor in read}
     model.load_state_dict(state, assign=True)
     return model
+
+
+def read_weights(directory: Path, config: PLMConfig, *, adapter: Path | None = None) -> Iterator[tuple[str, Tensor]]:
+    """Yield name and values of every tensor of a model of shape `config`, as it is in memory; one by one.
+
+    Raises WeightsError naming those that are missing, extra or of the wrong shape, or one that is not finite.
+    """
+    reader, rules = SafetensorsReader(directory), transformers_layout(config)
+    with torch.device("meta"):
+        expected = PerceptionLM(config).state_dict()
+    shapes = {name: held.shape for name, held in reader.held.items()}
+    check_shapes(shapes, file_shapes(rules, expected), where=directory)
+    pairs = {} if adapter is None else read_adapter(adapter, shapes)
+    try:
+        yield from read_state(rules, lambda name: with_adapter(reader.read(name), pairs.get(name)))
+    except WeightsError as error:
+        raise WeightsError(f"{directory}: {error.message}", hint=error.hint) from error
 
 
 def plan_conversion(source: Path, to: str, *, gguf_dtype: torch.dtype = torch.float32) -> Conversion:

@@ -50,6 +50,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
                        "--set", "num_scenes=1", "--set", "num_frames=1"],
         "train plan": ["plm_1b", "sft"],
         "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],
+        "train status": [demo / "warmup"],
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],
         "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],

@@ -47,12 +47,24 @@ def test_pictures_do_not_see_each_other():
 def test_drop_path_skips_whole_branches_in_training_only():
     block = TransformerBlock(16, 2, 64, drop_path=0.5)
     branch = torch.ones(400, 2, 16)
-    torch.manual_seed(0)
-    added = block.train()._dropped(branch)
+    draws = torch.rand(400, 2, generator=torch.Generator().manual_seed(0))
+    added = block.train()._dropped(branch, draws, 1)
+    assert torch.equal(added[:, 0, 0] == 0, draws[:, 1] < 0.5)
     assert set(added.unique().tolist()) == {0.0, 2.0}
     assert bool((added.flatten(1).std(dim=1) == 0).all())
     assert float(added.mean()) == pytest.approx(1.0, abs=0.15)
-    assert bool((block.eval()._dropped(branch) == 1).all())
+    assert bool((block.eval()._dropped(branch, None, 1) == 1).all())
+    with pytest.raises(ValueError, match="needs draws"):
+        block.train()._dropped(branch, None, 1)
+
+
+@torch.no_grad()
+def test_what_a_picture_drops_does_not_depend_on_its_company():
+    made = encoder(drop_path=0.5).train()
+    pictures = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    draws = torch.rand(3, made.num_path_draws, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(made(pictures, draws)[1:], made(pictures[1:], draws[1:]), rtol=0, atol=1e-6)
+    assert not torch.equal(made(pictures, draws), made(pictures, draws.flip(0)))
 
 
 @torch.no_grad()

@@ -38,8 +38,7 @@ def _sample(number: int, colour: str, media: MediaRef, task: str) -> Sample:
     )
 
 
-@pytest.fixture(scope="session")
-def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _make_world(out: Path) -> Path:
     def make(partial: Path) -> None:
         (partial / "train").mkdir()
         samples = []
@@ -53,8 +52,18 @@ def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
             samples += [_sample(number, colour, video, "video_qa"), _sample(number, colour, image, "image_qa")]
         write_records(partial / "train/samples.jsonl", samples)
 
-    out = tmp_path_factory.mktemp("toy") / "world"
     return artifact.build(out, kind="world", recipe={"toy": 1}, make=make)
+
+
+@pytest.fixture(scope="session")
+def toy_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _make_world(tmp_path_factory.mktemp("toy") / "world")
+
+
+@pytest.fixture
+def own_world(tmp_path: Path) -> Path:
+    """A toy world of this test's own, to be damaged."""
+    return _make_world(tmp_path / "own-world")
 
 
 @pytest.fixture(scope="session")

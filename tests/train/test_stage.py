@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from perceptlm import artifact
+from perceptlm.batch import Batch
+from perceptlm.data.plan import TaskPlan
+from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import ConfigError, TrainingError
 from perceptlm.exchange.jsonl import read_lines
 from perceptlm.preprocess.processor import Processor
@@ -128,11 +131,23 @@ def test_a_stage_without_weights_or_preset_is_refused(
             train_stage(tmp_path / "x", config, world=toy_world, start=toy_processor, seed=1, overwrite=True)
 
 
+def loader_of(world: Path, processor: Path, config: StageConfig) -> StepLoader:
+    plan = TaskPlan(
+        SampleSet.open(world, "train", tuple(config.tasks)), world, config.tasks, 7, config.num_groups,
+        config.num_branches,
+    )  # fmt: skip
+    return StepLoader(plan, Processor.load(processor), config, 7)
+
+
+def batch_of(loader: StepLoader, step: int) -> Batch:
+    (batch,) = loader.get(step).batches
+    return batch
+
+
 def test_a_batch_depends_on_seed_and_step_alone(toy_world: Path, toy_processor: Path, stage: StageConfig) -> None:
-    processor = Processor.load(toy_processor)
-    with StepLoader(toy_world, processor, stage, 7) as forward, StepLoader(toy_world, processor, stage, 7) as late:
-        batches = [forward.get(step) for step in range(stage.num_steps)]
-        again = late.get(3)
+    with loader_of(toy_world, toy_processor, stage) as forward, loader_of(toy_world, toy_processor, stage) as late:
+        batches = [batch_of(forward, step) for step in range(stage.num_steps)]
+        again = batch_of(late, 3)
     assert torch.equal(batches[3].input_ids, again.input_ids)
     assert torch.equal(batches[3].pictures, again.pictures)
     assert batches[3].ids == again.ids
@@ -141,22 +156,21 @@ def test_a_batch_depends_on_seed_and_step_alone(toy_world: Path, toy_processor: 
 def test_rows_are_as_long_as_the_longest_example_and_shared_by_short_ones(
     toy_world: Path, toy_processor: Path, stage: StageConfig
 ) -> None:
-    with StepLoader(
-        toy_world, Processor.load(toy_processor), stage.model_copy(update={"num_groups": 12, "num_branches": 1}), 7
-    ) as loader:
-        batch = loader.get(0)
+    many = stage.model_copy(update={"num_groups": 12, "num_branches": 1})
+    with loader_of(toy_world, toy_processor, many) as loader:
+        batch = batch_of(loader, 0)
     lengths = [int((batch.group == number).sum()) for number in range(len(batch.ids))]
     assert len(batch.ids) == 12
     assert batch.input_ids.shape[1] == max(lengths)
     packed = stage.model_copy(update={"num_groups": 12, "num_branches": 1, "packed_tokens": 2 * max(lengths)})
-    with StepLoader(toy_world, Processor.load(toy_processor), packed, 7) as loader:
-        assert loader.get(0).input_ids.shape[0] <= 6
+    with loader_of(toy_world, toy_processor, packed) as loader:
+        assert batch_of(loader, 0).input_ids.shape[0] <= 6
 
 
 def test_blind_batches_are_mid_grey(toy_world: Path, toy_processor: Path, stage: StageConfig) -> None:
     blind = stage.model_copy(update={"blind": True})
-    with StepLoader(toy_world, Processor.load(toy_processor), blind, 7) as loader:
-        batch = loader.get(0)
+    with loader_of(toy_world, toy_processor, blind) as loader:
+        batch = batch_of(loader, 0)
     assert not batch.pictures.any()
     assert len(batch.pictures) == batch.num_pictures
 
@@ -164,12 +178,12 @@ def test_blind_batches_are_mid_grey(toy_world: Path, toy_processor: Path, stage:
 def test_blind_batches_open_no_media_and_ask_the_same(
     toy_world: Path, toy_processor: Path, stage: StageConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with StepLoader(toy_world, Processor.load(toy_processor), stage, 7) as loader:
-        seeing = loader.get(0)
+    with loader_of(toy_world, toy_processor, stage) as loader:
+        seeing = batch_of(loader, 0)
     monkeypatch.setattr("perceptlm.preprocess.processor.load_pictures", lambda *_, **__: pytest.fail("decoded"))
     blind = stage.model_copy(update={"blind": True})
-    with StepLoader(toy_world, Processor.load(toy_processor), blind, 7) as loader:
-        batch = loader.get(0)
+    with loader_of(toy_world, toy_processor, blind) as loader:
+        batch = batch_of(loader, 0)
     for name in ("input_ids", "targets", "positions", "group", "branch", "tag"):
         assert torch.equal(getattr(batch, name), getattr(seeing, name))
     assert (batch.ids, batch.pictures_per_group) == (seeing.ids, seeing.pictures_per_group)

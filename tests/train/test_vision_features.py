@@ -11,6 +11,8 @@ import torch
 
 from perceptlm import artifact
 from perceptlm.batch import Batch
+from perceptlm.data.plan import TaskPlan
+from perceptlm.data.sample_set import SampleSet
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import tiny
 from perceptlm.model.vision_encoder import VisionTransformer
@@ -53,7 +55,7 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.encoded = self.decoded = 0
-        self._count(monkeypatch, VisionTransformer, "forward", lambda _, pictures: self._encode(len(pictures)))
+        self._count(monkeypatch, VisionTransformer, "forward", lambda _, pictures, *__: self._encode(len(pictures)))
         self._count(monkeypatch, processor_module, "load_pictures", lambda *_, **__: self._decode())
 
     def _count(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, note: Callable[..., None]) -> None:
@@ -78,8 +80,16 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
 
 
 def batches(world: Path, processor: Processor, config: StageConfig, features: VisionFeatures | None) -> list[Batch]:
-    with StepLoader(world, processor, config, 7, features) as loader:
-        return [loader.get(step) for step in range(config.num_steps)]
+    with loader_of(world, processor, config, features) as loader:
+        return [batch for step in range(config.num_steps) for batch in loader.get(step).batches]
+
+
+def loader_of(world: Path, processor: Processor, config: StageConfig, features: VisionFeatures | None) -> StepLoader:
+    plan = TaskPlan(
+        SampleSet.open(world, "train", tuple(config.tasks)), world, config.tasks, 7, config.num_groups,
+        config.num_branches,
+    )  # fmt: skip
+    return StepLoader(plan, processor, config, 7, features=features)
 
 
 # In bf16 the matrix library rounds differently for another number of pictures: why a set is always encoded alone.
@@ -128,9 +138,9 @@ def test_features_do_not_depend_on_when_they_are_made_or_whether_they_are_kept(
     kept = batches(toy_world, processor, frozen, VisionFeatures(model, frozen, processor.config))
     release_features()
     forgetful = VisionFeatures(model, frozen, processor.config, max_bytes=0)
-    with StepLoader(toy_world, processor, frozen, 7, forgetful) as loader:
+    with loader_of(toy_world, processor, frozen, forgetful) as loader:
         for step in reversed(range(frozen.num_steps)):
-            batch = loader.get(step)
+            (batch,) = loader.get(step).batches
             assert batch.patches is not None
             assert torch.equal(batch.patches, kept[step].patches)
 

@@ -97,17 +97,24 @@ def stage(
         list[Path] | None,
         typer.Option("--part", help="Pretrained part to start from (default, after a processor: the shipped ones)."),
     ] = None,
+    copies: Annotated[
+        int, typer.Option(min=1, help="With torchrun: how many times the model is held, each shared out.")
+    ] = 1,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write run/tensorboard/ as well.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Train one stage and publish its checkpoint."""
+    """Train one stage and publish its checkpoint; with `torchrun --nproc-per-node N -m perceptlm train stage ...` on N
+    processes, over which the model is shared out. Asked to stop (SIGTERM, Ctrl-C) it saves first.
+    """
     from perceptlm.artifact import read_manifest
     from perceptlm.config import dump_yaml, load_yaml, override
     from perceptlm.errors import UsageError
     from perceptlm.recipes.demo import demo
     from perceptlm.recipes.parts import part_path
     from perceptlm.train.configuration import StageConfig
+    from perceptlm.train.ranks import joined_ranks
     from perceptlm.train.stage import train_stage
 
     known = {config.name: config for config in demo().stages}
@@ -122,8 +129,36 @@ def stage(
         from_processor = read_manifest(start).kind == "processor"
         parts = [part_path(part) for part in demo().parts.values()] if from_processor else []
     by_kind = {read_manifest(part).kind: part for part in parts}
-    train_stage(out, config, world=world, start=start, seed=seed, parts=by_kind, overwrite=overwrite)
-    _say_written(out, as_json)
+    with joined_ranks(copies) as ranks:
+        train_stage(
+            out,
+            config,
+            world=world,
+            start=start,
+            seed=seed,
+            parts=by_kind,
+            overwrite=overwrite,
+            ranks=ranks,
+            tensorboard=tensorboard,
+        )
+        if ranks.is_first:
+            _say_written(out, as_json)
+
+
+@app.command()
+def status(
+    directory: Annotated[Path, typer.Argument(help="The --out of a stage, finished or not.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say how far a stage is: steps, losses, speed, time left, what it goes on from."""
+    from perceptlm.train.status import describe, read_status
+
+    found = read_status(directory)
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"directory": str(found.directory)}))
+        return
+    for line in describe(found):
+        typer.echo(line)
 
 
 @app.command()

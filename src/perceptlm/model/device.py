@@ -8,8 +8,11 @@ import torch
 
 
 def best_device() -> torch.device:
-    """Return the device to use. On a GPU, also ask its matrix library for results that repeat."""
+    """Return the device to use: of several GPUs, the one that `torchrun` means for this process.
+
+    On a GPU, also ask its matrix library for results that repeat.
+    """
     if not torch.cuda.is_available():
         return torch.device("cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return torch.device("cuda")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

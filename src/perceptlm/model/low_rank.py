@@ -7,7 +7,7 @@ begins as what it was; `merged_state` adds the product to W again. Knows no file
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -57,10 +57,22 @@ def adapt(decoder: Decoder, *, rank: int, alpha: float, seed: int, targets: Sequ
         base = decoder.get_submodule(name)
         assert isinstance(base, nn.Linear)
         adapted = AdaptedLinear(base, rank, alpha)
-        values = seeding.generator(seed, "low rank", name).standard_normal(adapted.low_rank_down.shape, dtype="float32")
-        adapted.low_rank_down.copy_(torch.from_numpy(values) / math.sqrt(base.in_features))
+        adapted.low_rank_down.copy_(_first_values(name, adapted, seed))
         parent, _, last = name.rpartition(".")
         setattr(decoder.get_submodule(parent), last, adapted)
+
+
+def first_low_rank_values(model: nn.Module, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield name and first values of everything that `adapt` put into the decoder of `model`, wherever that is."""
+    for name, adapted in adapted_maps(model).items():
+        yield f"{name}.{DOWN}", _first_values(name.removeprefix("decoder."), adapted, seed)
+        yield f"{name}.{UP}", torch.zeros(adapted.low_rank_up.shape)
+
+
+def _first_values(name: str, adapted: AdaptedLinear, seed: int) -> Tensor:
+    shape = tuple(adapted.low_rank_down.shape)
+    values = seeding.generator(seed, "low rank", name).standard_normal(shape, dtype="float32")
+    return torch.from_numpy(values) / math.sqrt(adapted.in_features)
 
 
 def adapted_maps(model: nn.Module) -> dict[str, AdaptedLinear]:

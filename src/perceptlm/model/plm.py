@@ -44,6 +44,9 @@ class PerceptionLM(nn.Module):
         self.vision_encoder = VisionTransformer(config.vision)
         self.projector = Projector(config.vision.width, config.decoder.width, config.pooling_ratio)
         self.decoder = Decoder(config.decoder)
+        self.always_looks = False
+        """Whether a Batch without pictures runs vision encoder and projector all the same, on a grey picture of which
+        nothing is added: processes that share out a model must all do the same work."""
 
     @property
     def device(self) -> torch.device:
@@ -60,18 +63,19 @@ class PerceptionLM(nn.Module):
         """Draw every parameter anew from streams named by seed and parameter."""
         initialise(self, self.config, seed)
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, draws: Tensor | None = None) -> Tensor:
         """Map (N, 3, S, S) pictures, normalised to [-1, 1], to vision tokens (N, tokens, D).
 
-        One picture expanded to N (stride 0, as blind training shows it) is encoded once.
+        One picture expanded to N (stride 0, as blind training shows it) is encoded once, with the first one's draws.
         """
         if len(pictures) > 1 and pictures.stride(0) == 0:
-            return self.encode(pictures[:1]).expand(len(pictures), -1, -1)
-        return self.project(self.encode_patches(pictures))
+            first = None if draws is None else draws[:1]
+            return self.encode(pictures[:1], first).expand(len(pictures), -1, -1)
+        return self.project(self.encode_patches(pictures, draws))
 
-    def encode_patches(self, pictures: Tensor) -> Tensor:
+    def encode_patches(self, pictures: Tensor, draws: Tensor | None = None) -> Tensor:
         """Map (N, 3, S, S) pictures, normalised to [-1, 1], to what the vision encoder makes of them (N, P, V)."""
-        patches: Tensor = self.vision_encoder(pictures.to(self.vision_encoder.patch_weight.dtype))
+        patches: Tensor = self.vision_encoder(pictures.to(self.vision_encoder.patch_weight.dtype), draws)
         return patches
 
     def project(self, patches: Tensor) -> Tensor:
@@ -88,9 +92,10 @@ class PerceptionLM(nn.Module):
         hidden = self.hidden(batch)
         supervised = batch.targets != IGNORED_TARGET
         logits = self.decoder.logits(hidden[supervised])
-        losses = functional.cross_entropy(logits.float(), batch.targets[supervised], reduction="none")
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        losses = functional.cross_entropy(wide, batch.targets[supervised], reduction="none")
         tags = batch.tag[supervised]
-        sums = torch.zeros(len(batch.tags), dtype=torch.float32, device=losses.device)
+        sums = losses.new_zeros(len(batch.tags))
         return Loss(
             total=losses.sum(),
             num_targets=len(losses),
@@ -113,8 +118,11 @@ class PerceptionLM(nn.Module):
                 hint="use fewer frames or tiles, or a shorter text",
             )
         if vision_tokens is None and batch.num_pictures:
-            vision_tokens = self.encode(batch.pictures) if batch.patches is None else self.project(batch.patches)
+            draws = batch.path_draws
+            vision_tokens = self.encode(batch.pictures, draws) if batch.patches is None else self.project(batch.patches)
         x = self._fuse(batch, vision_tokens)
+        if vision_tokens is None and self.always_looks:
+            x = x + 0 * self._look_at_grey().sum()
         hidden: Tensor = self.decoder(
             x, batch.positions, additive_mask(batch.attention_mask(), self.activation_dtype), cache
         )
@@ -130,6 +138,11 @@ class PerceptionLM(nn.Module):
             self.decoder.embed(token_ids), cache.positions(), cache.mask(self.activation_dtype), cache
         )
         return hidden
+
+    def _look_at_grey(self) -> Tensor:
+        size, encoder = self.config.vision.image_size, self.vision_encoder
+        grey = torch.zeros(1, 3, size, size, device=self.device)
+        return self.encode(grey, grey.new_ones(1, encoder.num_path_draws) if encoder.num_path_draws else None)
 
     def _fuse(self, batch: Batch, vision_tokens: Tensor | None) -> Tensor:
         """Return embeddings (B, T, D) with vision tokens at the placeholders, in row-major order."""

@@ -31,7 +31,7 @@ class RMSNorm(nn.Module):
 class _Normalise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
-        wide = x.float()
+        wide = _at_least_fp32(x)
         scale = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, scale)
         normed: Tensor = (wide * scale).mul_(weight).to(dtype)
@@ -40,8 +40,8 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         x, weight, scale = ctx.saved_tensors
-        grad = grad_outputs[0].float()
-        unit = x.float() * scale
+        grad = _at_least_fp32(grad_outputs[0])
+        unit = _at_least_fp32(x) * scale
         grad_weight = None
         if ctx.needs_input_grad[1]:
             grad_weight = (grad * unit).flatten(0, -2).sum(dim=0).to(weight.dtype)
@@ -49,3 +49,7 @@ class _Normalise(torch.autograd.Function):
         # What would change the length of x is taken out: the norm undoes it.
         along = torch.linalg.vecdot(grad_unit, unit).div_(x.shape[-1])[..., None]
         return grad_unit.addcmul_(unit, along, value=-1).mul_(scale).to(x.dtype), grad_weight, None, None
+
+
+def _at_least_fp32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,8 +1,8 @@
 """Rotary positions: the turns of the decoder (1D, Llama 3) and of the vision encoder (2D), and the rotation.
 
 In memory neighbouring channels (2j, 2j+1) of a query or key are one complex number, and a position turns it: one
-product, in fp32. The vision encoder's files are written for that; the decoder's files pair channel i with i + d/2
-instead, and `weights.rules` reorders them while reading, which changes nothing in products of queries and keys.
+product, in fp32 at least. The vision encoder's files are written for that; the decoder's files pair channel i with
+i + d/2 instead, and `weights.rules` reorders them while reading, which changes nothing in products of queries and keys.
 """
 
 from __future__ import annotations
@@ -74,5 +74,6 @@ def _turns(angles: Tensor) -> Tensor:
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Return `x` (..., tokens, heads, d) turned by `turns` (..., tokens, 1, d/2), in the dtype of `x`."""
-    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    pairs = torch.view_as_complex(wide.reshape(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)

@@ -49,15 +49,20 @@ class TransformerBlock(nn.Module):
         self.gain_1 = nn.Parameter(torch.empty(width)) if gains else None
         self.gain_2 = nn.Parameter(torch.empty(width)) if gains else None
 
-    def forward(self, x: Tensor, turns: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """Map (N, P, V) to (N, P, V); `mask` is additive, (N, 1, P, P)."""
-        x = x + self._dropped(self.attention(self.norm_1(x), turns, mask, self.gain_1))
-        return x + self._dropped(scaled_linear(functional.gelu(self.fc_1(self.norm_2(x))), self.fc_2, self.gain_2))
+    def forward(
+        self, x: Tensor, turns: Tensor | None = None, mask: Tensor | None = None, draws: Tensor | None = None
+    ) -> Tensor:
+        """Map (N, P, V) to (N, P, V); `mask` is additive, (N, 1, P, P); `draws` (N, 2) decide what is dropped."""
+        x = x + self._dropped(self.attention(self.norm_1(x), turns, mask, self.gain_1), draws, 0)
+        branch = scaled_linear(functional.gelu(self.fc_1(self.norm_2(x))), self.fc_2, self.gain_2)
+        return x + self._dropped(branch, draws, 1)
 
-    def _dropped(self, branch: Tensor) -> Tensor:
+    def _dropped(self, branch: Tensor, draws: Tensor | None, number: int) -> Tensor:
         if not self.training or self.drop_path == 0:
             return branch
-        keep = torch.empty(len(branch), 1, 1, dtype=branch.dtype, device=branch.device).bernoulli_(1 - self.drop_path)
+        if draws is None:
+            raise ValueError("a block that drops paths while it trains needs draws")
+        keep = (draws[:, number] >= self.drop_path).to(branch.dtype)[:, None, None]
         return branch * (keep / (1 - self.drop_path))
 
 

@@ -66,9 +66,18 @@ class VisionTransformer(nn.Module):
         self.attention_pool = AttentionPool(config.width) if config.pool == "attention" else None
         self.output = None if config.output_width is None else nn.Linear(config.width, config.output_width, bias=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map (N, 3, H, W) pictures, normalised to [-1, 1], to (N, P, V), patches in row-major order."""
-        x = self._tokens(pictures)
+    @property
+    def num_path_draws(self) -> int:
+        """How many numbers a picture needs, in training, to decide what is dropped."""
+        return 2 * self.config.num_layers if self.config.drop_path else 0
+
+    def forward(self, pictures: Tensor, draws: Tensor | None = None) -> Tensor:
+        """Map (N, 3, H, W) pictures, normalised to [-1, 1], to (N, P, V), patches in row-major order.
+
+        In training, `draws` (N, num_path_draws), uniform in [0, 1), decide what each picture drops: whoever knows which
+        picture it is draws them, so that they do not depend on which others it comes with.
+        """
+        x = self._tokens(pictures, draws)
         return x[:, 1:] if self.config.use_cls_token else x
 
     def embed(self, pictures: Tensor) -> Tensor:
@@ -78,7 +87,7 @@ class VisionTransformer(nn.Module):
         pooled: Tensor = self.attention_pool(self._tokens(pictures))
         return pooled if self.output is None else self.output(pooled)
 
-    def _tokens(self, pictures: Tensor) -> Tensor:
+    def _tokens(self, pictures: Tensor, draws: Tensor | None = None) -> Tensor:
         """Return (N, tokens, V), the cls token first where there is one."""
         size = self.config.patch_size
         num_rows, num_columns = pictures.shape[2] // size, pictures.shape[3] // size
@@ -90,8 +99,8 @@ class VisionTransformer(nn.Module):
             x = torch.cat([self.cls_token.to(x.dtype).expand(len(x), 1, -1), x], dim=1)
         x = self.norm_pre(x + self._positions(num_rows, num_columns).to(x.dtype))
         turns = vision_turns(self.config.head_dim, num_rows, num_columns, self.config.use_cls_token, pictures.device)
-        for block in self.blocks:
-            x = block(x, turns)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, turns, None, None if draws is None else draws[:, 2 * layer : 2 * layer + 2])
         return x if self.norm_post is None else self.norm_post(x)
 
     def _positions(self, num_rows: int, num_columns: int) -> Tensor:

@@ -38,6 +38,13 @@ def first_fit(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     return rows
 
 
+def pack(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Return the item numbers of each row of `max_tokens`: longest first, which leaves the least room unused."""
+    longest_first = sorted(range(len(lengths)), key=lambda item: -lengths[item])
+    rows = first_fit([lengths[item] for item in longest_first], max_tokens)
+    return [[longest_first[place] for place in row] for row in rows]
+
+
 def collate(examples: Sequence[Example], *, max_tokens: int | None, pad_token_id: int, image_token_id: int) -> Batch:
     """Return the Batch of `examples`, packed into rows of at most `max_tokens`; None gives each its own row.
 
@@ -45,8 +52,6 @@ def collate(examples: Sequence[Example], *, max_tokens: int | None, pad_token_id
     groups, are in the order of the placeholders they fill. Blank Examples, which do not mix with others, give one
     grey picture expanded to their number. Raises DataError for an Example longer than a row.
     """
-    import torch
-
     if not examples:
         raise ValueError("a batch needs at least one example")
     lengths = [example.num_tokens for example in examples]
@@ -58,9 +63,17 @@ def collate(examples: Sequence[Example], *, max_tokens: int | None, pad_token_id
                 raise DataError(f"sample {example.ids[0]}: {length} tokens do not fit a row of {max_tokens}")
         rows = first_fit(lengths, max_tokens)
     ordered = [[examples[item] for item in row] for row in rows]
-    tags = tuple(sorted({tag for example in examples for tag in example.tags}))
-    arrays = _fill_rows(ordered, tags, pad_token_id)
-    flat = [example for row in ordered for example in row]
+    return collate_rows(ordered, pad_token_id=pad_token_id, image_token_id=image_token_id)
+
+
+def collate_rows(rows: Sequence[Sequence[Example]], *, pad_token_id: int, image_token_id: int) -> Batch:
+    """Return the Batch whose rows hold these Examples; without any it is one row of padding, for a process that has
+    nothing to do while others work."""
+    import torch
+
+    flat = [example for row in rows for example in row]
+    tags = tuple(sorted({tag for example in flat for tag in example.tags}))
+    arrays = _fill_rows(rows or [[]], tags, pad_token_id)
     return Batch(
         **{name: torch.from_numpy(values) for name, values in arrays.items()},
         pictures=_stack_pictures(flat),
@@ -79,6 +92,10 @@ def normalise(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def _stack_pictures(examples: Sequence[Example]) -> Tensor:
+    if not examples:
+        import torch
+
+        return torch.zeros(0, 3, 1, 1)
     if not any(example.blank for example in examples):
         return normalise(np.concatenate([example.pictures for example in examples]))
     import torch
@@ -93,7 +110,7 @@ def _stack_pictures(examples: Sequence[Example]) -> Tensor:
 def _fill_rows(
     rows: Sequence[Sequence[Example]], tags: tuple[str, ...], pad_token_id: int
 ) -> dict[str, NDArray[np.int64]]:
-    width = max(sum(example.num_tokens for example in row) for row in rows)
+    width = max(1, *(sum(example.num_tokens for example in row) for row in rows))
     padding = {
         "input_ids": pad_token_id,
         "targets": IGNORED_TARGET,

@@ -212,6 +212,10 @@ class Processor:
             examples, max_tokens=max_tokens, pad_token_id=self.pad_token_id, image_token_id=self.image_token_id
         )
 
+    def collate_rows(self, rows: Sequence[Sequence[Example]]) -> Batch:
+        """Return the Batch whose rows hold these Examples; without any it is one row of padding."""
+        return packing.collate_rows(rows, pad_token_id=self.pad_token_id, image_token_id=self.image_token_id)
+
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of `token_ids` without special tokens."""
         return self.tokenizer.decode(token_ids)

@@ -1,68 +1,139 @@
-"""Saving the state of an unfinished stage, so that a killed run goes on to the same bytes.
+"""Saving the state of an unfinished run, so that one that was killed goes on to the same bytes.
 
-A state is a folder `state/STEP` with weights, optimiser moments and the step, written whole and renamed; the newest
-one counts. `metrics.jsonl` is cut back to it. This module does not know how a finished model is saved.
+A state is a folder STEP of safetensors files, written by all processes together (torch's distributed checkpoints) and
+renamed when it is whole; the newest one counts. Any number of processes reads what any other number wrote. It is
+written in the background, from a copy. This module does not know what the tensors are, nor how a finished model is
+saved.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, distributed
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 
 from perceptlm.artifact import translate_os_errors, write_atomic
+from perceptlm.errors import TrainingError
 from perceptlm.exchange.jsonl import cut_torn_line
-from perceptlm.train.optimiser import load_optimiser_tensors, optimiser_tensors
+from perceptlm.train.ranks import ALONE, Ranks
 
 STATE_FOLDER = "state"
+_UNFINISHED = "unfinished-"
 
 
-def save_state(folder: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    """Write the state *before* step `step` and remove older ones."""
-    root = folder / STATE_FOLDER
-    temporary = root / "unfinished"
-    with translate_os_errors(root):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        parameters = {name: value.detach().contiguous() for name, value in model.named_parameters()}
-        write_atomic(temporary / "model.safetensors", save(parameters))
-        write_atomic(temporary / "optimiser.safetensors", save(optimiser_tensors(optimiser)))
-        os.rename(temporary, root / f"{step:08d}")
-    for older in _states(folder)[:-1]:
-        shutil.rmtree(older)
+class SavedStates:
+    """The newest `keep` states under `root`. As a context it ends when all is written."""
+
+    def __init__(self, root: Path, *, keep: int = 1, ranks: Ranks = ALONE) -> None:
+        self._root = root
+        self._keep = keep
+        self._ranks = ranks
+        self._group: distributed.ProcessGroup | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._pending: Future[None] | None = None
+
+    def save(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+        """Write the state *before* step `step`; returns when it is copied. Raises what the last writing met with."""
+        self.wait()
+        unfinished = self._root / f"{_UNFINISHED}{step:08d}"
+        with translate_os_errors(self._root):
+            if self._ranks.is_first:
+                for old in self._root.glob(f"{_UNFINISHED}*"):
+                    shutil.rmtree(old)
+                unfinished.mkdir(parents=True)
+        self._ranks.wait()
+        if self._ranks.size > 1 and self._group is None:
+            # What is said while writing must not come between what is said while training.
+            self._group = distributed.new_group(backend="gloo")
+        copied = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        self._pending = self._writer.submit(self._write, unfinished, step, copied)
+
+    def _write(self, unfinished: Path, step: int, tensors: dict[str, Tensor]) -> None:
+        with translate_os_errors(unfinished):
+            _silence_single_process_warning()
+            writer = HuggingFaceStorageWriter(path=str(unfinished), save_distributed=True)
+            alone = self._ranks.size == 1
+            state_dict_saver.save(tensors, storage_writer=writer, process_group=self._group, no_dist=alone)
+            # All have written when the first is told so.
+            if self._ranks.is_first:
+                final = self._root / f"{step:08d}"
+                shutil.rmtree(final, ignore_errors=True)
+                os.rename(unfinished, final)
+                for older in self.folders()[: -self._keep]:
+                    shutil.rmtree(older)
+
+    def wait(self) -> None:
+        """Return when what was begun is written."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> int:
+        """Fill `tensors` with the newest state and return the step to do next; 0 if there is none.
+
+        Raises TrainingError for a state that cannot be read.
+        """
+        folders = self.folders()
+        if not folders:
+            return 0
+        newest = folders[-1]
+        try:
+            _silence_single_process_warning()
+            reader = HuggingFaceStorageReader(path=str(newest))
+            with torch.no_grad():
+                state_dict_loader.load(dict(tensors), storage_reader=reader, no_dist=self._ranks.size == 1)
+        except (CheckpointException, OSError, ValueError, KeyError, RuntimeError) as error:
+            raise TrainingError(
+                f"{newest}: this saved state cannot be read: {str(error).strip().splitlines()[-1]}",
+                hint="remove it: training then goes on from the state before, or from the start",
+            ) from error
+        return int(newest.name)
+
+    def folders(self) -> list[Path]:
+        """Return the folders of all whole states, the newest last."""
+        if not self._root.is_dir():
+            return []
+        return sorted(path for path in self._root.iterdir() if path.name.isdigit())
+
+    def remove(self) -> None:
+        """Remove all saved states: the run is done."""
+        self.wait()
+        self._ranks.wait()
+        if self._ranks.is_first:
+            shutil.rmtree(self._root, ignore_errors=True)
+
+    def __enter__(self) -> SavedStates:
+        return self
+
+    def __exit__(self, kind: object, *exc: object) -> None:
+        try:
+            if kind is None or self._ranks.size == 1:
+                self.wait()
+        finally:
+            self._writer.shutdown(wait=self._ranks.size == 1)
 
 
-def load_state(folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Restore the newest state and return the step to do next; 0 if there is none."""
-    states = _states(folder)
-    if not states:
-        return 0
-    saved = load_file(states[-1] / "model.safetensors")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(saved[name])
-    load_optimiser_tensors(optimiser, load_file(states[-1] / "optimiser.safetensors"))
-    return int(states[-1].name)
-
-
-def remove_states(folder: Path) -> None:
-    """Remove all saved states: the stage is done."""
-    shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
-
-
-def cut_log(path: Path, num_lines: int) -> None:
-    """Keep the first `num_lines` lines of a log: those of the steps before the restored state."""
+def cut_log(path: Path, end: int, key: str = "step") -> None:
+    """Keep the first lines of a log, those whose `key` is below `end`: what came before the restored state."""
     cut_torn_line(path)
-    if path.exists():
-        lines = path.read_bytes().splitlines(keepends=True)
-        if len(lines) != num_lines:
-            write_atomic(path, b"".join(lines[:num_lines]))
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)[key] < end]
+    if len(kept) != len(lines):
+        write_atomic(path, b"".join(kept))
 
 
-def _states(folder: Path) -> list[Path]:
-    root = folder / STATE_FOLDER
-    return sorted(path for path in root.iterdir() if path.name.isdigit()) if root.is_dir() else []
+def _silence_single_process_warning() -> None:
+    # Said whenever there is one process; it asks for nothing.
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled, unavailable or uninit")

@@ -11,7 +11,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
-from perceptlm.schema import Task
+from perceptlm.media.sampling import FrameChoice
+from perceptlm.schema import Split, Task
 
 StageName = Literal["warmup", "midtrain", "sft"]
 Part = Literal["vision_encoder", "projector", "decoder"]
@@ -42,6 +43,49 @@ class LowRankConfig(Config):
     targets: tuple[Literal["attention", "mlp"], ...] = Field(default=("attention", "mlp"), min_length=1)
 
 
+class ModelChanges(Config):
+    """What a stage changes of the model and of how pictures are shown to it. None: as the stage before left it.
+
+    A gain that the model did not have starts as `layer_scale`.
+    """
+
+    pooling_ratio: int | None = Field(default=None, gt=0)
+    layer_scale: float | None = None
+    drop_path: float | None = Field(default=None, ge=0, lt=1)
+    num_frames: int | None = Field(default=None, gt=0)
+    frame_choice: FrameChoice | None = None
+    max_tiles: int | None = Field(default=None, gt=0)
+    vision_input: Literal["vanilla", "thumb+tile"] | None = None
+    max_tokens: int | None = Field(default=None, gt=0, description="longest Example")
+
+
+class ValidationConfig(Config):
+    """The loss on what is not trained on, every so many steps, always on the same Samples.
+
+    With `patience`, training ends after so many looks without a better one, and the best model is what is published.
+    """
+
+    every: int = Field(default=50, gt=0, description="steps between two looks; there is one after the last step too")
+    num_groups: int = Field(default=64, gt=0, description="shared prefixes looked at, the first of the split")
+    split: Split = "validation"
+    patience: int | None = Field(default=None, gt=0)
+
+
+class GuardConfig(Config):
+    """When to stop by itself. A loss or gradient that is not finite always stops.
+
+    A spike is a loss of over `spike_factor` times the median of the `window` steps before, in `spike_steps` steps one
+    after the other.
+    """
+
+    spike_factor: float | None = Field(default=5.0, gt=1, description="None: spikes do not stop")
+    spike_steps: int = Field(default=8, gt=0)
+    window: int = Field(default=64, gt=1)
+    max_dropped: float = Field(
+        default=0.01, ge=0, le=1, description="share of groups that may be unusable; the first ten always may"
+    )
+
+
 class StageConfig(Config):
     """One stage of the three. Parts without a learning rate are frozen."""
 
@@ -55,17 +99,35 @@ class StageConfig(Config):
     packed_tokens: int | None = Field(
         default=None, gt=0, description="row length that Examples are packed into; None: that of the step's longest"
     )
+    rows_per_batch: int | None = Field(
+        default=None,
+        gt=0,
+        description="rows that a process works on at a time, adding up gradients; None: all that it has of a step",
+    )
+    recompute: Literal["none", "selective", "full"] = Field(
+        default="none",
+        description="computed again for the gradient instead of kept: nothing, all but products of matrices, or blocks",
+    )
+    changes: ModelChanges = ModelChanges()
     low_rank: LowRankConfig | None = Field(
         default=None,
         description="train low-rank matrices beside the decoder's maps, at its rate; its weights are frozen",
     )
     schedule: ScheduleConfig = ScheduleConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["bf16", "fp32", "fp64"] = Field(
+        default="bf16", description="of products; parameters and sums over processes are fp32 (fp64: all is)"
+    )
+    ema_decay: float | None = Field(
+        default=None, gt=0, lt=1, description="publish a running mean of the weights that forgets at this rate"
+    )
+    validation: ValidationConfig | None = None
+    guard: GuardConfig = GuardConfig()
     blind: bool = Field(default=False, description="train without pixels: every picture is mid grey")
     preset: str | None = Field(default=None, description="model preset to start from when no checkpoint is given")
     num_threads: int = Field(default=2, gt=0, description="part of the recipe: sums depend on it in the last bit")
     checkpoint_every: int = Field(default=100, gt=0)
+    keep_states: int = Field(default=1, gt=0, description="saved states that are kept while training; the newest ones")
     snapshot_every: int | None = Field(
         default=None, gt=0, description="steps between models that are kept beside the last one; None: none are"
     )

@@ -7,7 +7,7 @@ computed again instead of kept. Nothing is run and no weight is allocated.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,21 +95,41 @@ def forecast(
     )
 
 
-def _passes(*, trained: bool, passed_through: bool) -> int:
+def flops_of(
+    config: PLMConfig,
+    trained: Collection[Part],
+    *,
+    num_encoded: int,
+    num_pictures: int,
+    lengths: Iterable[int],
+    num_supervised: int,
+) -> float:
+    """Return the operations that training on a batch is worth, with nothing computed twice.
+
+    `num_encoded` of its `num_pictures` go through the vision encoder; `lengths` are the tokens of its Examples.
+    """
+    flops = num_encoded * _vision_flops(config, "vision_encoder" in trained, recomputed=False)
+    flops += num_pictures * _projector_flops(config)
+    flops += sum(_block_flops(config, length, "decoder" in trained, recomputed=False) for length in lengths)
+    return flops + _logit_flops(config, num_supervised, "decoder" in trained)
+
+
+def _passes(*, trained: bool, passed_through: bool, recomputed: bool) -> int:
     """Return how many forwards a part costs: itself, again before the gradient, what comes in, its weights."""
-    if trained:
-        return 4
-    return 3 if passed_through else 1
+    if not (trained or passed_through):
+        return 1
+    return 2 + trained + recomputed
 
 
-def _vision_flops(config: PLMConfig, trained: bool) -> float:
+def _vision_flops(config: PLMConfig, trained: bool, *, recomputed: bool = True) -> float:
     """Return the operations for one picture in the vision encoder."""
     vision = config.vision
     num_tokens = vision.grid_size**2 + vision.use_cls_token
     weights = vision.num_layers * (4 * vision.width**2 + 2 * vision.width * vision.mlp_width)
     weights += 3 * vision.patch_size**2 * vision.width
     attention = vision.num_layers * 4 * num_tokens**2 * vision.width
-    return _passes(trained=trained, passed_through=False) * (2.0 * weights * num_tokens + attention)
+    passes = _passes(trained=trained, passed_through=False, recomputed=recomputed)
+    return passes * (2.0 * weights * num_tokens + attention)
 
 
 def _projector_flops(config: PLMConfig) -> float:
@@ -120,14 +140,23 @@ def _projector_flops(config: PLMConfig) -> float:
 
 def _text_flops(config: PLMConfig, workload: Workload, trained: bool) -> float:
     """Return the operations for one sample in the decoder; logits are made where there is loss."""
+    blocks = _block_flops(config, workload.num_tokens, trained, recomputed=True)
+    return blocks + _logit_flops(config, workload.num_supervised, trained)
+
+
+def _block_flops(config: PLMConfig, num_tokens: float, trained: bool, *, recomputed: bool) -> float:
+    """Return the operations of the decoder's blocks for one Example."""
     decoder = config.decoder
     heads = decoder.num_heads * decoder.head_dim
     weights = decoder.width * (2 * heads + 2 * decoder.num_kv_heads * decoder.head_dim + 3 * decoder.mlp_width)
     # A token looks at half of the others, on average.
-    attention = 2 * workload.num_tokens**2 * heads
-    blocks = decoder.num_layers * (2.0 * weights * workload.num_tokens + attention)
-    logits = (3 if trained else 2) * 2.0 * decoder.width * decoder.vocab_size * workload.num_supervised
-    return _passes(trained=trained, passed_through=True) * blocks + logits
+    attention = 2 * num_tokens**2 * heads
+    passes = _passes(trained=trained, passed_through=True, recomputed=recomputed)
+    return passes * decoder.num_layers * (2.0 * weights * num_tokens + attention)
+
+
+def _logit_flops(config: PLMConfig, num_supervised: float, trained: bool) -> float:
+    return (3 if trained else 2) * 2.0 * config.decoder.width * config.decoder.vocab_size * num_supervised
 
 
 def _kept_bytes(config: PLMConfig, workload: Workload, trained: Collection[Part]) -> float:

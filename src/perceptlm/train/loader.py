@@ -1,108 +1,194 @@
 """Batches as a function of (seed, step), made some steps ahead in a thread.
 
 Nothing that a batch depends on is remembered between steps, so a resumed run asks for step k and gets what an
-uninterrupted one got. Where pixels are not needed no file is opened: a blind stage shows grey pictures, and a frozen
-vision encoder's output is taken from VisionFeatures once it is there.
+uninterrupted one got. Rows are packed for all processes together, before any file is opened, and then shared out: which
+Samples share a row does not depend on how many processes there are. Where pixels are not needed no file is opened: a
+blind stage shows grey pictures, and a frozen vision encoder's output is taken from VisionFeatures once it is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from perceptlm.batch import Batch
-from perceptlm.data.mixture import plan_step
-from perceptlm.data.sample_set import SampleSet
+from perceptlm.batch import Batch, Example
+from perceptlm.data.plan import Plan, Unit
+from perceptlm.errors import DataError
+from perceptlm.preprocess.packing import pack
 from perceptlm.preprocess.processor import Processor
-from perceptlm.schema import Sample
+from perceptlm.seeding import generator
 from perceptlm.train.configuration import StageConfig
+from perceptlm.train.ranks import ALONE, Ranks
+from perceptlm.train.sharing_out import share_out
 from perceptlm.train.vision_features import VisionFeatures
 
 _STEPS_AHEAD = 2
+Cost = Callable[[int, int], float]
+"""(pictures, tokens) of an Example -> what it takes to train on it, in any unit."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A unit that could not be used, and why."""
+
+    ids: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class StepData:
+    """What a process does in one step: its batches, in order, and the units that it could not use."""
+
+    batches: tuple[Batch, ...]
+    dropped: tuple[Dropped, ...]
+    num_units: int
+    """Of all processes together, the unusable ones included."""
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """What one group of a batch is shown; `tiles` is None where the features of `key` are known already."""
+    """What one Example is shown; `tiles` is None where the features of `key` are known already."""
 
     key: Hashable
     tiles: NDArray[np.uint8] | None
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A batch without features, and what each of its groups is shown."""
+
+    batch: Batch
+    shown: tuple[_Shown, ...]
+
+
 class StepLoader:
     """Batches for steps in increasing order; decoding overlaps the model's work.
 
-    With `features`, batches hold a frozen encoder's patches instead of pictures. Not with a blind stage.
+    With `features`, batches hold a frozen encoder's patches instead of pictures. Not with a blind stage. With
+    `num_path_draws`, batches say which paths each picture drops, drawn from (seed, step, Example) alone.
     """
 
     def __init__(
         self,
-        world: Path,
+        plan: Plan,
         processor: Processor,
         config: StageConfig,
         seed: int,
+        *,
+        num_steps: int | None = None,
+        ranks: Ranks = ALONE,
+        cost: Cost | None = None,
+        num_path_draws: int = 0,
         features: VisionFeatures | None = None,
     ) -> None:
-        self._samples = SampleSet.open(world, "train", tuple(config.tasks))
-        self._root = world
+        self._plan = plan
         self._processor = processor
         self._config = config
         self._seed = seed
+        self._num_steps = config.num_steps if num_steps is None else num_steps
+        self._ranks = ranks
+        self._cost = cost or (lambda num_pictures, num_tokens: float(num_tokens))
+        self._num_path_draws = num_path_draws
         self._features = features
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._pending: dict[int, Future[tuple[Batch, list[_Shown]]]] = {}
+        self._pending: dict[int, Future[tuple[list[_Prepared], tuple[Dropped, ...], int]]] = {}
 
-    def get(self, step: int) -> Batch:
-        """Return the batch of `step` and start on the next ones. Pictures not met before are encoded here."""
-        for ahead in range(step, min(step + 1 + _STEPS_AHEAD, self._config.num_steps)):
+    def get(self, step: int) -> StepData:
+        """Return what there is to do in `step` and start on the next ones. Pictures not met before are encoded here."""
+        for ahead in range(step, min(step + 1 + _STEPS_AHEAD, self._num_steps)):
             if ahead not in self._pending:
                 self._pending[ahead] = self._pool.submit(self._make, ahead)
-        batch, shown = self._pending.pop(step).result()
-        if self._features is not None and batch.num_pictures:
-            # Not in the thread: the model's own number of threads is part of what fixes the bytes.
-            batch.patches = torch.cat([self._features.get(item.key, item.tiles) for item in shown])
-        return batch
+        prepared, dropped, num_units = self._pending.pop(step).result()
+        for made in prepared:
+            if self._features is not None and made.shown:
+                # Not in the thread: the model's own number of threads is part of what fixes the bytes.
+                made.batch.patches = torch.cat([self._features.get(item.key, item.tiles) for item in made.shown])
+        return StepData(tuple(made.batch for made in prepared), dropped, num_units)
 
-    def _make(self, step: int) -> tuple[Batch, list[_Shown]]:
-        """Plan, decode, preprocess and collate; also return what each group of the batch is shown, in its order."""
-        config = self._config
-        plan = plan_step(
-            self._samples,
-            config.tasks,
-            seed=self._seed,
-            step=step,
-            num_groups=config.num_groups,
-            num_branches=config.num_branches,
-        )
-        blank = config.blind or self._features is not None
-        examples = [self._processor.example(group, self._root, template=config.template, blank=blank) for group in plan]
-        # First fit leaves the least padding when the longest come first.
-        longest_first = sorted(examples, key=lambda example: -example.num_tokens)
-        row_length = config.packed_tokens or longest_first[0].num_tokens
-        batch = self._processor.collate(longest_first, max_tokens=row_length)
-        if self._features is None:
-            return batch, []
-        # Packing may change the order of groups, and a group may come twice in a step.
-        shown = {
-            example.ids: self._show(group[0], len(example.pictures))
-            for example, group in zip(examples, plan, strict=True)
-        }
-        return batch, [shown[ids] for ids in batch.ids]
+    def _make(self, step: int) -> tuple[list[_Prepared], tuple[Dropped, ...], int]:
+        """Plan, pack, take this process's rows, decode, preprocess and collate."""
+        units = self._plan.units(step)
+        dropped: list[Dropped] = []
+        laid_out: list[tuple[Unit, Example]] = []
+        for unit in units:
+            try:
+                example = self._processor.example(unit.samples, unit.root, template=self._config.template, blank=True)
+            except DataError as error:
+                if self._ranks.is_first:
+                    dropped.append(_dropped(unit, error))
+            else:
+                laid_out.append((unit, example))
+        lengths = [example.num_tokens for _, example in laid_out]
+        rows = pack(lengths, self._config.packed_tokens or max(lengths, default=1))
+        costs = [self._cost(len(example.pictures), example.num_tokens) for _, example in laid_out]
+        shares = share_out([sum(costs[item] for item in row) for row in rows], self._ranks.size)
+        mine = [[laid_out[item] for item in rows[number]] for number in shares[self._ranks.rank]]
+        at_a_time = self._config.rows_per_batch or max(1, len(mine))
+        prepared = []
+        for start in range(0, len(mine), at_a_time):
+            made = self._prepare(step, mine[start : start + at_a_time], dropped)
+            if made is not None:
+                prepared.append(made)
+        return prepared, tuple(dropped), len(units)
 
-    def _show(self, sample: Sample, num_pictures: int) -> _Shown:
-        key = (self._processor.tiles_key(sample, self._root), num_pictures)
+    def _prepare(
+        self, step: int, rows: Sequence[Sequence[tuple[Unit, Example]]], dropped: list[Dropped]
+    ) -> _Prepared | None:
+        """Return the batch of these rows; None if none of their units can be used."""
+        filled: list[list[Example]] = []
+        shown: list[_Shown] = []
+        for row in rows:
+            filled.append([])
+            for unit, example in row:
+                try:
+                    looked_at = self._show(unit, len(example.pictures))
+                except DataError as error:
+                    dropped.append(_dropped(unit, error))
+                    continue
+                if self._features is None and not self._config.blind:
+                    assert looked_at.tiles is not None
+                    example = replace(example, pictures=looked_at.tiles, blank=False)
+                elif len(example.pictures) and not self._config.blind:
+                    shown.append(looked_at)
+                filled[-1].append(example)
+        filled = [row for row in filled if row]
+        if not filled:
+            return None
+        batch = self._processor.collate_rows(filled)
+        batch.path_draws = self._path_draws(step, [example for row in filled for example in row])
+        return _Prepared(batch, tuple(shown))
+
+    def _show(self, unit: Unit, num_pictures: int) -> _Shown:
+        if self._config.blind or not num_pictures:
+            return _Shown(None, np.zeros((0, 3, *[self._processor.config.layout.tile_size] * 2), np.uint8))
+        sample = unit.samples[0]
+        key = (self._processor.tiles_key(sample, unit.root), num_pictures)
         if self._features is not None and key in self._features:
             return _Shown(key, None)
-        return _Shown(key, self._processor.tiles(sample, self._root, num_pictures=num_pictures))
+        return _Shown(key, self._processor.tiles(sample, unit.root, num_pictures=num_pictures))
+
+    def _path_draws(self, step: int, examples: Sequence[Example]) -> torch.Tensor | None:
+        if not self._num_path_draws:
+            return None
+        draws = [
+            generator(self._seed, "drop path", step, *example.ids).random(
+                (len(example.pictures), self._num_path_draws), dtype=np.float32
+            )
+            for example in examples
+        ]
+        return torch.from_numpy(np.concatenate(draws))
 
     def __enter__(self) -> StepLoader:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def _dropped(unit: Unit, error: DataError) -> Dropped:
+    return Dropped(tuple(sample.id for sample in unit.samples), error.message)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from perceptlm.errors import ConfigError, TrainingError
 from perceptlm.model.low_rank import DOWN, UP
@@ -55,37 +56,58 @@ def take_step(
 ) -> tuple[float, float]:
     """Do one update against `loss`; return its value and the gradient's norm before clipping.
 
-    Gradients of the step before must be gone. Raises TrainingError naming `where`, before anything is changed, if
-    loss or gradient is not finite.
+    Gradients of the step before must be gone. Raises what `apply_gradients` raises.
     """
     loss.backward()  # type: ignore[no-untyped-call]
-    trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(trained, max_grad_norm))
     value = float(loss.detach())
-    if not (math.isfinite(value) and math.isfinite(norm)):
+    return value, apply_gradients(optimiser, value, max_grad_norm, where=where)
+
+
+def apply_gradients(optimiser: torch.optim.Optimizer, loss: float, max_grad_norm: float, *, where: str) -> float:
+    """Do one update with the gradients that are there; return their norm before clipping.
+
+    Raises TrainingError naming `where`, before anything is changed, if loss or gradient is not finite.
+    """
+    trained = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    norm = _number(torch.nn.utils.clip_grad_norm_(trained, max_grad_norm))
+    if not (math.isfinite(loss) and math.isfinite(norm)):
         raise TrainingError(
-            f"{where}: loss {value}, gradient norm {norm}",
-            hint="lower the learning rates or lengthen the warm-up; the last saved state is kept",
+            f"{where}: loss {loss}, gradient norm {norm}",
+            hint="lower the learning rates or lengthen the warm-up; the state before this step is kept",
         )
     optimiser.step()
-    return value, norm
+    return norm
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return the optimiser's state as named tensors: `PARAMETER:exp_avg`, `:exp_avg_sq`, `:step`."""
-    tensors = {}
+def gradient_norms(optimiser: torch.optim.Optimizer) -> dict[str, float]:
+    """Return the norm of the gradient of every part of the model that trains."""
+    gradients: dict[str, list[Tensor]] = {}
     for group in optimiser.param_groups:
         for name, parameter in zip(group["names"], group["params"], strict=True):
-            for key, value in optimiser.state.get(parameter, {}).items():
-                tensors[f"{name}:{key}"] = value
+            if parameter.grad is not None:
+                gradients.setdefault(name.partition(".")[0], []).append(parameter.grad)
+    return {part: _number(torch.nn.utils.get_total_norm(found)) for part, found in sorted(gradients.items())}
+
+
+def state_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return all that training changes, by name: the trained parameters, and AdamW's moments of each.
+
+    They are the tensors themselves: filling them restores the state.
+    """
+    tensors: dict[str, Tensor] = {
+        f"model:{name}": parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
+    for group in optimiser.param_groups:
+        for name, parameter in zip(group["names"], group["params"], strict=True):
+            state = optimiser.state[parameter]
+            if not state:  # as AdamW itself begins, which it does at the first update
+                state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+                state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+                state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            tensors |= {f"optimiser:{name}:{key}": value for key, value in state.items()}
     return tensors
 
 
-def load_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """Put back what `optimiser_tensors` returned."""
-    for group in optimiser.param_groups:
-        for name, parameter in zip(group["names"], group["params"], strict=True):
-            for key, value in tensors.items():
-                owner, _, kind = key.rpartition(":")
-                if owner == name:
-                    optimiser.state[parameter][kind] = value.to(parameter.device)
+def _number(value: Tensor) -> float:
+    """Return a scalar that may be shared out over processes."""
+    return float(value.full_tensor() if isinstance(value, DTensor) else value)

@@ -3,36 +3,40 @@
 The published directory is in the layout `transformers` loads (see `pretrained`), with `recipe.yaml`, `metrics.jsonl`
 (one line per step) and `loss.svg` beside the weights; rates and times are in `run/`. Where the recipe asks for
 snapshots, models of earlier steps are kept in the same layout in `snapshots/STEP`. What low-rank matrices have learnt
-is in the weights, and alone in `adapter/`, as PEFT reads it.
+is in the weights, and alone in `adapter/`, as PEFT reads it. Processes that `torchrun` started make it together.
 """
 
 from __future__ import annotations
 
-import functools
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from perceptlm import artifact
 from perceptlm.config import dump_yaml
-from perceptlm.errors import ConfigError
+from perceptlm.data.plan import HeldOutPlan, Plan, TaskPlan
+from perceptlm.data.sample_set import SampleSet
 from perceptlm.log import logger
-from perceptlm.model.low_rank import adapt
 from perceptlm.model.plm import PerceptionLM
-from perceptlm.model.presets import PRESETS
 from perceptlm.model.weights.adapter_files import write_adapter
 from perceptlm.preprocess.processor import Processor
-from perceptlm.pretrained import load, save_pretrained
+from perceptlm.pretrained import save_pretrained
 from perceptlm.seeding import derive_seed
-from perceptlm.train.configuration import StageConfig
+from perceptlm.train.configuration import StageConfig, ValidationConfig
 from perceptlm.train.curves import draw_loss_curve
+from perceptlm.train.forecast import flops_of
 from perceptlm.train.loader import StepLoader
-from perceptlm.train.parts.make_parts import PART_KINDS, put_in
-from perceptlm.train.trainer import METRICS, Trainer
+from perceptlm.train.ranks import ALONE, Ranks
+from perceptlm.train.sharding import whole_tensors
+from perceptlm.train.starting_point import CHECKPOINT_KIND, empty_model, starting_point
+from perceptlm.train.trainer import Trainer
+from perceptlm.train.training_log import METRICS
+from perceptlm.train.validation import HeldOut
 from perceptlm.train.vision_features import VisionFeatures
 
-KIND = "checkpoint"
 ADAPTER_FOLDER = "adapter"
 
 
@@ -45,73 +49,180 @@ def train_stage(
     seed: int,
     parts: Mapping[str, Path] | None = None,
     overwrite: bool = False,
+    ranks: Ranks = ALONE,
+    tensorboard: bool = False,
 ) -> Path:
     """Train one stage and publish its checkpoint at `out`; goes on from unfinished work.
 
     `start` is the checkpoint of the stage before, or a processor artifact, from which a fresh model of
-    `config.preset` is initialised. `parts` (kind -> artifact) then replace what was initialised at random.
+    `config.preset` is initialised. `parts` (kind -> artifact) then replace what was initialised at random. All `ranks`
+    call this with the same arguments, on a file system that they share. Raises what `Trainer.fit` raises.
     """
     parts = parts or {}
 
     def make(partial: Path) -> None:
-        model, processor = _starting_point(start, config, parts, seed)
-        if config.low_rank is not None:
-            adapt(model.decoder, **config.low_rank.to_dict(), seed=derive_seed(seed, "low rank"))
+        run = _Run(config, world, seed, ranks)
+        run.train(partial, *starting_point(start, config, parts, seed, ranks), base=start, tensorboard=tensorboard)
+
+    if not ranks.is_first:
+        partial = ranks.of_first(Path())
+        if partial != Path():
+            make(partial)
+        ranks.wait()
+        return out
+    with _others_told(ranks) as tell:
+        artifact.require_kind(world, "world")
+        artifact.require_kind(start, CHECKPOINT_KIND, "processor")
+        for kind, part in parts.items():
+            artifact.require_kind(part, kind)
+
+        def make_together(partial: Path) -> None:
+            tell(partial)
+            make(partial)
+
+        artifact.build(
+            out,
+            kind=CHECKPOINT_KIND,
+            recipe=config.to_dict(),
+            make=make_together,
+            inputs={"world": world, "start": start, **parts},
+            seeds={"seed": seed},
+            overwrite=overwrite,
+        )
+    ranks.wait()
+    return out
+
+
+@contextmanager
+def _others_told(ranks: Ranks) -> Iterator[Callable[[Path], None]]:
+    """Let the first process tell the others where to work; without a word from it they have nothing to do."""
+    told = False
+
+    def tell(partial: Path) -> None:
+        nonlocal told
+        told = True
+        ranks.of_first(partial.resolve())
+
+    try:
+        yield tell
+    finally:
+        if not told:
+            ranks.of_first(Path())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One stage's training in one process."""
+
+    config: StageConfig
+    world: Path
+    seed: int
+    ranks: Ranks
+
+    def train(self, partial: Path, model: PerceptionLM, processor: Processor, *, base: Path, tensorboard: bool) -> None:
+        """Train `model` and write all that the checkpoint holds into `partial`."""
+        config = self.config
         frozen = "vision_encoder" not in config.learning_rates
         features = VisionFeatures(model, config, processor.config) if frozen and not config.blind else None
-        loader = StepLoader(world, processor, config, derive_seed(seed, "batches", config.name), features)
-        save_model = functools.partial(save_pretrained, model=model, processor=processor)
-        Trainer(model, loader, config, partial, save_model).fit()
-        save_model(partial)
-        if config.low_rank is not None:
-            write_adapter(partial / ADAPTER_FOLDER, model, base=start.resolve().name)
-        artifact.write_atomic(partial / "recipe.yaml", dump_yaml(config).encode())
-        title = f"{config.name}: loss per supervised token"
+
+        def save_model(directory: Path) -> None:
+            whole = self._whole(model)
+            if whole is not None:
+                save_pretrained(directory, whole, processor)
+
+        plan = TaskPlan(
+            SampleSet.open(self.world, "train", tuple(config.tasks)),
+            self.world,
+            config.tasks,
+            derive_seed(self.seed, "batches", config.name),
+            config.num_groups,
+            config.num_branches,
+        )
+        Trainer(
+            model,
+            self._loader(plan, config.num_steps, model, processor, features),
+            config,
+            partial,
+            save_model,
+            ranks=self.ranks,
+            held_out=self._held_out(model, processor, features),
+            idle=processor.collate_rows([]),
+            tensorboard=tensorboard,
+        ).fit()
+        whole = self._whole(model)
+        if whole is not None:
+            save_pretrained(partial, whole, processor)
+            if config.low_rank is not None:
+                write_adapter(partial / ADAPTER_FOLDER, whole, base=base.resolve().name)
+            self._write_records(partial, processor)
+
+    def _loader(
+        self, plan: Plan, num_steps: int, model: PerceptionLM, processor: Processor, features: VisionFeatures | None
+    ) -> StepLoader:
+        trained = tuple(self.config.learning_rates)
+
+        def cost(num_pictures: int, num_tokens: int) -> float:
+            return flops_of(
+                model.config,
+                trained,
+                num_encoded=num_pictures if features is None else 0,
+                num_pictures=num_pictures,
+                lengths=(num_tokens,),
+                num_supervised=0,
+            )
+
+        return StepLoader(
+            plan,
+            processor,
+            self.config,
+            derive_seed(self.seed, "draws", self.config.name),
+            num_steps=num_steps,
+            ranks=self.ranks,
+            cost=cost,
+            num_path_draws=model.vision_encoder.num_path_draws if "vision_encoder" in trained else 0,
+            features=features,
+        )
+
+    def _held_out(self, model: PerceptionLM, processor: Processor, features: VisionFeatures | None) -> HeldOut | None:
+        settings = self.config.validation
+        if settings is None:
+            return None
+        plan = held_out_plan(self.world, self.config, settings)
+        return HeldOut(self._loader(plan, plan.num_steps, model, processor, features), plan.num_steps)
+
+    def _whole(self, model: PerceptionLM) -> PerceptionLM | None:
+        """Return a model that is in one piece, in the first process; None in the others."""
+        if self.ranks.mesh is None:
+            return model
+        tensors = whole_tensors(model, self.ranks)
+        if tensors is None:
+            return None
+        whole = empty_model(model.config, self.config, self.seed)
+        whole.load_state_dict(tensors, assign=True)
+        return whole
+
+    def _write_records(self, partial: Path, processor: Processor) -> None:
+        title = f"{self.config.name}: loss per supervised token"
+        artifact.write_atomic(partial / "recipe.yaml", dump_yaml(self.config).encode())
         artifact.write_atomic(partial / "loss.svg", draw_loss_curve(partial / METRICS, title))
         artifact.write_run_record(partial, "memory", {"peak_bytes": peak_memory_bytes()})
-        _warn_of_what_did_not_fit(config, processor)
+        for number, what in (
+            (processor.num_dropped_branches, "samples did not fit and were left out of their Example"),
+            (processor.num_shortened, "times a sample was shown fewer frames or tiles so that it fits"),
+        ):
+            if number:
+                logger.warning("%s: %d %s (%d tokens)", self.config.name, number, what, processor.config.max_tokens)
 
-    artifact.require_kind(world, "world")
-    artifact.require_kind(start, KIND, "processor")
-    for kind, part in parts.items():
-        artifact.require_kind(part, kind)
-    return artifact.build(
-        out,
-        kind=KIND,
-        recipe=config.to_dict(),
-        make=make,
-        inputs={"world": world, "start": start, **parts},
-        seeds={"seed": seed},
-        overwrite=overwrite,
+
+def held_out_plan(world: Path, config: StageConfig, settings: ValidationConfig) -> HeldOutPlan:
+    """Return the plan of what a stage looks at while it trains."""
+    return HeldOutPlan(
+        SampleSet.open(world, settings.split, tuple(config.tasks)),
+        world,
+        settings.num_groups,
+        config.num_groups,
+        config.num_branches,
     )
-
-
-def _warn_of_what_did_not_fit(config: StageConfig, processor: Processor) -> None:
-    for number, what in (
-        (processor.num_dropped_branches, "samples did not fit and were left out of their Example"),
-        (processor.num_shortened, "times a sample was shown fewer frames or tiles so that it fits"),
-    ):
-        if number:
-            logger.warning("%s: %d %s (%d tokens)", config.name, number, what, processor.config.max_tokens)
-
-
-def _starting_point(
-    start: Path, config: StageConfig, parts: Mapping[str, Path], seed: int
-) -> tuple[PerceptionLM, Processor]:
-    if artifact.read_manifest(start).kind == KIND:
-        loaded = load(start)
-        return loaded.model, loaded.processor
-    if config.preset is None:
-        raise ConfigError(f"stage {config.name} starts from {start}, which holds no weights, and names no preset")
-    if config.preset not in PRESETS:
-        raise ConfigError(f"unknown preset '{config.preset}'; there are: {', '.join(sorted(PRESETS))}")
-    processor = Processor.load(start)
-    model = PerceptionLM(PRESETS[config.preset](processor.vocab_size, processor.image_token_id))
-    model.initialise(derive_seed(seed, "weights"))
-    # In the order in which they are made: what was tuned later holds.
-    for kind in sorted(parts, key=PART_KINDS.index):
-        put_in(model, parts[kind])
-    return model, processor
 
 
 def peak_memory_bytes() -> int:

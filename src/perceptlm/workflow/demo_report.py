@@ -37,7 +37,7 @@ from perceptlm.report.page import (
 from perceptlm.report.table import Difference, ScoreRow, Target, target_lines, terminal_table
 from perceptlm.report.text import showable
 from perceptlm.train.curves import draw_loss_curve, mean_of_ends, read_losses
-from perceptlm.train.trainer import METRICS, THROUGHPUT
+from perceptlm.train.training_log import METRICS, THROUGHPUT
 from perceptlm.workflow.demo_breakdown import breakdown_sections
 from perceptlm.workflow.demo_cards import example_sections, failure_section
 from perceptlm.workflow.demo_goals import MIN_ITEMS, GoalResult, check_goals

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from perceptlm.artifact import RUN_FOLDER
 from perceptlm.exchange.jsonl import JsonlAppender
 from perceptlm.log import progress
-from perceptlm.train.checkpoint import cut_log, load_state, remove_states, save_state
-from perceptlm.train.optimiser import set_learning_rates, take_step
+from perceptlm.train.checkpoint import STATE_FOLDER, SavedStates, cut_log
+from perceptlm.train.optimiser import set_learning_rates, state_tensors, take_step
 from perceptlm.train.parts.configuration import PartRecipe
 from perceptlm.train.schedule import learning_rate_factor
-from perceptlm.train.trainer import METRICS, THROUGHPUT, deterministic
+from perceptlm.train.trainer import deterministic
+from perceptlm.train.training_log import METRICS, THROUGHPUT
 from perceptlm.workers import worker_pool
 
 _CHUNKS_AHEAD = 2
@@ -55,16 +56,17 @@ def teach(course: Course, recipe: PartRecipe, folder: Path) -> None:
     with (
         deterministic(recipe.num_threads),
         _chunks(course.make, recipe.num_chunks) as chunk_of,
+        SavedStates(folder / STATE_FOLDER) as states,
         progress("status") as bar,
     ):
-        start = load_state(folder, course.module, optimiser)
+        start = states.load(state_tensors(course.module, optimiser))
         cut_log(folder / METRICS, start)
-        cut_log(folder / RUN_FOLDER / THROUGHPUT, start)
+        cut_log(folder / RUN_FOLDER / THROUGHPUT, start, "chunk")
         task = bar.add_task(course.name, total=recipe.num_chunks, completed=start, status="")
         with JsonlAppender(folder / METRICS) as metrics, JsonlAppender(folder / RUN_FOLDER / THROUGHPUT) as rates:
             for number in range(start, recipe.num_chunks):
                 if number > start and number % recipe.checkpoint_every == 0:
-                    save_state(folder, number, course.module, optimiser)
+                    states.save(number, state_tensors(course.module, optimiser))
                 began = time.perf_counter()
                 batches = chunk_of(number)
                 waited = time.perf_counter() - began
@@ -77,7 +79,7 @@ def teach(course: Course, recipe: PartRecipe, folder: Path) -> None:
                 seconds = time.perf_counter() - began
                 rates.write({"chunk": number, "seconds": seconds, "data_wait_seconds": waited})
                 bar.update(task, advance=1, status=f"loss {record['loss']:.3f}")
-    remove_states(folder)
+        states.remove()
 
 
 def _learn(

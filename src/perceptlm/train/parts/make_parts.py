@@ -42,6 +42,7 @@ from perceptlm.train.parts.matching_heads import set_matching_heads
 from perceptlm.train.parts.misreading import read_misreading
 from perceptlm.train.parts.projector import misreading_of, projector_course
 from perceptlm.train.parts.scene_vectors import draw_scene_vectors, read_scene_vectors
+from perceptlm.train.sharding import set_values
 from perceptlm.train.trainer import deterministic
 
 WORDS_KIND, ENCODER_KIND, PROJECTOR_KIND = "words", "encoder", "projector"
@@ -203,9 +204,8 @@ def _copy_weights(model: PerceptionLM, path: Path, kind: str) -> None:
             f"{path}: {len(wrong)} tensors do not fit the model's {kind}, the first is {wrong[0]}",
             hint="the part was made for another preset or vocabulary",
         )
-    with torch.no_grad():
-        for name, parameter in wanted.items():
-            parameter.copy_(tensors[name])
+    for name, parameter in wanted.items():
+        set_values(parameter, tensors[name])
 
 
 def _shape(preset: str, vocab_size: int, image_token_id: int) -> PLMConfig:
