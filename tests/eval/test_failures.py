@@ -12,6 +12,12 @@ from perceptlm.exchange.jsonl import write_records
 MakeRow = Callable[..., Row]
 
 
+def test_questions_without_a_dimension_take_their_turn(make_row: MakeRow, tmp_path: Path) -> None:
+    rows = [make_row("sgqa", clip, score=0.0, dimension=name) for clip, name in enumerate((None, "what", None))]
+    write_records(tmp_path / "rows.jsonl", rows)
+    assert [item.dimension for item in failures(tmp_path, 2)] == [None, "what"]
+
+
 def test_rows_and_dimensions_take_turns_worst_first(make_row: MakeRow, tmp_path: Path) -> None:
     rows = [make_row("rcap", clip, score=0.1 * clip) for clip in range(9)]
     rows += [

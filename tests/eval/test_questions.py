@@ -11,7 +11,7 @@ import pytest
 from perceptlm.errors import DataError, UsageError
 from perceptlm.eval.pictures import PictureSource, other_samples
 from perceptlm.eval.questions import first_questions, make_question, make_questions, row_of
-from perceptlm.schema import Sample
+from perceptlm.schema import MediaRef, Sample, TimeSpan
 
 Clips = Callable[[int, str], list[Sample]]
 
@@ -31,6 +31,18 @@ def test_frame_numbers_are_those_of_the_shown_pictures(make_sample: Callable[...
     assert question.reference == "[3, 7]"
     assert [turn.text for turn in question.turns] == [question.prompt]
     assert question.shown_span(question.sample.answer.span) == (3, 7)  # type: ignore[union-attr]
+
+
+def test_of_a_clip_frames_are_counted_from_its_beginning(make_sample: Callable[..., Sample]) -> None:
+    span = {"type": "span", "span": {"start_frame": 12, "end_frame": 19}}
+    sample = make_sample("rtloc", 0, "benchmark", "[<|frame:12|>, <|frame:19|>]", span)
+    clip = MediaRef.model_validate(sample.media[0].to_dict() | {"start_seconds": "1", "end_seconds": "2.875"})
+    question = make_question(sample.model_copy(update={"media": (clip,)}), 8)
+    assert question is not None
+    assert question.reference == "[2, 5]"
+    assert question.shown_span(TimeSpan(start_frame=12, end_frame=19)) == (2, 5)
+    with pytest.raises(DataError, match="frame 7, but the video has frames 8 to 23"):
+        question.shown_span(TimeSpan(start_frame=7, end_frame=19))
 
 
 def test_a_short_video_is_asked_about_in_its_own_frames(clip_samples: Clips) -> None:

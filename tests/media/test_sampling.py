@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perceptlm.media.sampling import one_per_second_indices, uniform_indices
+from perceptlm.media.sampling import choose_frames, one_per_second_indices, uniform_indices
+from perceptlm.schema import MediaRef
 
 VECTORS = json.loads((Path(__file__).parent / "data" / "sampling_and_overlay.json").read_text())
 
@@ -41,31 +42,43 @@ def test_halves_round_to_even():
             [0, 2, 5, 7, 9, 12, 14, 16, 19, 21, 23, 26, 28, 30, 33, 35, 37, 39, 42, 44, 46, 49, 51, 53, 56, 58, 60,
              63, 65, 67, 70, 72],
         ),
-        ((3000, 29.97, 8, 5, 12), [149, 179, 209, 239, 269, 299, 329, 359]),
-        ((3000, Fraction(2997, 100), 8, 5, 12), [149, 179, 209, 239, 269, 299, 329, 359]),
     ],
 )  # fmt: skip
 def test_one_per_second_vectors(arguments, expected):
     assert one_per_second_indices(*arguments) == expected
 
 
-def test_one_per_second_clips():
-    assert one_per_second_indices(3000, 30, 4, 12, 5) == one_per_second_indices(3000, 30, 4, 5, 12)
-    assert one_per_second_indices(300, 30, 8, 3, 3) == [90, 91]
-    assert one_per_second_indices(300, 30, 8, 100, 200) == [298, 299]
+def clip_of(num_frames, rate, start=None, end=None, step=1):
+    return MediaRef(
+        kind="video", path="a", width=1, height=1, num_frames=num_frames, frames_per_second=rate,
+        start_seconds=start, end_seconds=end, frame_step=step,
+    ).frames  # fmt: skip
+
+
+def test_the_published_vector_of_a_clip():
+    frames = clip_of(3000, "29.97", "5", "12")
+    expected = (149, 179, 209, 239, 269, 299, 329, 359)
+    assert choose_frames(frames, 8, "one_per_second", Fraction("29.97")) == expected
+
+
+def test_frames_of_a_clip_are_those_of_its_seconds_and_steps():
+    assert clip_of(300, "30", "1") == range(30, 300)
+    assert clip_of(300, "30", None, "100") == range(300)
+    assert choose_frames(clip_of(300, "30", "1", "2"), 3, "uniform") == (30, 45, 60)
+    # A 24 fps file labelled at 6 fps: every fourth frame, spread as the 6 fps file's would be.
+    chosen = choose_frames(clip_of(390, "24", step=4), 32, "uniform")
+    assert chosen == tuple(4 * place for place in uniform_indices(98, 32))
+    assert choose_frames(clip_of(48, "24", step=4), 2, "one_per_second", Fraction(24)) == (0, 24)
+
+
+def test_short_videos_at_one_per_second():
     assert one_per_second_indices(1, 30, 8) == [0]
     assert one_per_second_indices(10, 0.2, 3) == [0, 4, 9]
 
 
-@given(
-    st.integers(1, 2000),
-    st.floats(0.1, 120),
-    st.integers(1, 40),
-    st.none() | st.floats(0, 300),
-    st.none() | st.floats(0, 300),
-)
-def test_one_per_second_stays_inside(num_total, rate, num_wanted, start, end):
-    indices = one_per_second_indices(num_total, rate, num_wanted, start, end)
+@given(st.integers(1, 2000), st.floats(0.1, 120), st.integers(1, 40))
+def test_one_per_second_stays_inside(num_total, rate, num_wanted):
+    indices = one_per_second_indices(num_total, rate, num_wanted)
     assert 1 <= len(indices) <= num_wanted
     assert indices == sorted(set(indices))
     assert indices[0] >= 0

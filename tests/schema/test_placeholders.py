@@ -10,6 +10,7 @@ from perceptlm.schema.placeholders import (
     LAST_FRAME,
     NUM_FRAMES,
     frame_placeholder,
+    holds_placeholder,
     marks_images,
     rescale_frame,
     rescale_span,
@@ -36,33 +37,49 @@ def test_sampled_numbers_stay_in_range_and_in_order(total, n, data):
 
 def test_text_is_resolved_for_the_frames_in_use():
     text = f"[{frame_placeholder(9)}, {frame_placeholder(95)}] of {NUM_FRAMES}, last {LAST_FRAME}"
-    assert resolve(text, total_frames=96, num_frames=32) == "[3, 31] of 32, last 31"
-    assert resolve(text, total_frames=96, num_frames=96) == "[9, 95] of 96, last 95"
+    assert resolve(text, frames=range(96), num_frames=32) == "[3, 31] of 32, last 31"
+    assert resolve(text, frames=range(96), num_frames=96) == "[9, 95] of 96, last 95"
+
+
+def test_frames_of_a_clip_are_counted_from_its_beginning_and_in_its_steps():
+    text = f"[{frame_placeholder(48)}, {frame_placeholder(92)}]"
+    assert resolve(text, frames=range(48, 96), num_frames=12) == "[0, 11]"
+    assert resolve(text, frames=range(0, 96, 4), num_frames=24) == "[12, 23]"
+    for outside in (47, 96):
+        with pytest.raises(DataError, match=f"frame {outside}, but the video has frames 48 to 95 in its clip"):
+            resolve(frame_placeholder(outside), frames=range(48, 96), num_frames=12)
+
+
+def test_texts_that_would_be_filled_in_are_known():
+    for text in (LAST_FRAME, f"a{NUM_FRAMES}", "<|frame:3|>", "x <|bbox0|>"):
+        assert holds_placeholder(text)
+    for text in ("", "<image>", "<|eot_id|>", "frame 3", "<|frame|>"):
+        assert not holds_placeholder(text)
 
 
 @pytest.mark.parametrize("text", ["", "frame:3", "<|frame:-1|>", "<|frame:x|>", "<|frame:٣|>", "<|eot_id|>", "1 < 2"])
 def test_other_text_is_left_alone(text):
-    assert resolve(text, total_frames=9, num_frames=3) == text
+    assert resolve(text, frames=range(9), num_frames=3) == text
 
 
 @pytest.mark.parametrize("frame", ["9", "10", "9" * 5000])
 def test_a_frame_beyond_the_video_is_refused(frame):
     with pytest.raises(DataError, match="the video has 9") as caught:
-        resolve(f"<|frame:{frame}|>", total_frames=9, num_frames=3)
+        resolve(f"<|frame:{frame}|>", frames=range(9), num_frames=3)
     assert len(caught.value.message) < 200
 
 
 def test_boxes_stand_in_text():
     boxes = ("[000,000,500,250]", None)
     text = "Left of <|bbox0|>, on <|last_frame|>?"
-    assert resolve(text, total_frames=9, num_frames=3, boxes=boxes) == "Left of [000,000,500,250], on 2?"
+    assert resolve(text, frames=range(9), num_frames=3, boxes=boxes) == "Left of [000,000,500,250], on 2?"
     for number, message in (
         (1, "region 1 is not a box of an image"),
         (2, "there are 2 regions"),
         ("9" * 99, "box 9{12}"),
     ):
         with pytest.raises(DataError, match=message):
-            resolve(f"<|bbox{number}|>", total_frames=9, num_frames=3, boxes=boxes)
+            resolve(f"<|bbox{number}|>", frames=range(9), num_frames=3, boxes=boxes)
 
 
 def turns(*texts: str) -> tuple[Turn, ...]:

@@ -32,6 +32,47 @@ def test_other_rates_are_refused_at_once(rate):
         media(frames_per_second=rate)
 
 
+def clip(**changes):
+    return media(num_frames=48, frames_per_second="8", **changes)
+
+
+def test_a_clip_is_of_the_frames_of_its_seconds():
+    assert clip().frames == range(48)
+    assert clip(start_seconds="1.5", end_seconds="13/4").frames == range(12, 27)
+    assert clip(start_seconds="0").frames == clip(end_seconds="60").frames == range(48)
+    assert clip(start_seconds="5", frame_step=4).frames == range(40, 48, 4)
+    assert media(kind="image").frames == range(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start_seconds": "2", "end_seconds": "2"}, "ends at 2 s, not after its start"),
+        ({"end_seconds": "0"}, "not after its start"),
+        ({"start_seconds": "6"}, "begins at 6 s, after the last of 48 frames"),
+        ({"start_seconds": "-1"}, "not a rational"),
+        ({"end_seconds": "1e9"}, "not a rational"),
+        ({"end_seconds": "1/0"}, "not a rational"),
+        ({"start_seconds": "1", "frames_per_second": None}, "needs the file's frames_per_second"),
+        ({"kind": "image", "start_seconds": "0"}, "an image has no clips"),
+        ({"kind": "image", "frame_step": 4}, "an image has no clips"),
+        ({"frame_step": 0}, "frame_step"),
+    ],
+)
+def test_clips_that_are_none_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        media(**{"num_frames": 48, "frames_per_second": "8", **changes})
+
+
+def test_a_whole_file_is_written_as_before_there_were_clips():
+    fields = ["kind", "path", "width", "height", "num_frames", "frames_per_second"]
+    assert list(clip().to_dict()) == list(media(kind="image").to_dict()) == fields
+    partly = clip(start_seconds="1.5", frame_step=4)
+    assert partly.to_dict() == clip().to_dict() | {"start_seconds": "1.5", "frame_step": 4}
+    for item in (clip(), partly):
+        assert MediaRef.model_validate_json(item.model_dump_json()) == item
+
+
 @pytest.mark.parametrize("field", ["width", "height", "num_frames"])
 def test_sizes_are_positive(field):
     with pytest.raises(ValidationError, match=field):

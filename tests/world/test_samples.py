@@ -159,7 +159,7 @@ def test_rtloc_captions_happen_once_to_their_subject(samples: list[Sample], reco
 def test_every_text_resolves_to_frame_numbers(samples: list[Sample]) -> None:
     for sample in samples:
         for turn in sample.turns:
-            shown = resolve(turn.text, total_frames=sample.media[0].num_frames, num_frames=8)
+            shown = resolve(turn.text, frames=sample.frames, num_frames=8)
             assert "<|" not in shown
             assert "{" not in shown
 

@@ -24,7 +24,7 @@ class Failure(Config):
     id: str
     """Of the Sample; for FGQA of a wrongly answered question of the group."""
     row: RowName
-    dimension: Dimension
+    dimension: Dimension | None
     template: str
     question: str
     truth: str
@@ -61,14 +61,14 @@ def failures(directory: Path, num_failures: int = 10, seed: int = 0) -> list[Fai
 
 def _queues(rows: Sequence[Row], seed: int) -> dict[RowName, list[list[Row]]]:
     """Return, per row of the table, one list of failed questions per dimension, each worst first."""
-    found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))  # no dimension: one more of them
     groups: set[str] = set()
     order = sorted(rows, key=lambda row: (row.score.score or 0.0, derive_seed(seed, "failures", row.id)))
     for row in order:
         failed = row.score.score is not None and row.score.score < 1 and not row.score.degenerate
         if row.variant == "own" and failed and row.unit not in groups:
             groups.add(row.unit)
-            found[row.row][row.dimension].append(row)
+            found[row.row][row.dimension or ""].append(row)
     return {name: [found[name][dimension] for dimension in sorted(found[name])] for name in ROW_NAMES}
 
 

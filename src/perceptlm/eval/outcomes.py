@@ -57,7 +57,7 @@ class Row(Config):
     num_frames: int
     """Pictures shown."""
     template: str
-    dimension: Dimension
+    dimension: Dimension | None
     cluster: str
     group: str | None
     attributes: dict[str, str | int | float | bool]

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from perceptlm.errors import DataError
 from perceptlm.eval.settings import ROW_NAMES, RowName
 from perceptlm.schema import BENCHMARK_TASKS, Sample, TimeSpan, Turn
-from perceptlm.schema.placeholders import rescale_span, resolve
+from perceptlm.schema.placeholders import resolve, shown_number
 
 
 @dataclass(frozen=True)
 class Question:
-    """One Sample as it is asked with `num_frames` pictures of a source of `total_frames`."""
+    """One Sample as it is asked with `num_frames` pictures."""
 
     sample: Sample
     row: RowName
     num_frames: int
-    total_frames: int
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -46,10 +45,14 @@ class Question:
 
     def shown_span(self, span: TimeSpan) -> tuple[int, int]:
         """Return a span of source frames in numbers of shown frames."""
-        return rescale_span(span, self.total_frames, self.num_frames)
+        frames = self.sample.frames
+        return (
+            shown_number(span.start_frame, frames, self.num_frames),
+            shown_number(span.end_frame, frames, self.num_frames),
+        )
 
     def _resolve(self, text: str) -> str:
-        return resolve(text, total_frames=self.total_frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
+        return resolve(text, frames=self.sample.frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
 
 
 def row_of(sample: Sample) -> RowName | None:
@@ -60,14 +63,13 @@ def row_of(sample: Sample) -> RowName | None:
 
 
 def make_question(sample: Sample, num_frames: int) -> Question | None:
-    """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video is shorter)."""
+    """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video or clip is shorter)."""
     row = row_of(sample)
     if row is None:
         return None
     if len(sample.media) != 1:
         raise DataError(f"sample {sample.id}: a question is about one image or video, not {len(sample.media)}")
-    total = sample.media[0].num_frames
-    return Question(sample, row, num_frames=min(total, num_frames), total_frames=total)
+    return Question(sample, row, num_frames=min(len(sample.frames), num_frames))
 
 
 def make_questions(samples: Iterable[Sample], num_frames: int) -> tuple[Question, ...]:

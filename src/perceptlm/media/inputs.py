@@ -15,7 +15,7 @@ from perceptlm.clients.protocol import MediaInput, Picture
 from perceptlm.errors import DataError
 from perceptlm.media.image import read_image
 from perceptlm.media.regions import draw_regions
-from perceptlm.media.sampling import FrameChoice, one_per_second_indices, uniform_indices
+from perceptlm.media.sampling import FrameChoice, choose_frames, uniform_indices
 from perceptlm.media.video import Video
 from perceptlm.schema import Region
 
@@ -42,11 +42,7 @@ def video_input(
     if isinstance(source, str | Path):
         with Video(Path(source)) as video:
             table = video.table
-            indices = (
-                uniform_indices(table.num_frames, num_frames)
-                if choice == "uniform"
-                else one_per_second_indices(table.num_frames, table.average_rate, num_frames)
-            )
+            indices: Sequence[int] = choose_frames(range(table.num_frames), num_frames, choice, table.average_rate)
             frames: Sequence[Picture] = tuple(video.frames(indices))
     else:
         if not len(source):

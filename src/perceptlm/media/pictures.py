@@ -18,22 +18,20 @@ from perceptlm.clients.protocol import MediaInput, Picture
 from perceptlm.errors import DataError, MediaError
 from perceptlm.media.image import read_image
 from perceptlm.media.regions import draw_regions
-from perceptlm.media.sampling import FrameChoice, one_per_second_indices, uniform_indices
+from perceptlm.media.sampling import FrameChoice, choose_frames
 from perceptlm.media.video import Video
 from perceptlm.schema import MediaRef, Sample
 
 
 @dataclass(frozen=True)
 class LoadedPictures:
-    """The pictures of one Sample, and what its text needs to speak of their frame numbers.
+    """The pictures of one Sample; `source_indices` are the source frames shown, in order.
 
-    `source_indices` are the source frames shown, in order, and `total_frames` the frames of the source video.
-    For images these are (0,) and 1, and for a Sample without media () and 0.
+    For images these are (0,), and for a Sample without media ().
     """
 
     media: tuple[MediaInput, ...]
     source_indices: tuple[int, ...]
-    total_frames: int
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -42,13 +40,13 @@ class LoadedPictures:
 
 
 def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameChoice) -> LoadedPictures:
-    """Decode `sample`'s media under `root`: every image, or `num_frames` frames of its video.
+    """Decode `sample`'s media under `root`: every image, or `num_frames` frames of its video, or clip of one.
 
-    A video of fewer frames is shown whole. Regions are drawn at native size on the frames they belong to, as the
+    One of fewer frames is shown whole. Regions are drawn at native size on the frames they belong to, as the
     reference does (facts/reference-implementation.md 2.4, 2.5). Raises MediaError for a file that cannot be read or
     is not what the record says, DataError for media that one Sample cannot hold.
     """
-    indices, total_frames = frames_shown(sample, num_frames=num_frames, choice=choice)
+    indices = frames_shown(sample, num_frames=num_frames, choice=choice)
     if sample.media and sample.media[0].kind == "video":
         return _load_video(sample, root, indices)
     inputs = []
@@ -57,11 +55,11 @@ def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameC
         picture = read_image(path)
         _check_recorded(item, path, width=picture.shape[1], height=picture.shape[0], num_frames=1)
         inputs.append(MediaInput("image", tuple(_with_regions(sample, picture[None], (0,)))))
-    return LoadedPictures(tuple(inputs), indices, total_frames)
+    return LoadedPictures(tuple(inputs), indices)
 
 
-def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice) -> tuple[tuple[int, ...], int]:
-    """Return `source_indices` and `total_frames` of what `load_pictures` would load, from the record alone.
+def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice) -> tuple[int, ...]:
+    """Return `source_indices` of what `load_pictures` would load, from the record alone.
 
     Raises DataError for media that one Sample cannot hold.
     """
@@ -71,13 +69,11 @@ def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice) -> tup
     if sample.regions and len(kinds) != 1:
         raise DataError(f"sample {sample.id}: regions need exactly one image or video, found {len(kinds)}")
     if kinds == ["video"]:
-        total, rate = sample.media[0].num_frames, sample.media[0].frames_per_second
-        if choice == "uniform":
-            return tuple(uniform_indices(total, num_frames)), total
-        if rate is None:
+        rate = sample.media[0].frames_per_second
+        if choice == "one_per_second" and rate is None:
             raise DataError(f"sample {sample.id}: one frame a second needs the media's frames_per_second")
-        return tuple(one_per_second_indices(total, Fraction(rate), num_frames)), total
-    return ((0,), 1) if kinds else ((), 0)
+        return choose_frames(sample.frames, num_frames, choice, None if rate is None else Fraction(rate))
+    return (0,) if kinds else ()
 
 
 def pictures_key(sample: Sample) -> Hashable:
@@ -108,7 +104,7 @@ def _load_video(sample: Sample, root: Path, indices: tuple[int, ...]) -> LoadedP
         _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
         frames = video.frames(indices)
     frames = _with_regions(sample, frames, indices)
-    return LoadedPictures((MediaInput("video", tuple(frames)),), indices, table.num_frames)
+    return LoadedPictures((MediaInput("video", tuple(frames)),), indices)
 
 
 def _with_regions(sample: Sample, frames: NDArray[np.uint8], indices: tuple[int, ...]) -> NDArray[np.uint8]:

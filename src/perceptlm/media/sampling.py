@@ -26,31 +26,32 @@ def uniform_indices(num_total: int, num_wanted: int) -> list[int]:
     return [round(Fraction(i * (num_total - 1), num_wanted - 1)) for i in range(num_wanted)]
 
 
-def one_per_second_indices(
-    num_total: int,
-    rate: Fraction | float,
-    num_wanted: int,
-    start_seconds: float | None = None,
-    end_seconds: float | None = None,
-) -> list[int]:
+def one_per_second_indices(num_total: int, rate: Fraction | float, num_wanted: int) -> list[int]:
     """Return the frames that PLM's video loader takes: one per second, thinned to `num_wanted`.
 
-    Positions go from start to end with a stride of round(rate). More than `num_wanted` are thinned uniformly;
-    fewer are replaced by a uniform choice of min(num_wanted, frames of the clip) over the whole clip. A reversed
-    clip is swapped, an empty one becomes one frame; `rate` is the average frames per second. The clip is kept
-    inside the video, where the reference would ask for frames that are not there.
+    Positions go from start to end with a stride of round(rate), the average frames per second. More than `num_wanted`
+    are thinned uniformly; fewer are replaced by a uniform choice of min(num_wanted, num_total) over the whole video.
     """
     if num_total < 1 or num_wanted < 1:
         raise ValueError(f"need at least one frame to choose and one to choose from: {num_wanted} of {num_total}")
     if rate <= 0:
         raise ValueError(f"the frame rate must be positive, got {rate}")
-    last = num_total - 1
-    start = min(max(int(start_seconds * rate), 0), last) if start_seconds is not None else 0
-    end = min(max(int(end_seconds * rate), 0), last) if end_seconds is not None else last
-    start, end = min(start, end), max(start, end)
-    if start == end:
-        start, end = (start, start + 1) if start < last else (max(start - 1, 0), start)
-    positions = list(range(start, end + 1, max(round(rate), 1)))
+    positions = range(0, num_total, max(round(rate), 1))
     if len(positions) < num_wanted:
-        positions = list(range(start, end + 1))
+        positions = range(num_total)
     return [positions[i] for i in uniform_indices(len(positions), num_wanted)]
+
+
+def choose_frames(frames: range, num_wanted: int, choice: FrameChoice, rate: Fraction | None = None) -> tuple[int, ...]:
+    """Return at most `num_wanted` of the source frames `frames` (those of a clip, or of a whole file), in order.
+
+    `rate` is the file's average frames per second, which `one_per_second` needs. What the reference does with a clip
+    is the same: it keeps the frames from int(start * rate) to int(end * rate) and then samples.
+    """
+    if choice == "uniform":
+        places = uniform_indices(len(frames), num_wanted)
+    elif rate is None:
+        raise ValueError("one frame a second needs a rate")
+    else:
+        places = one_per_second_indices(len(frames), rate / frames.step, num_wanted)
+    return tuple(frames[place] for place in places)

@@ -37,14 +37,11 @@ class TokenRun:
         self.supervised += [supervised] * len(ids)
 
 
-def resolved_turns(sample: Sample, *, total_frames: int, num_frames: int) -> list[Turn]:
-    """Return the turns of a Sample with frame numbers in the `num_frames` pictures shown of `total_frames`, and
-    with its boxes as text."""
+def resolved_turns(sample: Sample, *, num_frames: int) -> list[Turn]:
+    """Return the turns of a Sample with frame numbers in the `num_frames` pictures shown, and its boxes as text."""
     boxes = sample.box_texts
     try:
-        texts = [
-            resolve(turn.text, total_frames=total_frames, num_frames=num_frames, boxes=boxes) for turn in sample.turns
-        ]
+        texts = [resolve(turn.text, frames=sample.frames, num_frames=num_frames, boxes=boxes) for turn in sample.turns]
     except DataError as error:
         raise DataError(f"sample {sample.id}: {error.message}") from error
     return [turn.model_copy(update={"text": text}) for turn, text in zip(sample.turns, texts, strict=True)]
@@ -53,8 +50,7 @@ def resolved_turns(sample: Sample, *, total_frames: int, num_frames: int) -> lis
 def texts_shown(samples: Iterable[Sample], num_frames: int) -> Iterator[str]:
     """Yield every text of `samples`, each of one picture or video, as it reads beside at most `num_frames` pictures."""
     for sample in samples:
-        total = sample.media[0].num_frames
-        for turn in resolved_turns(sample, total_frames=total, num_frames=min(num_frames, total)):
+        for turn in resolved_turns(sample, num_frames=min(num_frames, len(sample.frames))):
             yield turn.text
 
 

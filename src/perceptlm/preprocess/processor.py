@@ -275,22 +275,19 @@ class Processor:
         """Return how many tiles `_prepare` makes, as the record tells without looking at a file."""
         return num_tiles_of(
             sample.media,
-            num_frames=self._num_frames(sample, detail)[0],
+            num_frames=self._num_frames(sample, detail),
             tile_size=self.config.layout.tile_size,
             max_tiles=detail.max_tiles,
             vision_input=self.config.vision_input,
         )
 
-    def _num_frames(self, sample: Sample, detail: Detail) -> tuple[int, int]:
-        """Return how many frames are shown, and of how many."""
-        choice = self.config.frame_choice
-        indices, total_frames = frames_shown(sample, num_frames=detail.num_frames, choice=choice)
-        return len(indices), total_frames
+    def _num_frames(self, sample: Sample, detail: Detail) -> int:
+        """Return how many frames are shown."""
+        return len(frames_shown(sample, num_frames=detail.num_frames, choice=self.config.frame_choice))
 
     def _resolved(self, sample: Sample, detail: Detail) -> list[Turn]:
         """Return the turns with frame numbers in the frames shown."""
-        num_frames, total_frames = self._num_frames(sample, detail)
-        return resolved_turns(sample, total_frames=total_frames, num_frames=num_frames)
+        return resolved_turns(sample, num_frames=self._num_frames(sample, detail))
 
 
 def _shared_part(sample: Sample) -> Hashable:

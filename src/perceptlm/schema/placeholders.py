@@ -1,9 +1,9 @@
 """What a text leaves open until it is shown: frame numbers, boxes, and where its images stand.
 
 A Sample speaks of source frames; a model sees `n` sampled frames and is asked for numbers 0..n-1 (PLM-VideoBench:
-`f * n // total_frames`). So a record's text holds placeholders, and whoever shows it to a model resolves them for
-the `n` in use. Only text of dataset records is resolved, never what a user types; boxes alone are, if regions come
-with the question.
+`f * n // total_frames`; of a clip, both are counted from its beginning and in its steps). So a record's text holds
+placeholders, and whoever shows it to a model resolves them for the `n` in use. Only text of dataset records is
+resolved, never what a user types; boxes alone are, if regions come with the question.
 
     <|frame:17|>     the sampled-frame number of source frame 17
     <|last_frame|>   n - 1
@@ -48,8 +48,19 @@ def rescale_span(span: TimeSpan, total_frames: int, num_frames: int) -> tuple[in
     )
 
 
-def resolve(text: str, *, total_frames: int, num_frames: int, boxes: Sequence[str | None] = ()) -> str:
-    """Replace every placeholder for a video of `total_frames` shown as `num_frames`.
+def shown_number(source_frame: int, frames: range, num_frames: int) -> int:
+    """Return the sampled-frame number of a source frame where `num_frames` of `frames` are shown.
+
+    DataError if it is not within `frames`.
+    """
+    if not frames.start <= source_frame < frames.stop:
+        where = f"{len(frames)}" if frames.start == 0 else f"frames {frames.start} to {frames.stop - 1} in its clip"
+        raise DataError(f"text speaks of frame {source_frame}, but the video has {where}")
+    return rescale_frame((source_frame - frames.start) // frames.step, len(frames), num_frames)
+
+
+def resolve(text: str, *, frames: range, num_frames: int, boxes: Sequence[str | None] = ()) -> str:
+    """Replace every placeholder for a video of which `num_frames` of `frames` are shown.
 
     `boxes` say the box of every region as text, or None of one that has no such text. DataError names what a
     placeholder speaks of and is not there.
@@ -57,12 +68,15 @@ def resolve(text: str, *, total_frames: int, num_frames: int, boxes: Sequence[st
 
     def number(match: re.Match[str]) -> str:
         digits = match.group(1)
-        if len(digits) > _MAX_DIGITS or int(digits) >= total_frames:
-            raise DataError(f"text speaks of frame {digits[:_MAX_DIGITS]}, but the video has {total_frames}")
-        return str(rescale_frame(int(digits), total_frames, num_frames))
+        return str(shown_number(int(digits) if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS, frames, num_frames))
 
     text = resolve_boxes(_FRAME.sub(number, text), boxes)
     return text.replace(LAST_FRAME, str(num_frames - 1)).replace(NUM_FRAMES, str(num_frames))
+
+
+def holds_placeholder(text: str) -> bool:
+    """Whether a text, as a person or model wrote it, would be taken for one with frames or boxes to fill in."""
+    return LAST_FRAME in text or NUM_FRAMES in text or bool(_FRAME.search(text) or _BOX.search(text))
 
 
 def box_placeholder(region: int) -> str:

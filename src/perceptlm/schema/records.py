@@ -6,12 +6,13 @@ scoring. Frame numbers are 0-based ordinals of decoded pictures of the *source* 
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from perceptlm.config import Config
 
@@ -28,7 +29,12 @@ class Origin(Config):
 
 
 class MediaRef(Config):
-    """One image or video file, by a path relative to the dataset's directory."""
+    """One image or video file, by a path relative to the dataset's directory, or a clip within a video file.
+
+    Size and number of frames are those of the file. A clip goes from the frame shown at `start_seconds` to the one
+    shown at `end_seconds`, at the file's average rate; frame numbers stay those of the file. Of what is not said,
+    nothing is written.
+    """
 
     kind: Literal["image", "video"]
     path: str
@@ -36,6 +42,11 @@ class MediaRef(Config):
     height: int = Field(gt=0)
     num_frames: int = Field(default=1, gt=0)
     frames_per_second: str | None = Field(default=None, description="a rational such as '8' or '30000/1001'")
+    start_seconds: str | None = Field(default=None, description="where a clip begins, a rational such as '12.5'")
+    end_seconds: str | None = Field(default=None, description="where it ends; None: with the file")
+    frame_step: int = Field(
+        default=1, gt=0, description="only every n-th frame counts, as where a 24 fps file was labelled at 6 fps"
+    )
 
     @field_validator("path")
     @classmethod
@@ -48,17 +59,56 @@ class MediaRef(Config):
     @field_validator("frames_per_second")
     @classmethod
     def _rational(cls, value: str | None) -> str | None:
-        if value is not None:
-            # Checked first: Fraction("1e999999999") would compute for hours.
-            if not _RATIONAL.fullmatch(value):
-                raise ValueError(f"'{value[:40]}' is not a rational number")
-            try:
-                positive = Fraction(value) > 0
-            except ZeroDivisionError as error:
-                raise ValueError(f"'{value}' is not a rational number") from error
-            if not positive:
-                raise ValueError("must be positive")
+        if value is not None and _fraction(value) <= 0:
+            raise ValueError("must be positive")
         return value
+
+    @field_validator("start_seconds", "end_seconds")
+    @classmethod
+    def _time(cls, value: str | None) -> str | None:
+        if value is not None:
+            _fraction(value)
+        return value
+
+    @model_validator(mode="after")
+    def _clip(self) -> MediaRef:
+        is_clip = self.start_seconds is not None or self.end_seconds is not None
+        if self.kind == "image" and (is_clip or self.frame_step != 1):
+            raise ValueError("an image has no clips and no frame step")
+        if is_clip and self.frames_per_second is None:
+            raise ValueError("a clip needs the file's frames_per_second")
+        if self.end_seconds is not None and Fraction(self.end_seconds) <= Fraction(self.start_seconds or 0):
+            raise ValueError(f"the clip ends at {self.end_seconds} s, not after its start")
+        if not self.frames:
+            raise ValueError(f"the clip begins at {self.start_seconds} s, after the last of {self.num_frames} frames")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        unsaid = {"start_seconds": None, "end_seconds": None, "frame_step": 1}
+        return {name: value for name, value in values.items() if name not in unsaid or value != unsaid[name]}
+
+    @property
+    def frames(self) -> range:
+        """The frames of the file that may be shown, in order."""
+        first, last = 0, self.num_frames - 1
+        rate = Fraction(self.frames_per_second or 0)
+        if self.start_seconds is not None:
+            first = math.floor(Fraction(self.start_seconds) * rate)
+        if self.end_seconds is not None:
+            last = min(math.floor(Fraction(self.end_seconds) * rate), last)
+        return range(first, last + 1, self.frame_step)
+
+
+def _fraction(value: str) -> Fraction:
+    # Checked first: Fraction("1e999999999") would compute for hours.
+    if not _RATIONAL.fullmatch(value):
+        raise ValueError(f"'{value[:40]}' is not a rational number")
+    try:
+        return Fraction(value)
+    except ZeroDivisionError as error:
+        raise ValueError(f"'{value}' is not a rational number") from error
 
 
 class Turn(Config):

@@ -13,7 +13,7 @@ from perceptlm.schema.records import Answer, MediaRef, Origin, TimeSpan, Turn
 from perceptlm.schema.regions import Region, box_texts
 
 Task = Literal[
-    "image_caption", "image_qa", "video_caption", "video_qa", "mcq", "text_reading", "counting",
+    "image_caption", "image_qa", "grounding", "video_caption", "video_qa", "mcq", "text_reading", "counting", "text_qa",
     "fgqa", "sgqa", "rcap", "rtloc", "rdcap",
 ]  # fmt: skip
 Dimension = Literal["what", "where", "when", "how"]
@@ -40,7 +40,7 @@ class Sample(Config):
     origin: Origin
     cluster: str
     template: str
-    dimension: Dimension
+    dimension: Dimension | None = Field(default=None, description="what a question asks for, if its data set says so")
     group: str | None = None
     regions: tuple[Region, ...] = ()
     span: TimeSpan | None = Field(default=None, description="the span an RCap question asks about")
@@ -73,6 +73,11 @@ class Sample(Config):
             if region.shown_as == "text" and text is None:
                 raise ValueError(f"region {number} is shown as text, but is not a box of a single image")
         return self
+
+    @property
+    def frames(self) -> range:
+        """The source frames that may be shown: of a video those of its clip, of images one, without media none."""
+        return self.media[0].frames if self.media else range(0)
 
     @property
     def images_in_text(self) -> bool:

@@ -109,7 +109,7 @@ def _failure_card(sample: Sample, failure: Failure, world: Path) -> ExampleCard:
         *(["ran into the limit of tokens"] if failure.cut_off else []),
     ]
     return ExampleCard(
-        title=f"{failure.row}, {failure.dimension} ({failure.id})",
+        title=f"{failure.row}, {failure.dimension or 'any'} ({failure.id})",
         picture=embed_png(sheet, alt=f"The {len(frames)} pictures shown for {failure.id}, in order"),
         question=failure.question,
         answer=failure.answer,
@@ -123,7 +123,7 @@ def _failure_card(sample: Sample, failure: Failure, world: Path) -> ExampleCard:
 def _example_card(sample: Sample, row: Row, world: Path) -> ExampleCard:
     sheet = contact_sheet(_frames(sample, world, row.num_frames), columns=4)
     return ExampleCard(
-        title=f"{sample.id} ({sample.dimension})",
+        title=f"{sample.id} ({sample.dimension or sample.task})",
         picture=embed_jpeg(sheet, alt=f"Frames shown for {sample.id}"),
         question=row.prompt,
         answer=row.prediction,

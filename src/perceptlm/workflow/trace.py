@@ -78,8 +78,9 @@ def trace(out: Path, *, world: Path, model: Path, sample_id: str | None = None) 
 
 def _tell_record(story: _Story, sample: Sample) -> None:
     story.heading("1. The record")
+    asked = "" if sample.dimension is None else f" (`{sample.dimension}`)"
     story.say(
-        f"A `{sample.task}` question (`{sample.dimension}`) of the {sample.split} split, made by {sample.origin.kind} "
+        f"A `{sample.task}` question{asked} of the {sample.split} split, made by {sample.origin.kind} "
         f"`{sample.origin.name}` {sample.origin.revision}, licence {sample.origin.licence}. All of it: `1-sample.json`."
     )
     write_atomic(story.folder / "1-sample.json", (json.dumps(sample.to_dict(), indent=1) + "\n").encode())
@@ -187,7 +188,7 @@ def _tell_generation(
 ) -> None:
     story.heading("6. The answer")
     shown = len(pictures.pictures)
-    turns = tuple(resolved_turns(sample, total_frames=pictures.total_frames, num_frames=shown))
+    turns = tuple(resolved_turns(sample, num_frames=shown))
     request = GenerationRequest(
         id=sample.id,
         turns=turns[:-1],

@@ -21,7 +21,7 @@ def samples():
 
 
 def _texts(sample):
-    turns = resolved_turns(sample, total_frames=sample.media[0].num_frames, num_frames=NUM_FRAMES)
+    turns = resolved_turns(sample, num_frames=NUM_FRAMES)
     return turns[0].text, turns[1].text
 
 

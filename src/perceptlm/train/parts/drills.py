@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perceptlm.media.sampling import uniform_indices
+from perceptlm.media.sampling import choose_frames
 from perceptlm.schema import DenseAnswer, Sample, Segment, Task, Turn
 from perceptlm.schema.placeholders import frame_placeholder
 from perceptlm.world import prompts
@@ -32,7 +32,7 @@ def drills(sample: Sample, num_frames: int, num_moments: int, rng: np.random.Gen
         if captions.count(segment.caption) == 1:
             question = choose(rng, prompts.RTLOC).format(caption=_inside(segment.caption))
             found.append(_drill(sample, "rtloc", question, _span(segment), len(found)))
-    shown = uniform_indices(sample.media[0].num_frames, num_frames)
+    shown = choose_frames(sample.frames, num_frames, "uniform")
     for number in sorted(int(place) for place in rng.permutation(len(shown))[:num_moments]):
         question = choose(rng, prompts.RCAP).format(start=number, end=number)
         found.append(_drill(sample, "rcap", question, _told_at(answer.segments, shown[number]), len(found)))

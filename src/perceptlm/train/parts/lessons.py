@@ -162,10 +162,9 @@ def _example(
     num_pictures, num_cells = shape
     prefix = prefix_ids(tokenizer, template, system_text(samples[0].turns))
     prefix += picture_ids(tokenizer, num_pictures, num_cells, numbered=samples[0].media[0].kind == "video")
-    total = samples[0].media[0].num_frames
     branches, kept, room = [], [], max_tokens - len(prefix)
     for sample in samples:
-        turns = resolved_turns(sample, total_frames=total, num_frames=num_pictures)
+        turns = resolved_turns(sample, num_frames=num_pictures)
         branch = training_branch(tokenizer, template, turns)
         if len(branch.ids) <= room:
             room -= len(branch.ids)
