@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from perceptlm.errors import DataError
-from perceptlm.exchange.coco_rle import decode_rle, encode_rle
+from perceptlm.exchange.coco_rle import box_of_rle, decode_rle, encode_rle
 
 
 def independent_decode(text: str, height: int, width: int) -> list[list[int]]:
@@ -30,6 +30,9 @@ def test_every_mask_is_read_back_by_both_readers(mask: np.ndarray) -> None:
     text = encode_rle(mask)
     assert np.array_equal(decode_rle(text, *mask.shape), mask)
     assert independent_decode(text, *mask.shape) == mask.astype(int).tolist()
+    rows, columns = np.nonzero(mask)
+    around = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if len(rows) else None
+    assert box_of_rle(text, *mask.shape) == around
 
 
 def test_long_runs_and_a_worked_example() -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from perceptlm.errors import MediaError, StorageError
-from perceptlm.media.image import read_image, write_png
+from perceptlm.media.image import image_size, read_image, write_png
 from perceptlm.media.limits import MediaLimits
 from perceptlm.media.open import open_media
 
@@ -36,6 +36,7 @@ def test_exif_orientation(tmp_path, picture, orientation):
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(read_image(path), expected)
+    assert image_size(path) == (expected.shape[1], expected.shape[0])
 
 
 def test_pixel_types(tmp_path):

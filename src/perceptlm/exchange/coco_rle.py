@@ -34,6 +34,29 @@ def encode_rle(mask: NDArray[np.bool_]) -> str:
 
 def decode_rle(counts: str, height: int, width: int) -> NDArray[np.bool_]:
     """Return the mask (height, width) of compressed `counts`; DataError if they do not fill it."""
+    runs = _runs(counts, height, width)
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
+
+
+def box_of_rle(counts: str, height: int, width: int) -> tuple[int, int, int, int] | None:
+    """Return the smallest box (x1, y1, x2, y2; x2 and y2 exclusive) around a mask; None for one without a pixel.
+
+    Looks at the runs alone, which takes a small part of the time of decoding. Errors are those of `decode_rle`.
+    """
+    ends = np.cumsum(_runs(counts, height, width))
+    firsts, lasts = ends[:-1:2], ends[1::2] - 1  # first and last pixel of each run of ones
+    firsts, lasts = firsts[firsts <= lasts], lasts[firsts <= lasts]
+    if not len(firsts):
+        return None
+    x1, x2 = int(firsts[0] // height), int(lasts[-1] // height) + 1
+    if (firsts // height != lasts // height).any():
+        # A run that goes on in the next column touches the lowest and the highest row.
+        return (x1, 0, x2, height)
+    return (x1, int((firsts % height).min()), x2, int((lasts % height).max()) + 1)
+
+
+def _runs(counts: str, height: int, width: int) -> list[int]:
+    """Return the run lengths, of zeros first; DataError if they do not fill a mask of this size."""
     runs: list[int] = []
     value, shift = 0, 0
     for character in counts:
@@ -51,4 +74,4 @@ def decode_rle(counts: str, height: int, width: int) -> NDArray[np.bool_]:
             value, shift = 0, 0
     if shift or sum(runs) != height * width or any(run < 0 for run in runs):
         raise DataError(f"run lengths sum to {sum(runs)}, not to {height}x{width}")
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(width, height).T
+    return runs

@@ -22,6 +22,8 @@ from perceptlm.media.source_file import check_readable_file, one_line
 
 IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _EXIF_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+"""Orientations that swap width and height."""
 
 
 def read_image(path: Path, *, limits: MediaLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
@@ -48,6 +50,17 @@ def count_pictures(path: Path) -> tuple[str, int] | None:
         if isinstance(error.__cause__, UnidentifiedImageError):
             return None
         raise
+
+
+def image_size(path: Path, *, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """Return width and height of the picture that `read_image` gives, from the file's header alone.
+
+    Raises MediaError as `read_image` does, but for damage that only decoding shows.
+    """
+    with _opened(path) as image:
+        limits.check_picture(path, image.width, image.height)
+        is_turned = image.getexif().get(_EXIF_ORIENTATION, 1) in _TURNED
+        return (image.height, image.width) if is_turned else (image.width, image.height)
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -96,7 +109,7 @@ def _to_rgb(image: Image.Image, path: Path) -> NDArray[np.uint8]:
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Undo the camera's orientation as EXIF states it (1..8, see CIPA DC-008); other values mean upright."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TURNED:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

@@ -1,8 +1,7 @@
 """Instructions of every task: the published PLM-VideoBench wording first, then others that ask for the same.
 
-The published prompts are those of facts/reference-implementation.md 2.5 and facts/evaluation.md 1.2 to 1.6. Frame
-numbers are placeholders of `schema.placeholders`. Validation and benchmark use the first wording only, training all.
-Knows no clip.
+The published prompts are `schema.benchmark_prompts`. Frame numbers are placeholders of `schema.placeholders`.
+Validation and benchmark use the first wording only, training all. Knows no clip.
 """
 
 from __future__ import annotations
@@ -11,18 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perceptlm.schema import Split
+from perceptlm.schema import Split, benchmark_prompts
 from perceptlm.schema.placeholders import LAST_FRAME, NUM_FRAMES
 from perceptlm.world.phrases import choose
-
-LETTERS = "ABCD"
 
 CHOICE_REPLY = "The answer is {option}."
 """How the world answers where there are options: by what the right one says, not by its letter. To find which letter
 stands before some words is a skill of its own, which a tiny model does not pick up in minutes (docs/reports/0003)."""
 
 FGQA = (
-    "Question: {question}\nOptions:\n{options}\nOnly give the best option.",
+    benchmark_prompts.FGQA,
     "{question}\n{options}\nOnly give the best option.",
     "Which option is right? {question}\n{options}",
     "Choose one option.\nQuestion: {question}\nOptions:\n{options}",
@@ -34,32 +31,25 @@ MCQ = (
     "Pick the right answer.\nQuestion: {question}\nOptions:\n{options}",
 )
 SGQA = (
-    "The following question is asked by the camera wearer at the end of the video.  Provide a detailed answer even if "
-    "unsure.  Try to answer in around 20-30 words.  Now answer the following question based on the video content: "
-    "{question}",
+    benchmark_prompts.SGQA,
     "I wore the camera of this video. {question}",
     "{question}",
     "Answer the camera wearer: {question}",
 )
 RCAP = (
-    "Give a detailed description of the events occurring in the region marked by the red rectangle within frames "
-    f"[{{start}}, {{end}}] in this {NUM_FRAMES} frame video.",
+    benchmark_prompts.RCAP,
     f"What happens in the red rectangle between frames [{{start}}, {{end}}] of these {NUM_FRAMES} frames?",
     "Describe what the subject in the red rectangle does within frames [{start}, {end}].",
     "What is happening to the subject in the region highlighted by the red rectangle within frames [{start}, {end}]?",
 )
 RTLOC = (
-    "Given the region marked by the red rectangle in the video, please provide the start and end frame of when "
-    "'{caption}' happens. Use the format [start, end] where start and end are frame numbers between 0 and "
-    f"{LAST_FRAME} in this {NUM_FRAMES} frame video.",
+    benchmark_prompts.RTLOC,
     f"When does '{{caption}}' happen in the red rectangle? Give [start, end] as frames from 0 to {LAST_FRAME}.",
     f"Find '{{caption}}' in the region of the red rectangle. Answer [start, end], frames 0 to {LAST_FRAME}.",
     f"From which to which of the {NUM_FRAMES} frames does '{{caption}}' happen? Use the format [start, end].",
 )
 RDCAP = (
-    "Create a dense caption of the subject's actions within the red rectangles, including action frames ids and brief "
-    "descriptions. For each item use the format [start, end]: [description] separated by a newline, where start and "
-    f"end are frame numbers between 0 and {LAST_FRAME} in this {NUM_FRAMES} frame video.",
+    benchmark_prompts.RDCAP,
     "List all that the subject in the red rectangle does, one line each: [start, end]: [description]. Frames go from "
     f"0 to {LAST_FRAME}.",
     f"Describe the subject in the red rectangle over all {NUM_FRAMES} frames as lines of [start, end]: [description].",
@@ -89,8 +79,3 @@ def pick(prompts: Sequence[str], split: Split, rng: np.random.Generator) -> str:
     """Return the published prompt, or in training any of them."""
     chosen = choose(rng, prompts)
     return chosen if split == "train" else prompts[0]
-
-
-def option_lines(options: Sequence[str]) -> str:
-    """Return one line '(A) text' per option."""
-    return "\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from perceptlm.schema import ChoiceAnswer, Sample, Task, TextAnswer
+from perceptlm.schema import ChoiceAnswer, Sample, Task, TextAnswer, benchmark_prompts
 from perceptlm.world import prompts
 from perceptlm.world.inquiries import Inquiry
 from perceptlm.world.phrases import choose, sentence
@@ -109,7 +109,7 @@ def _choice(
         task=task,
         template=template_of(task, inquiry),
         dimension=inquiry.definition.dimension,
-        question=prompt.format(question=question, options=prompts.option_lines(options)),
+        question=prompt.format(question=question, options=benchmark_prompts.option_lines(options)),
         reply=prompts.CHOICE_REPLY.format(option=options[right]),
         answer=ChoiceAnswer(options=tuple(options), index=right),
         subject=inquiry.subject,
