@@ -39,9 +39,13 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
     monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
     encoder, llama = own_weights
     world, processor, out = demo / "world", demo / "processor", tmp_path / "out"
+    rows = tmp_path / "rows.jsonl"
+    said = [{"from": "human", "value": "What?"}, {"from": "gpt", "value": "That."}]
+    rows.write_text(json.dumps({"conversations": said}))
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
+        "data convert": ["llava", rows, "--out", out, "--origin", "person:me:1:CC0-1.0"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
         "weights assemble": [out, "--vision", encoder, "--decoder", llama, "--release", "PE-Core-T16-384", "--dry-run"],
