@@ -242,6 +242,17 @@ def test_the_run_folder_is_not_digested(tmp_path):
     assert verify(out) == []
 
 
+def test_a_tagged_cache_is_not_content_and_hides_none(tmp_path):
+    out = make(tmp_path / "toy")
+    (out / "data/index/deeper").mkdir(parents=True)
+    (out / "data/index/deeper" / MANIFEST).write_text("no child")
+    assert verify(out) == [f"{out / 'data/index/deeper'}: not in the manifest"]
+    (out / "data/index" / artifact.CACHE_TAG).write_bytes(artifact.CACHE_TAG_TEXT)
+    assert verify(out) == []
+    (out / "data" / artifact.CACHE_TAG).write_bytes(artifact.CACHE_TAG_TEXT)
+    assert verify(out) == [f"{out / 'data' / f'{number}.txt'}: missing" for number in range(3)]
+
+
 @pytest.mark.parametrize("key", ["kind", "recipe", "seeds", "outputs"])
 def test_an_altered_manifest_is_found(tmp_path, key):
     out = make(tmp_path / "toy")

@@ -2,8 +2,9 @@
 
 A stage builds in `DIR.partial`, then `manifest.json` is written and the directory renamed to `DIR`. A killed
 build leaves the partial directory, and the same call goes on from it. Everything in `DIR` is digested except
-`run/` and the files named in `beside`, where time stamps, rates and host names live. An artifact may hold whole
-artifacts in its folders: these are its children, each with a manifest of its own, and enter by their digests.
+`run/` and the files named in `beside`, where time stamps, rates and host names live, and folders with a
+`CACHEDIR.TAG` (https://bford.info/cachedir/), which hold what can be made again from the rest. An artifact may hold
+whole artifacts in its folders: these are its children, each with a manifest of its own, and enter by their digests.
 This module knows no stage; `workflow` maps kinds to code. docs/artifacts.md describes the format.
 """
 
@@ -31,6 +32,8 @@ REQUEST = ".request.json"
 FORMAT_VERSION = 1
 TEMPORARY_SUFFIX = ".tmp"
 """Ends the name of a file being written; what a killed process leaves under such a name is removed."""
+CACHE_TAG = "CACHEDIR.TAG"
+CACHE_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
 class OutputFile(Config):
@@ -262,7 +265,7 @@ def list_files(directory: Path) -> list[str]:
             if Path(folder, name).is_symlink():
                 raise ArtifactError(f"{Path(folder, name)}: an artifact holds no links")
         if relative.parts:
-            if MANIFEST in files or relative.parts == (RUN_FOLDER,):
+            if MANIFEST in files or CACHE_TAG in files or relative.parts == (RUN_FOLDER,):
                 names.clear()
                 continue
         else:
@@ -277,6 +280,8 @@ def list_children(directory: Path) -> list[str]:
     for folder, names, files in os.walk(directory):
         if Path(folder) != directory and MANIFEST in files:
             found.append(Path(folder).relative_to(directory).as_posix())
+            names.clear()
+        elif Path(folder) != directory and CACHE_TAG in files:
             names.clear()
     return sorted(found)
 
