@@ -10,9 +10,10 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from perceptlm.data.grouping import group_key
 from perceptlm.errors import DataError, MediaError
 from perceptlm.exchange.jsonl import read_numbered_records
-from perceptlm.media.pictures import pictures_key, resolve_media_path
+from perceptlm.media.pictures import resolve_media_path
 from perceptlm.schema import Sample, Task
 
 SAMPLES_FILE = "samples.jsonl"
@@ -26,9 +27,7 @@ class SampleSet:
         self.samples = samples
         by_key: dict[Hashable, list[Sample]] = {}
         for sample in samples:
-            system = tuple(turn.text for turn in sample.turns if turn.role == "system")
-            alone = sample.id if sample.images_in_text else None
-            by_key.setdefault((pictures_key(sample), system, alone), []).append(sample)
+            by_key.setdefault(group_key(sample), []).append(sample)
         self.groups: tuple[tuple[Sample, ...], ...] = tuple(tuple(group) for group in by_key.values())
         found: dict[Task, list[int]] = {}
         for number, group in enumerate(self.groups):

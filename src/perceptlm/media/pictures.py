@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from perceptlm.media.image import read_image
 from perceptlm.media.regions import draw_regions
 from perceptlm.media.sampling import FrameChoice, choose_frames
 from perceptlm.media.video import Video
-from perceptlm.schema import MediaRef, Sample
+from perceptlm.schema import MediaRef, Region, Sample
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,16 @@ def frames_shown(sample: Sample, *, num_frames: int, choice: FrameChoice) -> tup
     return (0,) if kinds else ()
 
 
-def pictures_key(sample: Sample) -> Hashable:
+class HasPictures(Protocol):
+    """A Sample, or as much of one as decides its pictures."""
+
+    @property
+    def media(self) -> tuple[MediaRef, ...]: ...
+    @property
+    def regions(self) -> tuple[Region, ...]: ...
+
+
+def pictures_key(sample: HasPictures) -> Hashable:
     """Return what decides a Sample's pictures: Samples with equal keys are shown exactly the same ones."""
     return (sample.media, tuple(region.model_dump_json() for region in sample.regions))
 
