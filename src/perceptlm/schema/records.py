@@ -103,7 +103,7 @@ class MediaRef(Config):
 
 @lru_cache(maxsize=1024)
 def _fraction(value: str) -> Fraction:
-    # A dataset has few rates and names them in every record. Checked first: Fraction("1e999999999") would compute for hours.
+    # Few rates are named in many records. Checked first: Fraction("1e999999999") would compute for hours.
     if not _RATIONAL.fullmatch(value):
         raise ValueError(f"'{value[:40]}' is not a rational number")
     try:
