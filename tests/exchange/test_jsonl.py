@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from perceptlm.config import Config
 from perceptlm.errors import DataError, StorageError
-from perceptlm.exchange.jsonl import JsonlAppender, cut_torn_line, encode_line, read_lines, read_records, write_records
+from perceptlm.exchange.jsonl import (
+    JsonlAppender,
+    count_lines,
+    cut_torn_line,
+    encode_line,
+    read_lines,
+    read_numbered_results,
+    read_records,
+    write_records,
+)
 
 
 class Point(Config):
@@ -65,6 +74,19 @@ def test_an_invalid_record_names_the_field(tmp_path, line, complaint):
         list(read_records(path, Point))
     assert f"{path}:1: " in caught.value.message
     assert complaint in caught.value.message
+
+
+def test_reading_goes_on_after_what_is_wrong(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"x": 1}\nnonsense\n\n{"x": "a"}\n{"x": 2}\n')
+    found = list(read_numbered_results(path, Point))
+    assert [number for number, _ in found] == [1, 2, 4, 5]
+    assert [record for _, record in found if isinstance(record, Point)] == [Point(x=1), Point(x=2)]
+    assert [record.message for _, record in found if isinstance(record, DataError)] == [
+        f"{path}:2: not a JSON line: Expecting value: line 1 column 1 (char 0)",
+        f"{path}:4: 'x': Input should be a valid integer, unable to parse string as an integer",
+    ]
+    assert count_lines(path) == 4
 
 
 def test_a_missing_file_is_named(tmp_path):

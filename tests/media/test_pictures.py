@@ -10,7 +10,7 @@ import pytest
 
 from perceptlm.errors import DataError, MediaError
 from perceptlm.media.image import write_png
-from perceptlm.media.pictures import load_pictures, pictures_key, resolve_media_path
+from perceptlm.media.pictures import check_media, load_pictures, pictures_key, resolve_media_path
 from perceptlm.media.sampling import FrameChoice
 from perceptlm.media.video import write_video
 from perceptlm.schema import BoxTrack, MediaRef, Origin, Sample, TextAnswer, Turn
@@ -124,3 +124,15 @@ def test_keys_are_equal_when_pictures_are() -> None:
     assert pictures_key(sample(VIDEO)) == pictures_key(sample(VIDEO))
     different = [sample(VIDEO), sample(IMAGE), sample(VIDEO, boxes={0: BOX}), sample(VIDEO, boxes={1: BOX})]
     assert len({pictures_key(item) for item in different}) == 4
+
+
+def test_media_are_checked_against_their_record(root: Path) -> None:
+    check_media(VIDEO, root)
+    check_media(IMAGE, root)
+    with pytest.raises(MediaError, match=r"clip\.mp4: holds 6 picture\(s\) of 48x32, but its record says 7"):
+        check_media(VIDEO.model_copy(update={"num_frames": 7}), root)
+    with pytest.raises(MediaError, match=r"image\.png: holds 1 picture\(s\) of 20x10, but its record says 1 .* 20x11"):
+        check_media(IMAGE.model_copy(update={"height": 11}), root)
+    (root / "clip.mp4").write_bytes((root / "clip.mp4").read_bytes()[:200])
+    with pytest.raises(MediaError, match=r"clip\.mp4"):
+        check_media(VIDEO, root)

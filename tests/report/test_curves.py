@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from perceptlm.report.curves import line_chart, smooth
+from perceptlm.report.curves import histogram, line_chart, smooth
 
 SERIES = {"all": ([0, 1, 2], [4.0, 2.0, 1.0]), "fgqa": ([0, 2], [3.0, 2.0])}
 
@@ -76,3 +76,12 @@ def test_matplotlib_loads_only_to_draw() -> None:
     code = "import sys, perceptlm.report.curves, perceptlm.report.page, perceptlm.report.table\n"
     code += "assert not {'matplotlib', 'torch', 'jinja2', 'rich', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_histogram_has_a_bar_for_each_count() -> None:
+    svg = histogram([0, 1, 2, 4], [3, 0, 5], title="words", xlabel="x", ylabel="n")
+    assert {"words", "x", "n"} <= set(texts(svg))
+    assert svg.count(b"fill: #4477aa") == 3
+    assert histogram([0, 1, 2, 4], [3, 0, 5], title="words", xlabel="x", ylabel="n") == svg
+    with pytest.raises(ValueError, match="2 counts need 3 edges, got 2"):
+        histogram([0, 1], [1, 2], title="", xlabel="", ylabel="")

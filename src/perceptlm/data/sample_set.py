@@ -5,15 +5,14 @@ Reads `SPLIT/samples.jsonl` and looks that every file it names is there; decodes
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from perceptlm.data.grouping import group_key
+from perceptlm.data.media_files import MediaFiles
 from perceptlm.errors import DataError, MediaError
 from perceptlm.exchange.jsonl import read_numbered_records
-from perceptlm.media.pictures import resolve_media_path
 from perceptlm.schema import Sample, Task
 
 SAMPLES_FILE = "samples.jsonl"
@@ -79,31 +78,15 @@ def _read_samples(path: Path, split: str, signature: Hashable) -> tuple[tuple[in
 
 
 def _check_media(root: Path, samples_path: Path, numbered: Iterable[tuple[int, Sample]]) -> None:
-    """Look that every file named is there and inside `root`, listing a folder once instead of asking for each file."""
+    """Look that every file named is there and inside `root`."""
     checked: set[str] = set()
-    plain_files: dict[str, set[str]] = {}
+    files = MediaFiles(root)
     for line, sample in numbered:
         for item in sample.media:
             if item.path in checked:
                 continue
-            folder, _, name = item.path.rpartition("/")
-            if folder not in plain_files:
-                plain_files[folder] = _plain_files(root, folder)
-            if name not in plain_files[folder]:
-                try:
-                    resolve_media_path(root, item.path)
-                except MediaError as error:
-                    raise DataError(error.message, path=samples_path, line=line, hint=error.hint) from error
+            try:
+                files.check(item.path)
+            except MediaError as error:
+                raise DataError(error.message, path=samples_path, line=line, hint=error.hint) from error
             checked.add(item.path)
-
-
-def _plain_files(root: Path, folder: str) -> set[str]:
-    """Return the names of the regular files, not links, in `folder`; none if it is missing or outside `root`."""
-    try:
-        place = (root / folder).resolve()
-        if not place.is_relative_to(root.resolve()):
-            return set()
-        with os.scandir(place) as entries:
-            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-    except (OSError, RuntimeError):  # RuntimeError: links in a circle
-        return set()

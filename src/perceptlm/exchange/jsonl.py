@@ -37,13 +37,38 @@ def read_records(path: Path, cls: type[M]) -> Iterator[M]:
 
 def read_numbered_records(path: Path, cls: type[M]) -> Iterator[tuple[int, M]]:
     """Yield (line number from 1, validated record); an invalid one raises DataError naming file, line and field."""
+    for number, found in read_numbered_results(path, cls):
+        if isinstance(found, DataError):
+            raise found
+        yield number, found
+
+
+def read_numbered_results(path: Path, cls: type[M]) -> Iterator[tuple[int, M | DataError]]:
+    """Yield (line number from 1, validated record, or what is wrong with it): reading goes on after an invalid one.
+
+    Raises DataError for a file that cannot be opened.
+    """
     for number, raw in _raw_lines(path):
         try:
             # Parsing and checking at once takes a fraction of the time of one after the other.
             yield number, cls.model_validate_json(raw)
         except ValidationError as error:
-            _parse_object(raw, path, number)  # says it better where the line is no JSON object at all
-            raise DataError(describe_validation_error(error, cls), path=path, line=number) from error
+            yield number, _problem(raw, path, number, error, cls)
+
+
+def count_lines(path: Path) -> int:
+    """Return how many lines of a file are not blank, without parsing them; DataError if it cannot be opened."""
+    return sum(1 for _ in _raw_lines(path))
+
+
+def _problem(raw: bytes, path: Path, number: int, error: ValidationError, cls: type[BaseModel]) -> DataError:
+    try:
+        _parse_object(raw, path, number)  # says it better where the line is no JSON object at all
+    except DataError as worse:
+        return worse
+    found = DataError(describe_validation_error(error, cls), path=path, line=number)
+    found.__cause__ = error
+    return found
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:

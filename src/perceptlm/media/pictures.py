@@ -106,6 +106,22 @@ def resolve_media_path(root: Path, relative: str) -> Path:
     return resolved
 
 
+def check_media(item: MediaRef, root: Path) -> None:
+    """Open one media file under `root` and decode a picture of it.
+
+    Raises MediaError for a file that is missing, cannot be read, or is not what the record says.
+    """
+    path = resolve_media_path(root, item.path)
+    if item.kind == "image":
+        picture = read_image(path)
+        _check_recorded(item, path, width=picture.shape[1], height=picture.shape[0], num_frames=1)
+        return
+    with Video(path) as video:
+        table = video.table
+        _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
+        video.frames([table.num_frames - 1])
+
+
 def _load_video(sample: Sample, root: Path, indices: tuple[int, ...]) -> LoadedPictures:
     (item,) = sample.media
     path = resolve_media_path(root, item.path)

@@ -1,6 +1,6 @@
-"""Line charts as SVG: the same numbers give the same bytes, and they follow the reader's light or dark theme.
+"""Line charts and histograms as SVG: the same numbers give the same bytes, in the reader's light or dark theme.
 
-Matplotlib is imported only when a chart is drawn. This module knows lines, not losses.
+Matplotlib is imported only when a chart is drawn. This module knows lines and bars, not losses.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,31 @@ def line_chart(
     name -> (low, high) of each point, are drawn as whiskers. Points that are not finite, or not positive on a
     logarithmic axis, are left out. Raises ValueError when x, y and intervals differ in length.
     """
+
+    def draw(axes: Axes) -> None:
+        _draw_lines(axes, series, log_y, has_total)
+        _draw_whiskers(axes, series, intervals or {}, has_total)
+
+    return chart(draw, title=title, xlabel=xlabel, ylabel=ylabel)
+
+
+def histogram(edges: Sequence[float], counts: Sequence[int], *, title: str, xlabel: str, ylabel: str) -> bytes:
+    """Return an SVG with a bar for each count, from `edges[i]` to `edges[i + 1]`.
+
+    Raises ValueError unless there is one edge more than counts.
+    """
+    if len(edges) != len(counts) + 1:
+        raise ValueError(f"{len(counts)} counts need {len(counts) + 1} edges, got {len(edges)}")
+
+    def draw(axes: Axes) -> None:
+        widths = [high - low for low, high in pairwise(edges)]
+        axes.bar(edges[:-1], counts, widths, align="edge", color=_COLOURS[0], linewidth=0.6, edgecolor=_PAPER, zorder=2)
+
+    return chart(draw, title=title, xlabel=xlabel, ylabel=ylabel)
+
+
+def chart(draw: Callable[[Axes], None], *, title: str, xlabel: str, ylabel: str) -> bytes:
+    """Return an SVG in the one style of all charts; `draw` fills its axes."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -79,8 +105,7 @@ def line_chart(
         axes.set_ylabel(_label(ylabel, 40))
         axes.grid(axis="y", linewidth=0.8)
         axes.tick_params(length=0)
-        _draw_lines(axes, series, log_y, has_total)
-        _draw_whiskers(axes, series, intervals or {}, has_total)
+        draw(axes)
         buffer = io.BytesIO()
         with warnings.catch_warnings():
             # Text stays text in the file: the reader's fonts draw it, and what ours lack does not matter.
