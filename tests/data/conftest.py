@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perceptlm.exchange.jsonl import write_records
+from perceptlm.exchange.jsonl import encode_line, write_records
 from perceptlm.schema import BoxTrack, MediaRef, Origin, Sample, TextAnswer, Turn
 
 
@@ -44,5 +44,24 @@ def write_split(tmp_path: Path) -> Callable[..., Path]:
             (tmp_path / sample.media[0].path).touch()
         write_records(tmp_path / "train/samples.jsonl", samples)
         return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def write_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Write `SPLIT/samples.jsonl` for every split given, and a file of its own bytes for every clip named."""
+
+    def write(**splits: list[Sample | bytes]) -> Path:
+        root = tmp_path / "dataset"
+        for split, records in splits.items():
+            (root / split).mkdir(parents=True, exist_ok=True)
+            lines = [record if isinstance(record, bytes) else encode_line(record) for record in records]
+            (root / split / "samples.jsonl").write_bytes(b"".join(lines))
+            for sample in (record for record in records if isinstance(record, Sample)):
+                for item in sample.media:
+                    (root / item.path).parent.mkdir(parents=True, exist_ok=True)
+                    (root / item.path).write_text(item.path)
+        return root
 
     return write

@@ -30,7 +30,7 @@ class Noun:
 NOUNS: dict[str, Noun] = {
     "demo": Noun("perceptlm.cli.demo:demo", "Make data, train, evaluate and report, in one go."),
     "world": Noun("perceptlm.cli.world:app", "Make procedural videos with exact ground truth."),
-    "data": Noun("perceptlm.cli.data:app", "Convert released data sets."),
+    "data": Noun("perceptlm.cli.data:app", "Convert, show, check, count and audit datasets."),
     "weights": Noun("perceptlm.cli.weights:app", "Show, convert and check a model's weights."),
     "train": Noun("perceptlm.cli.train:app", "Pretrain parts, and train the stages of a model."),
     "eval": Noun("perceptlm.cli.eval:app", "Score a model on the PLM-VideoBench tasks."),

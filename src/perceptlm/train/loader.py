@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from perceptlm.batch import Batch, Example
+from perceptlm.data.blend import split_by_cost
 from perceptlm.data.plan import Plan, Unit
 from perceptlm.errors import DataError
 from perceptlm.preprocess.packing import pack
@@ -24,7 +25,6 @@ from perceptlm.preprocess.processor import Processor
 from perceptlm.seeding import generator
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.ranks import ALONE, Ranks
-from perceptlm.train.sharing_out import share_out
 from perceptlm.train.vision_features import VisionFeatures
 
 _STEPS_AHEAD = 2
@@ -126,7 +126,7 @@ class StepLoader:
         lengths = [example.num_tokens for _, example in laid_out]
         rows = pack(lengths, self._config.packed_tokens or max(lengths, default=1))
         costs = [self._cost(len(example.pictures), example.num_tokens) for _, example in laid_out]
-        shares = share_out([sum(costs[item] for item in row) for row in rows], self._ranks.size)
+        shares = split_by_cost([sum(costs[item] for item in row) for row in rows], self._ranks.size)
         mine = [[laid_out[item] for item in rows[number]] for number in shares[self._ranks.rank]]
         at_a_time = self._config.rows_per_batch or max(1, len(mine))
         prepared = []
