@@ -22,6 +22,7 @@ from perceptlm.train.loader import StepData
 from perceptlm.train.loss_sums import LossSums
 from perceptlm.train.ranks import Ranks, joined_ranks
 from perceptlm.train.stage import train_stage
+from perceptlm.train.stage_data import StageData
 from perceptlm.train.trainer import Trainer
 
 
@@ -76,7 +77,9 @@ def train(run: dict[str, Any], ranks: Ranks) -> None:
     if run.get("stop_after"):
         stop_after(run["stop_after"], ranks.size - 1)
     config = StageConfig.model_validate(run["config"])
-    train_stage(Path(run["out"]), config, world=Path(run["world"]), start=Path(run["start"]), seed=1, ranks=ranks)
+    train_stage(
+        Path(run["out"]), config, data=StageData(Path(run["world"])), start=Path(run["start"]), seed=1, ranks=ranks
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from perceptlm.exchange.jsonl import read_lines
 from perceptlm.train.configuration import GuardConfig, StageConfig
 from perceptlm.train.guards import DropGuard, SpikeGuard
 from perceptlm.train.stage import train_stage
+from perceptlm.train.stage_data import StageData
 
 GUARD = GuardConfig(spike_factor=3.0, spike_steps=2, window=4)
 
@@ -54,12 +55,12 @@ def test_a_file_that_is_gone_is_dropped_with_its_reason_and_too_many_stop(
 ) -> None:
     (own_world / "train/2.mp4").write_bytes(b"no video")
     config = stage.model_copy(update={"num_steps": 8, "num_groups": 2})
-    out = train_stage(tmp_path / "out", config, world=own_world, start=toy_processor, seed=1)
+    out = train_stage(tmp_path / "out", config, data=StageData(own_world), start=toy_processor, seed=1)
     dropped = [record for _, record in read_lines(out / "dropped.jsonl")]
     assert dropped
     assert all(record["ids"][0] == "video_qa-2" for record in dropped)
     assert all("2.mp4" in record["reason"] for record in dropped)
     many = config.model_copy(update={"num_steps": 200, "num_groups": 8})
     with pytest.raises(TrainingError, match=r"could not be used, the last because: .*2\.mp4"):
-        train_stage(tmp_path / "many", many, world=own_world, start=toy_processor, seed=1)
+        train_stage(tmp_path / "many", many, data=StageData(own_world), start=toy_processor, seed=1)
     assert list((tmp_path / "many.partial/state").iterdir())

@@ -16,12 +16,13 @@ from perceptlm.pretrained import load
 from perceptlm.train.configuration import LowRankConfig, StageConfig
 from perceptlm.train.curves import mean_of_ends, read_losses
 from perceptlm.train.stage import train_stage
+from perceptlm.train.stage_data import StageData
 from perceptlm.train.trainer import Trainer
 
 
 @pytest.fixture
 def base(tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig) -> Path:
-    return train_stage(tmp_path / "base", stage, world=toy_world, start=toy_processor, seed=1)
+    return train_stage(tmp_path / "base", stage, data=StageData(toy_world), start=toy_processor, seed=1)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def adapting(stage: StageConfig) -> StageConfig:
 
 @pytest.fixture
 def adapted(tmp_path: Path, toy_world: Path, base: Path, adapting: StageConfig) -> Path:
-    return train_stage(tmp_path / "adapted", adapting, world=toy_world, start=base, seed=1)
+    return train_stage(tmp_path / "adapted", adapting, data=StageData(toy_world), start=base, seed=1)
 
 
 def test_it_learns_and_only_the_decoder_s_maps_change(base: Path, adapted: Path) -> None:
@@ -80,8 +81,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(
 
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "resumed", adapting, world=toy_world, start=base, seed=1)
-    train_stage(tmp_path / "resumed", adapting, world=toy_world, start=base, seed=1)
+            train_stage(tmp_path / "resumed", adapting, data=StageData(toy_world), start=base, seed=1)
+    train_stage(tmp_path / "resumed", adapting, data=StageData(toy_world), start=base, seed=1)
     assert artifact.read_manifest(tmp_path / "resumed").digest == artifact.read_manifest(adapted).digest
 
 

@@ -11,6 +11,7 @@ import pytest
 from perceptlm import artifact
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.stage import train_stage
+from perceptlm.train.stage_data import StageData
 from perceptlm.train.stop_signal import Stopped, listening
 from perceptlm.train.trainer import Trainer
 
@@ -20,7 +21,7 @@ def test_it_saves_and_goes_on_from_there(
     tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig, number: signal.Signals
 ) -> None:
     config = stage.model_copy(update={"checkpoint_every": 1000})
-    whole = train_stage(tmp_path / "whole", config, world=toy_world, start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", config, data=StageData(toy_world), start=toy_processor, seed=1)
     step = Trainer.step
     done: list[int] = []
 
@@ -33,9 +34,9 @@ def test_it_saves_and_goes_on_from_there(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(Stopped, match="asked to stop, saved after step 3") as stopped:
-            train_stage(tmp_path / "stopped", config, world=toy_world, start=toy_processor, seed=1)
+            train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=toy_processor, seed=1)
         assert stopped.value.exit_code == 128 + number
-        resumed = train_stage(tmp_path / "stopped", config, world=toy_world, start=toy_processor, seed=1)
+        resumed = train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=toy_processor, seed=1)
     assert done == [0, 1, 2, 3, 4, 5]
     assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
 

@@ -22,6 +22,7 @@ from perceptlm.train import vision_features
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.loader import StepLoader
 from perceptlm.train.stage import train_stage
+from perceptlm.train.stage_data import StageData
 from perceptlm.train.trainer import Trainer
 from perceptlm.train.vision_features import VisionFeatures, release_features
 
@@ -159,7 +160,7 @@ def test_no_more_is_kept_than_allowed(
 def test_a_killed_frozen_stage_resumes_to_the_same_bytes(
     tmp_path: Path, toy_world: Path, toy_processor: Path, frozen: StageConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_stage(tmp_path / "whole", frozen, world=toy_world, start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", frozen, data=StageData(toy_world), start=toy_processor, seed=1)
     release_features()
     step = Trainer.step
 
@@ -171,22 +172,22 @@ def test_a_killed_frozen_stage_resumes_to_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "resumed", frozen, world=toy_world, start=toy_processor, seed=1)
+            train_stage(tmp_path / "resumed", frozen, data=StageData(toy_world), start=toy_processor, seed=1)
     release_features()
-    resumed = train_stage(tmp_path / "resumed", frozen, world=toy_world, start=toy_processor, seed=1)
+    resumed = train_stage(tmp_path / "resumed", frozen, data=StageData(toy_world), start=toy_processor, seed=1)
     assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
 
 
 def test_stages_with_the_same_encoder_share_features_and_others_do_not(
     tmp_path: Path, toy_world: Path, toy_processor: Path, frozen: StageConfig, stage: StageConfig, counter: Counter
 ) -> None:
-    first = train_stage(tmp_path / "first", frozen, world=toy_world, start=toy_processor, seed=1)
+    first = train_stage(tmp_path / "first", frozen, data=StageData(toy_world), start=toy_processor, seed=1)
     after_first = counter.encoded
-    train_stage(tmp_path / "second", frozen, world=toy_world, start=first, seed=1)
+    train_stage(tmp_path / "second", frozen, data=StageData(toy_world), start=first, seed=1)
     assert counter.encoded == after_first == 12
-    trained = train_stage(tmp_path / "trained", stage, world=toy_world, start=first, seed=1)
+    trained = train_stage(tmp_path / "trained", stage, data=StageData(toy_world), start=first, seed=1)
     after_training = counter.encoded
-    train_stage(tmp_path / "third", frozen, world=toy_world, start=trained, seed=1)
+    train_stage(tmp_path / "third", frozen, data=StageData(toy_world), start=trained, seed=1)
     assert counter.encoded == after_training + 12
 
 

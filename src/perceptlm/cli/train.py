@@ -9,10 +9,31 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Pretrain parts; train the stages warmup, midtrain and sft.")
+from perceptlm.cli.train_adapt import adapt
+from perceptlm.cli.written import say_written
 
-World = Annotated[Path, typer.Option("--data", help="A world artifact (plm world make).")]
+app = typer.Typer(
+    no_args_is_help=True, help="Pretrain parts; train the stages warmup, midtrain and sft; adapt to your own data."
+)
+app.command()(adapt)
+
 Out = Annotated[Path, typer.Option("--out", help="Directory to publish.")]
+World = Annotated[
+    Path | None, typer.Option("--data", help="A dataset whose tasks are learnt by weight (plm world make).")
+]
+FromBlend = Annotated[
+    Path | None, typer.Option("--blend", help="YAML of several datasets: name, data, media, split, repeats of each.")
+]
+Size = Annotated[
+    str | None, typer.Option("--size", help="plm_1b, plm_3b or plm_8b: the published recipe (default: the demo's).")
+]
+StartParts = Annotated[
+    list[Path] | None,
+    typer.Option("--part", help="Pretrained part to start from (default, after a processor: the shipped ones)."),
+]
+Copies = Annotated[
+    int, typer.Option("--copies", min=1, help="With torchrun: how many times the model is held, each shared out.")
+]
 Recipe = Annotated[Path | None, typer.Option("--recipe", help="YAML to use instead of the demo's recipe.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change one value, as key=value.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what another recipe made there.")]
@@ -49,7 +70,7 @@ def part(
     named = {read_manifest(path).kind: path for path in given or []}
     inputs = {name: part_path(f"{name}_tiny") for name in needed if name not in named} | named
     make_part(kind, out, config, inputs=inputs, seed=seed, overwrite=overwrite)
-    _say_written(out, as_json)
+    say_written(out, as_json)
 
 
 @app.command()
@@ -81,25 +102,22 @@ def processor(
     if world is None and decoder is None:
         decoder = part_path(demo().parts["decoder"])
     make_processor(out, config, world=world, decoder=decoder, overwrite=overwrite)
-    _say_written(out, as_json)
+    say_written(out, as_json)
 
 
 @app.command()
 def stage(
     name: Annotated[str, typer.Argument(help="warmup, midtrain or sft")],
-    world: World,
     start: Annotated[Path, typer.Option("--start", help="Checkpoint of the stage before, or a processor artifact.")],
     out: Out,
+    world: World = None,
+    blend: FromBlend = None,
+    size: Size = None,
     seed: Annotated[int, typer.Option(help="Root of every random choice.")] = 0,
     recipe: Recipe = None,
     overrides: Overrides = None,
-    parts: Annotated[
-        list[Path] | None,
-        typer.Option("--part", help="Pretrained part to start from (default, after a processor: the shipped ones)."),
-    ] = None,
-    copies: Annotated[
-        int, typer.Option(min=1, help="With torchrun: how many times the model is held, each shared out.")
-    ] = 1,
+    parts: StartParts = None,
+    copies: Copies = 1,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write run/tensorboard/ as well.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -109,19 +127,16 @@ def stage(
     processes, over which the model is shared out. Asked to stop (SIGTERM, Ctrl-C) it saves first.
     """
     from perceptlm.artifact import read_manifest
-    from perceptlm.config import dump_yaml, load_yaml, override
-    from perceptlm.errors import UsageError
+    from perceptlm.config import dump_yaml, override
     from perceptlm.recipes.demo import demo
     from perceptlm.recipes.parts import part_path
-    from perceptlm.train.configuration import StageConfig
+    from perceptlm.recipes.stages import stage_recipe
     from perceptlm.train.ranks import joined_ranks
     from perceptlm.train.stage import train_stage
+    from perceptlm.train.stage_data import StageData, read_blend
 
-    known = {config.name: config for config in demo().stages}
-    if name not in known:
-        raise UsageError(f"there is no stage '{name}'", hint=f"stages: {', '.join(known)}")
-    config = load_yaml(StageConfig, recipe) if recipe else known[name]
-    config = override(config, overrides or [])
+    sources, folders = read_blend(blend) if blend else ({}, {})
+    config = override(stage_recipe(name, size=size, recipe=recipe, sources=sources), overrides or [])
     if dry_run:
         typer.echo(dump_yaml(config), nl=False)
         return
@@ -133,7 +148,7 @@ def stage(
         train_stage(
             out,
             config,
-            world=world,
+            data=StageData(world, folders),
             start=start,
             seed=seed,
             parts=by_kind,
@@ -142,7 +157,7 @@ def stage(
             tensorboard=tensorboard,
         )
         if ranks.is_first:
-            _say_written(out, as_json)
+            say_written(out, as_json)
 
 
 @app.command()
@@ -208,13 +223,3 @@ def plan(
         ("time", f"{found.hours:,.1f} hours on {gpus} GPUs, {found.hours * gpus:,.0f} GPU-hours"),
     ):
         typer.echo(f"# {label:<16} {value}")
-
-
-def _say_written(out: Path, as_json: bool) -> None:
-    from perceptlm.artifact import read_manifest
-
-    manifest = read_manifest(out)
-    if as_json:
-        typer.echo(json.dumps({"directory": str(out), "kind": manifest.kind, "digest": manifest.digest}))
-    else:
-        typer.echo(f"wrote {out} ({manifest.kind}, digest {manifest.digest[:12]})")

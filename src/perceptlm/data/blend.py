@@ -98,9 +98,16 @@ class BlendPlan:
 
     @classmethod
     def of_blend(cls, blend: Blend, indexes: Sequence[RowIndex], seed: int) -> BlendPlan:
-        """Plan a blend over its opened indexes; `repeats` count as the decimal numbers they are written as."""
-        repeats = [Fraction(str(source.repeats)) for source in blend.sources]
-        return cls([s.name for s in blend.sources], [index.num_units for index in indexes], repeats, seed)
+        """Plan a blend over its opened indexes."""
+        names, repeats = [s.name for s in blend.sources], [s.repeats for s in blend.sources]
+        return cls.of_repeats(names, [index.num_units for index in indexes], repeats, seed)
+
+    @classmethod
+    def of_repeats(
+        cls, names: Sequence[str], num_units: Sequence[int], repeats: Sequence[float], seed: int
+    ) -> BlendPlan:
+        """Plan sources whose `repeats` count as the decimal numbers they are written as."""
+        return cls(names, num_units, [Fraction(str(value)) for value in repeats], seed)
 
     @classmethod
     def of_shares(

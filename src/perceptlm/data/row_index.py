@@ -29,7 +29,7 @@ from perceptlm.schema import Sample, Split, Task
 __all__ = ["RowIndex", "build_index"]
 
 _OPEN_SHARDS = 128
-_BUILD_AGAIN = "build the index of this split again"
+_BUILD_AGAIN = "build the index of this split again: plm data index"
 
 
 class RowIndex:

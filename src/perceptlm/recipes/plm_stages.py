@@ -15,7 +15,14 @@ from pydantic import Field
 from perceptlm.config import Config
 from perceptlm.errors import UsageError
 from perceptlm.preprocess.tiling import tile_grid
-from perceptlm.train.configuration import OptimiserConfig, Part, ScheduleConfig, StageName
+from perceptlm.train.configuration import (
+    ModelChanges,
+    OptimiserConfig,
+    Part,
+    ScheduleConfig,
+    StageConfig,
+    StageSource,
+)
 from perceptlm.train.forecast import Workload
 
 if TYPE_CHECKING:
@@ -23,9 +30,10 @@ if TYPE_CHECKING:
 
 PlmSize = Literal["plm_1b", "plm_3b", "plm_8b"]
 PLM_SIZES: tuple[PlmSize, ...] = get_args(PlmSize)
-STAGES: tuple[StageName, ...] = get_args(StageName)
+PlmStageName = Literal["warmup", "midtrain", "sft"]
+STAGES: tuple[PlmStageName, ...] = get_args(PlmStageName)
 _VOCABULARY, _IMAGE_TOKEN = 128256, 128002
-_SHARES: Mapping[StageName, tuple[float, float]] = {
+_SHARES: Mapping[PlmStageName, tuple[float, float]] = {
     "midtrain": (50.5 / 72.5, 19.0 / 72.5),
     "sft": (11.2 / 19.1, 5.4 / 19.1),
 }
@@ -41,7 +49,7 @@ class PlmStage(Config):
     """
 
     size: PlmSize
-    name: StageName
+    name: PlmStageName
     trained: tuple[Part, ...]
     num_steps: int = Field(gt=0)
     global_batch: int = Field(gt=0, description="samples per step")
@@ -60,7 +68,7 @@ class PlmStage(Config):
     disagreements: tuple[str, ...] = Field(default=(), description="where paper and configurations differ")
 
 
-def plm_stage(size: PlmSize, name: StageName) -> PlmStage:
+def plm_stage(size: PlmSize, name: PlmStageName) -> PlmStage:
     """Return a stage with its published values; UsageError for a size or stage that there is none of."""
     if size not in PLM_SIZES or name not in STAGES:
         raise UsageError(
@@ -80,6 +88,40 @@ def plm_stage(size: PlmSize, name: StageName) -> PlmStage:
         "disagreements": tuple(disagreements),
     }
     return PlmStage.model_validate(values)
+
+
+def stage_config(stage: PlmStage, sources: Mapping[str, StageSource]) -> StageConfig:
+    """Return the recipe that trains a stage on `sources`.
+
+    A step shows as many groups as the published one shows samples; questions about the same pictures share them, so it
+    may show more. What must be kept for the gradient of a block is computed again, as there.
+    """
+    return StageConfig(
+        name=stage.name,
+        num_steps=stage.num_steps,
+        learning_rates=dict.fromkeys(stage.trained, stage.learning_rate),
+        sources=dict(sources),
+        template=stage.template,
+        num_groups=stage.global_batch,
+        num_branches=8,
+        packed_tokens=stage.max_tokens,
+        rows_per_batch=1,
+        recompute="full",
+        schedule=stage.schedule,
+        optimiser=stage.optimiser,
+        preset=stage.size,
+        checkpoint_every=500,
+        changes=ModelChanges(
+            pooling_ratio=stage.pooling_ratio,
+            layer_scale=stage.layer_scale,
+            drop_path=stage.drop_path,
+            num_frames=stage.num_frames,
+            frame_choice="one_per_second",
+            max_tiles=stage.max_tiles,
+            vision_input=stage.vision_input,
+            max_tokens=stage.max_tokens,
+        ),
+    )
 
 
 def model_of(stage: PlmStage) -> PLMConfig:
@@ -105,7 +147,7 @@ def mean_sample(stage: PlmStage) -> Workload:
     return Workload(num_pictures, num_pictures * tokens_per_picture + 280, 80)
 
 
-def _values(size: PlmSize, name: StageName) -> dict[str, object]:
+def _values(size: PlmSize, name: PlmStageName) -> dict[str, object]:
     if name == "warmup":
         return {
             "trained": ("projector",),

@@ -6,7 +6,7 @@ no particular values; those are in `recipes`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,7 +14,7 @@ from perceptlm.config import Config
 from perceptlm.media.sampling import FrameChoice
 from perceptlm.schema import Split, Task
 
-StageName = Literal["warmup", "midtrain", "sft"]
+StageName = Literal["warmup", "midtrain", "sft", "adapt"]
 Part = Literal["vision_encoder", "projector", "decoder"]
 
 
@@ -59,6 +59,16 @@ class ModelChanges(Config):
     max_tokens: int | None = Field(default=None, gt=0, description="longest Example")
 
 
+class StageSource(Config):
+    """A dataset among those that a stage learns from. It must have an index (`plm data index`)."""
+
+    split: Split = "train"
+    repeats: float = Field(default=1.0, gt=0, description="how often each of its units comes per epoch")
+    held_out: float = Field(
+        default=0.0, ge=0, lt=1, description="share of its recordings kept back, to be looked at by `validation`"
+    )
+
+
 class ValidationConfig(Config):
     """The loss on what is not trained on, every so many steps, always on the same Samples.
 
@@ -68,6 +78,7 @@ class ValidationConfig(Config):
     every: int = Field(default=50, gt=0, description="steps between two looks; there is one after the last step too")
     num_groups: int = Field(default=64, gt=0, description="shared prefixes looked at, the first of the split")
     split: Split = "validation"
+    sources: tuple[str, ...] = Field(default=(), description="looked at, of a stage's `sources`; (): all that can be")
     patience: int | None = Field(default=None, gt=0)
 
 
@@ -92,7 +103,12 @@ class StageConfig(Config):
     name: StageName
     num_steps: int = Field(gt=0)
     learning_rates: dict[Part, float] = Field(min_length=1)
-    tasks: dict[Task, float] = Field(min_length=1, description="weight of each task in the mixture")
+    tasks: dict[Task, float] = Field(
+        default_factory=dict, description="weight of each task, where one dataset (--data) is learnt from"
+    )
+    sources: dict[str, StageSource] = Field(
+        default_factory=dict, description="datasets that are learnt from together, by name (--blend)"
+    )
     template: Literal["plm_sft", "warmup"] = "plm_sft"
     num_groups: int = Field(default=8, gt=0, description="shared prefixes (clips or images) per step")
     num_branches: int = Field(default=5, gt=0, description="questions per shared prefix, at most")
@@ -141,14 +157,20 @@ class StageConfig(Config):
         return tasks
 
     @model_validator(mode="after")
+    def _one_kind_of_data(self) -> StageConfig:
+        if bool(self.tasks) == bool(self.sources):
+            raise ValueError("give weights of 'tasks' of one dataset, or 'sources'; not both")
+        return self
+
+    @model_validator(mode="after")
     def _low_rank_learns(self) -> StageConfig:
         if self.low_rank is not None and "decoder" not in self.learning_rates:
             raise ValueError("low_rank needs a learning rate for 'decoder'")
         return self
 
-    @field_validator("learning_rates", "tasks")
+    @field_validator("learning_rates", "tasks", "sources")
     @classmethod
-    def _in_one_order(cls, values: dict[str, float]) -> dict[str, float]:
+    def _in_one_order(cls, values: dict[str, Any]) -> dict[str, Any]:
         # A manifest keeps keys sorted: a recipe read from one must write the same recipe.yaml.
         return dict(sorted(values.items()))
 

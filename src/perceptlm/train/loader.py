@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from perceptlm.batch import Batch, Example
 from perceptlm.data.blend import split_by_cost
-from perceptlm.data.plan import Plan, Unit
+from perceptlm.data.plan import HeldUnit, Plan
 from perceptlm.errors import DataError
 from perceptlm.preprocess.packing import pack
 from perceptlm.preprocess.processor import Processor
@@ -34,7 +34,7 @@ Cost = Callable[[int, int], float]
 
 @dataclass(frozen=True)
 class Dropped:
-    """A unit that could not be used, and why."""
+    """A unit that could not be used, and why; `ids` are its Samples', or what it is called if they cannot be read."""
 
     ids: tuple[str, ...]
     reason: str
@@ -114,15 +114,16 @@ class StepLoader:
         """Plan, pack, take this process's rows, decode, preprocess and collate."""
         units = self._plan.units(step)
         dropped: list[Dropped] = []
-        laid_out: list[tuple[Unit, Example]] = []
+        laid_out: list[tuple[HeldUnit, Example]] = []
         for unit in units:
             try:
-                example = self._processor.example(unit.samples, unit.root, template=self._config.template, blank=True)
+                samples = unit.read()
+                example = self._processor.example(samples, unit.root, template=self._config.template, blank=True)
             except DataError as error:
                 if self._ranks.is_first:
-                    dropped.append(_dropped(unit, error))
+                    dropped.append(Dropped((unit.name,), error.message))
             else:
-                laid_out.append((unit, example))
+                laid_out.append((HeldUnit(samples, unit.root), example))
         lengths = [example.num_tokens for _, example in laid_out]
         rows = pack(lengths, self._config.packed_tokens or max(lengths, default=1))
         costs = [self._cost(len(example.pictures), example.num_tokens) for _, example in laid_out]
@@ -137,7 +138,7 @@ class StepLoader:
         return prepared, tuple(dropped), len(units)
 
     def _prepare(
-        self, step: int, rows: Sequence[Sequence[tuple[Unit, Example]]], dropped: list[Dropped]
+        self, step: int, rows: Sequence[Sequence[tuple[HeldUnit, Example]]], dropped: list[Dropped]
     ) -> _Prepared | None:
         """Return the batch of these rows; None if none of their units can be used."""
         filled: list[list[Example]] = []
@@ -148,7 +149,7 @@ class StepLoader:
                 try:
                     looked_at = self._show(unit, len(example.pictures))
                 except DataError as error:
-                    dropped.append(_dropped(unit, error))
+                    dropped.append(Dropped(example.ids, error.message))
                     continue
                 if self._features is None and not self._config.blind:
                     assert looked_at.tiles is not None
@@ -163,7 +164,7 @@ class StepLoader:
         batch.path_draws = self._path_draws(step, [example for row in filled for example in row])
         return _Prepared(batch, tuple(shown))
 
-    def _show(self, unit: Unit, num_pictures: int) -> _Shown:
+    def _show(self, unit: HeldUnit, num_pictures: int) -> _Shown:
         if self._config.blind or not num_pictures:
             return _Shown(None, np.zeros((0, 3, *[self._processor.config.layout.tile_size] * 2), np.uint8))
         sample = unit.samples[0]
@@ -188,7 +189,3 @@ class StepLoader:
 
     def __exit__(self, *exc: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-
-
-def _dropped(unit: Unit, error: DataError) -> Dropped:
-    return Dropped(tuple(sample.id for sample in unit.samples), error.message)

@@ -17,20 +17,20 @@ from pathlib import Path
 
 from perceptlm import artifact
 from perceptlm.config import dump_yaml
-from perceptlm.data.plan import HeldOutPlan, Plan, TaskPlan
-from perceptlm.data.sample_set import SampleSet
+from perceptlm.data.plan import Plan
 from perceptlm.log import logger
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.weights.adapter_files import write_adapter
 from perceptlm.preprocess.processor import Processor
 from perceptlm.pretrained import save_pretrained
 from perceptlm.seeding import derive_seed
-from perceptlm.train.configuration import StageConfig, ValidationConfig
+from perceptlm.train.configuration import StageConfig
 from perceptlm.train.curves import draw_loss_curve
 from perceptlm.train.forecast import flops_of
 from perceptlm.train.loader import StepLoader
 from perceptlm.train.ranks import ALONE, Ranks
 from perceptlm.train.sharding import whole_tensors
+from perceptlm.train.stage_data import StageData
 from perceptlm.train.starting_point import CHECKPOINT_KIND, empty_model, starting_point
 from perceptlm.train.trainer import Trainer
 from perceptlm.train.training_log import METRICS
@@ -44,7 +44,7 @@ def train_stage(
     out: Path,
     config: StageConfig,
     *,
-    world: Path,
+    data: StageData,
     start: Path,
     seed: int,
     parts: Mapping[str, Path] | None = None,
@@ -61,7 +61,7 @@ def train_stage(
     parts = parts or {}
 
     def make(partial: Path) -> None:
-        run = _Run(config, world, seed, ranks)
+        run = _Run(config, data, seed, ranks)
         run.train(partial, *starting_point(start, config, parts, seed, ranks), base=start, tensorboard=tensorboard)
 
     if not ranks.is_first:
@@ -71,7 +71,7 @@ def train_stage(
         ranks.wait()
         return out
     with _others_told(ranks) as tell:
-        artifact.require_kind(world, "world")
+        data.check(config)
         artifact.require_kind(start, CHECKPOINT_KIND, "processor")
         for kind, part in parts.items():
             artifact.require_kind(part, kind)
@@ -85,7 +85,7 @@ def train_stage(
             kind=CHECKPOINT_KIND,
             recipe=config.to_dict(),
             make=make_together,
-            inputs={"world": world, "start": start, **parts},
+            inputs={**data.inputs(), "start": start, **parts},
             seeds={"seed": seed},
             overwrite=overwrite,
         )
@@ -115,7 +115,7 @@ class _Run:
     """One stage's training in one process."""
 
     config: StageConfig
-    world: Path
+    data: StageData
     seed: int
     ranks: Ranks
 
@@ -130,14 +130,11 @@ class _Run:
             if whole is not None:
                 save_pretrained(directory, whole, processor)
 
-        plan = TaskPlan(
-            SampleSet.open(self.world, "train", tuple(config.tasks)),
-            self.world,
-            config.tasks,
-            derive_seed(self.seed, "batches", config.name),
-            config.num_groups,
-            config.num_branches,
-        )
+        plan, looked_at = self.data.plans(config, self.seed)
+        held_out = None
+        if looked_at is not None:
+            loader = self._loader(looked_at, looked_at.num_steps, model, processor, features)
+            held_out = HeldOut(loader, looked_at.num_steps)
         Trainer(
             model,
             self._loader(plan, config.num_steps, model, processor, features),
@@ -145,7 +142,7 @@ class _Run:
             partial,
             save_model,
             ranks=self.ranks,
-            held_out=self._held_out(model, processor, features),
+            held_out=held_out,
             idle=processor.collate_rows([]),
             tensorboard=tensorboard,
         ).fit()
@@ -183,13 +180,6 @@ class _Run:
             features=features,
         )
 
-    def _held_out(self, model: PerceptionLM, processor: Processor, features: VisionFeatures | None) -> HeldOut | None:
-        settings = self.config.validation
-        if settings is None:
-            return None
-        plan = held_out_plan(self.world, self.config, settings)
-        return HeldOut(self._loader(plan, plan.num_steps, model, processor, features), plan.num_steps)
-
     def _whole(self, model: PerceptionLM) -> PerceptionLM | None:
         """Return a model that is in one piece, in the first process; None in the others."""
         if self.ranks.mesh is None:
@@ -212,17 +202,6 @@ class _Run:
         ):
             if number:
                 logger.warning("%s: %d %s (%d tokens)", self.config.name, number, what, processor.config.max_tokens)
-
-
-def held_out_plan(world: Path, config: StageConfig, settings: ValidationConfig) -> HeldOutPlan:
-    """Return the plan of what a stage looks at while it trains."""
-    return HeldOutPlan(
-        SampleSet.open(world, settings.split, tuple(config.tasks)),
-        world,
-        settings.num_groups,
-        config.num_groups,
-        config.num_branches,
-    )
 
 
 def peak_memory_bytes() -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.stage import train_stage
+from perceptlm.train.stage_data import StageData
 from perceptlm.train.vision_features import release_features
 from perceptlm.workers import worker_pool
 from perceptlm.workflow.demo_clock import Clock
@@ -55,7 +56,7 @@ def _train(chain: Chain, place: Path, clock: Clock, *, blind: bool) -> Path:
         config = stage.model_copy(update={"blind": blind})
         with clock.measure(stage.name):
             start = train_stage(
-                place / stage.name, config, world=chain.world, start=start, seed=chain.seed, parts=given
+                place / stage.name, config, data=StageData(chain.world), start=start, seed=chain.seed, parts=given
             )
         given = {}
     return start

@@ -128,11 +128,15 @@ def _rebuild_checkpoint(manifest: Manifest, inputs: dict[str, Path], out: Path) 
     from perceptlm.train.configuration import StageConfig
     from perceptlm.train.parts.make_parts import PART_KINDS
     from perceptlm.train.stage import train_stage
+    from perceptlm.train.stage_data import INPUT_PREFIX, DataFolder, StageData
 
     config = parse(StageConfig, manifest.recipe, source="manifest")
     seed = manifest.seeds["seed"]
     parts = {name: path for name, path in inputs.items() if name in PART_KINDS}
-    return train_stage(out, config, world=inputs["world"], start=inputs["start"], seed=seed, parts=parts)
+    sources = {name.removeprefix(INPUT_PREFIX): path for name, path in inputs.items() if name.startswith(INPUT_PREFIX)}
+    # Where media lay is not recorded: in the dataset itself, or they are missed by name.
+    data = StageData(inputs.get("world"), {name: DataFolder(path) for name, path in sources.items()})
+    return train_stage(out, config, data=data, start=inputs["start"], seed=seed, parts=parts)
 
 
 def _rebuild_part(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
