@@ -65,7 +65,7 @@ def test_results_say_how_long_and_why(loaded):
 def test_shared_pictures_are_encoded_once(loaded, monkeypatch):
     sizes = []
     encode = PerceptionLM.encode
-    monkeypatch.setattr(PerceptionLM, "encode", lambda self, p: sizes.append(len(p)) or encode(self, p))
+    monkeypatch.setattr(PerceptionLM, "encode", lambda self, p, *draws: sizes.append(len(p)) or encode(self, p, *draws))
     list(LocalClient(loaded, batch_size=2).generate([request(k, clip=k % 2) for k in range(6)]))
     assert sizes == [4, 4]
 
@@ -136,7 +136,7 @@ def test_no_requests_no_results(loaded):
 def test_images_within_the_text_are_shared_only_with_the_same_text(loaded, monkeypatch):
     sizes = []
     encode = PerceptionLM.encode
-    monkeypatch.setattr(PerceptionLM, "encode", lambda self, p: sizes.append(len(p)) or encode(self, p))
+    monkeypatch.setattr(PerceptionLM, "encode", lambda self, p, *draws: sizes.append(len(p)) or encode(self, p, *draws))
     texts = ["Is <image> as <image>?", "Is <image> as <image>?", "Is <image> not as <image>?", "Is it?"]
     asked = [replace(pictured(1, (20, 20), (30, 9), text=text), id=f"q{n}") for n, text in enumerate(texts)]
     together = [result.text for result in LocalClient(loaded).generate(asked)]

@@ -39,7 +39,11 @@ def kept_and_gradients(how: str) -> tuple[int, float, list[torch.Tensor]]:
     with torch.autocast("cpu", torch.bfloat16), saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = model.loss(batch()).total
     loss.backward()
-    return kept, float(loss), [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return (
+        kept,
+        float(loss.detach()),
+        [parameter.grad for parameter in model.parameters() if parameter.grad is not None],
+    )
 
 
 @pytest.mark.parametrize("how", ["selective", "full"])

@@ -172,6 +172,6 @@ def test_errors_before_training_leave_no_process_waiting(
     given = {"config": wide, "world": toy_world, "start": micro, "out": tmp_path / "x"}
     done = launch(tmp_path, 2, given | {"world": toy_processor})
     assert done.returncode != 0
-    assert "but a 'world' is needed here" in done.stderr
+    assert "but a 'world' or 'dataset' is needed here" in done.stderr
     done = launch(tmp_path, 2, given | {"copies": 3})
     assert "2 processes cannot hold 3 copies" in done.stderr

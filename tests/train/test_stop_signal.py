@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from perceptlm.train.stage import train_stage
 from perceptlm.train.stage_data import StageData
 from perceptlm.train.stop_signal import Stopped, listening
 from perceptlm.train.trainer import Trainer
+
+
+@pytest.fixture(autouse=True)
+def _not_ignored() -> Iterator[None]:
+    """Ctrl-C is heard, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
@@ -39,6 +48,13 @@ def test_it_saves_and_goes_on_from_there(
         resumed = train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=toy_processor, seed=1)
     assert done == [0, 1, 2, 3, 4, 5]
     assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with listening() as request:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert request.signal_number == 0
 
 
 def test_handlers_are_put_back_and_a_second_signal_does_what_it_always_did() -> None:

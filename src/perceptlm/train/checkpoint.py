@@ -63,7 +63,13 @@ class SavedStates:
             _silence_single_process_warning()
             writer = HuggingFaceStorageWriter(path=str(unfinished), save_distributed=True)
             alone = self._ranks.size == 1
-            state_dict_saver.save(tensors, storage_writer=writer, process_group=self._group, no_dist=alone)
+            try:
+                state_dict_saver.save(tensors, storage_writer=writer, process_group=self._group, no_dist=alone)
+            except CheckpointException as error:
+                for failure, _ in error.failures.values():
+                    if isinstance(failure, OSError):
+                        raise failure from error
+                raise
             # All have written when the first is told so.
             if self._ranks.is_first:
                 final = self._root / f"{step:08d}"

@@ -37,14 +37,16 @@ def listening() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    # What is ignored, as Ctrl-C is by a job in the background, stays ignored.
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal_number = number
         for each, handler in before.items():
             signal.signal(each, handler)
 
-    for number in _SIGNALS:
+    for number in before:
         signal.signal(number, note)
     try:
         yield request
