@@ -5,8 +5,8 @@
 The domain is a camera that shows negatives: procedural clips of their own, every colour turned into its opposite, so
 that what the model knows of colours is wrong there and right elsewhere. It is adapted by the recipe of `plm train
 adapt`, with the general world replayed. FGQA (multi-binary accuracy, chance 12.5 %) before and after, on benchmark
-clips of the domain and of the general world. Peer: the model that it starts from. Without --start that is the shipped parts
-after the demo's warm-up. Targets: at least 20 points more on the domain, at most 2 less on the general world.
+clips of the domain and of the general world. Peer: the model that it starts from. Without --start that is the shipped
+parts after the demo's warm-up. Targets: at least 20 points more on the domain, at most 2 less on the general world.
 
 Everything is kept in --work; the same command goes on where it was.
 """

@@ -58,3 +58,16 @@ def test_the_share_replayed_is_that_of_every_step_and_a_validation_split_is_used
     assert full.low_rank is None
     with pytest.raises(UsageError, match="replay share 1 and 3 epochs"):
         plan_adaptation(Adaptation(demo / "sft", DataFolder(demo / "world"), replay_share=1.0))
+
+
+def test_a_stage_says_what_it_would_take(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = ["train", "stage", "sft", "--data", demo / "world", "--start", demo / "midtrain", "--out", "x", "--dry-run"]
+    command = [str(value) for value in stage]
+    assert run(command) == 0
+    shown = capsys.readouterr().out
+    assert "name: sft" in shown
+    assert "# parameters" in shown
+    assert run([*command, "--json", "--set", "num_steps=7"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["recipe"]["num_steps"] == 7
+    assert found["forecast"]["steps"] == "7 at most"

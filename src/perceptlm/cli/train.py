@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from perceptlm.cli.train_adapt import adapt
-from perceptlm.cli.written import say_written
+from perceptlm.cli.written import say_forecast, say_written
 
 app = typer.Typer(
     no_args_is_help=True, help="Pretrain parts; train the stages warmup, midtrain and sft; adapt to your own data."
@@ -127,18 +127,20 @@ def stage(
     processes, over which the model is shared out. Asked to stop (SIGTERM, Ctrl-C) it saves first.
     """
     from perceptlm.artifact import read_manifest
-    from perceptlm.config import dump_yaml, override
+    from perceptlm.config import override
     from perceptlm.recipes.demo import demo
     from perceptlm.recipes.parts import part_path
     from perceptlm.recipes.stages import stage_recipe
     from perceptlm.train.ranks import joined_ranks
     from perceptlm.train.stage import train_stage
     from perceptlm.train.stage_data import StageData, read_blend
+    from perceptlm.workflow.stage_forecast import forecast_stage
 
     sources, folders = read_blend(blend) if blend else ({}, {})
     config = override(stage_recipe(name, size=size, recipe=recipe, sources=sources), overrides or [])
+    data = StageData(world, folders)
     if dry_run:
-        typer.echo(dump_yaml(config), nl=False)
+        say_forecast(config, forecast_stage(start, config, data, seed=seed), as_json)
         return
     if parts is None:
         from_processor = read_manifest(start).kind == "processor"
@@ -148,7 +150,7 @@ def stage(
         train_stage(
             out,
             config,
-            data=StageData(world, folders),
+            data=data,
             start=start,
             seed=seed,
             parts=by_kind,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from perceptlm.cli.written import say_written
+from perceptlm.cli.written import say_forecast, say_written
 
 HeldOutShare = Annotated[
     float | None,
@@ -45,10 +44,11 @@ def adapt(
 
     It ends when held-out recordings are answered no better. The best model is published, merged, and its adapter alone.
     """
-    from perceptlm.config import dump_yaml, override
+    from perceptlm.config import override
     from perceptlm.train.ranks import joined_ranks
     from perceptlm.train.stage_data import DataFolder
-    from perceptlm.workflow.adapt import Adaptation, describe, forecast_adaptation, plan_adaptation, run_adaptation
+    from perceptlm.workflow.adapt import Adaptation, plan_adaptation, run_adaptation
+    from perceptlm.workflow.stage_forecast import forecast_stage
 
     wanted = Adaptation(
         start,
@@ -61,13 +61,7 @@ def adapt(
     )
     config = override(plan_adaptation(wanted), overrides or [])
     if dry_run:
-        found = forecast_adaptation(wanted, config)
-        if as_json:
-            typer.echo(json.dumps({"recipe": config.to_dict(), "forecast": describe(found)}))
-            return
-        typer.echo(dump_yaml(config), nl=False)
-        for label, value in describe(found).items():
-            typer.echo(f"# {label:<20} {value}")
+        say_forecast(config, forecast_stage(start, config, wanted.data, seed=seed), as_json)
         return
     with joined_ranks(copies) as ranks:
         run_adaptation(wanted, config, out, seed=seed, overwrite=overwrite, ranks=ranks)

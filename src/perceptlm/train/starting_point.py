@@ -44,7 +44,7 @@ def starting_point(
     `parts` (kind -> artifact) then replace values. Raises ConfigError for a preset that there is not, or changes that a
     checkpoint does not allow.
     """
-    before = _shape_of(start, config)
+    before = shape_at_start(start, config)
     processor = Processor.load(start)
     shape, shown = changed(before, processor.config, config.changes)
     processor = Processor(shown, processor.tokenizer)
@@ -89,7 +89,8 @@ def changed(shape: PLMConfig, shown: ProcessorConfig, changes: ModelChanges) -> 
     )
 
 
-def _shape_of(start: Path, config: StageConfig) -> PLMConfig:
+def shape_at_start(start: Path, config: StageConfig) -> PLMConfig:
+    """Return the shape of the checkpoint `start`, or of the recipe's preset where that is a processor."""
     if artifact.read_manifest(start).kind == CHECKPOINT_KIND:
         return read_config(start)
     if config.preset is None:

@@ -1,0 +1,82 @@
+"""What a stage will take on this machine, before it is begun: from its recipe, its start and the first of its data.
+
+No file of media is opened and no weight is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import torch
+
+from perceptlm.batch import Example
+from perceptlm.errors import DataError
+from perceptlm.model.device import best_device
+from perceptlm.preprocess.processor import Processor
+from perceptlm.train.configuration import StageConfig
+from perceptlm.train.forecast import Forecast, Workload, forecast
+from perceptlm.train.optimiser import freeze_and_group
+from perceptlm.train.stage_data import StageData
+from perceptlm.train.starting_point import changed, empty_model, shape_at_start
+from perceptlm.train.throughput import measured_peak
+
+_MOST_LOOKED_AT = 64
+_UTILISATION = 0.25
+"""Share of the measured matrix peak that is counted on."""
+
+
+def forecast_stage(start: Path, config: StageConfig, data: StageData, *, seed: int, num_ranks: int = 1) -> Forecast:
+    """Return what the stage takes on `num_ranks` processes with this machine's matrix peak each.
+
+    Raises what the stage itself would raise about its start and its data.
+    """
+    data.check(config)
+    processor = Processor.load(start)
+    shape, shown = changed(shape_at_start(start, config), processor.config, config.changes)
+    examples = _first_examples(Processor(shown, processor.tokenizer), config, data, seed)
+    model = empty_model(shape, config, seed)
+    num_trained = sum(parameter.numel() for group in freeze_and_group(model, config) for parameter in group["params"])
+    # What low-rank matrices cost beside the maps that they stand by is little.
+    trained = tuple(part for part in config.learning_rates if config.low_rank is None or part != "decoder")
+    found = forecast(
+        shape,
+        trained,
+        Workload(
+            fmean(len(example.pictures) for example in examples),
+            fmean(example.num_tokens for example in examples),
+            fmean(example.num_supervised for example in examples),
+        ),
+        samples_per_step=config.num_groups,
+        num_steps=config.num_steps,
+        num_ranks=num_ranks,
+        samples_per_rank=-(-config.num_groups // num_ranks),
+        flops_per_second=measured_peak(best_device(), torch.get_num_threads()) * _UTILISATION,
+    )
+    return replace(found, num_trained=num_trained)
+
+
+def describe(found: Forecast) -> dict[str, str]:
+    """Return a forecast as lines for a person."""
+    gib = 2.0**30
+    return {
+        "parameters": f"{sum(found.num_parameters.values()):,}, of which {found.num_trained:,} are trained",
+        "a step": f"{found.tokens_per_step:,.0f} tokens, {found.flops / 1e12:,.2f} TFLOP",
+        "memory": f"{found.state_bytes / gib:.2f} GiB of state, {found.activation_bytes / gib:.2f} of activations",
+        "steps": f"{found.num_steps:,} at most",
+        "time": f"{found.hours:,.2f} hours at most, at a quarter of this machine's matrix peak",
+    }
+
+
+def _first_examples(processor: Processor, config: StageConfig, data: StageData, seed: int) -> list[Example]:
+    plan, _ = data.plans(config.model_copy(update={"validation": None}), seed)
+    examples = []
+    for unit in plan.units(0)[:_MOST_LOOKED_AT]:
+        try:
+            examples.append(processor.example(unit.read(), unit.root, template=config.template, blank=True))
+        except DataError:  # the stage will drop it, and say so
+            continue
+    if not examples:
+        raise DataError("none of the first samples can be used", hint="plm data validate DIR lists what is wrong")
+    return examples
