@@ -15,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perceptlm.config import load_yaml, parse
-from perceptlm.data.blend import Blend, BlendPlan, BlendSource, PlannedUnit, largest_remainder, split_by_cost
+from perceptlm.data.blend import (
+    Blend,
+    BlendPlan,
+    BlendSource,
+    PlannedUnit,
+    largest_remainder,
+    split_by_cost,
+    split_in_turns,
+)
 from perceptlm.data.row_index import build_index
 from perceptlm.errors import ConfigError, UsageError
 from perceptlm.exchange.jsonl import write_records
@@ -248,3 +256,26 @@ def test_equal_costs_are_dealt_in_order() -> None:
             split_by_cost(costs, 2)
     with pytest.raises(UsageError, match="0 ranks"):
         split_by_cost([1.0], 0)
+
+
+def test_few_units_a_rank_are_shared_out_more_evenly_than_dearest_first() -> None:
+    # Dearest first, each to the rank with the least: 3 + 2 + 2 against 3 + 2.
+    assert split_by_cost([3.0, 3.0, 2.0, 2.0, 2.0], 2) == [[0, 1], [2, 3, 4]]
+
+
+@given(costs=st.lists(st.floats(0, 1e6), max_size=60), num_ranks=st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_turns_are_of_units_that_cost_alike(costs: list[float], num_ranks: int) -> None:
+    taken = split_in_turns(costs, num_ranks)
+    assert sorted(chain.from_iterable(taken)) == list(range(len(costs)))
+    assert max(map(len, taken)) - min(map(len, taken)) <= 1
+    dearest_first = sorted(costs, reverse=True)
+    for turn in range(max(map(len, taken))):
+        found = sorted((costs[places[turn]] for places in taken if turn < len(places)), reverse=True)
+        assert found == dearest_first[turn * num_ranks : (turn + 1) * num_ranks]
+
+
+def test_in_each_turn_the_dearest_goes_where_least_is() -> None:
+    assert split_in_turns([1.0, 5.0, 2.0, 4.0], 2) == [[1, 0], [3, 2]]
+    with pytest.raises(UsageError, match="0 ranks"):
+        split_in_turns([1.0], 0)

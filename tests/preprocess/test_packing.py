@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from perceptlm.batch import IGNORED_TARGET, Example
 from perceptlm.errors import DataError
-from perceptlm.preprocess.packing import NO_TAG, collate, first_fit
+from perceptlm.preprocess.packing import NO_TAG, collate, first_fit, pack
 
 
 def example(name: str, num_tokens: int, *, tag: str = "fgqa", num_pictures: int = 1, level: int = 0) -> Example:
@@ -42,6 +42,25 @@ def test_first_fit_places_everything_once_and_overfills_nothing(lengths: list[in
 
 def test_first_fit_goes_back_to_the_first_row_with_room() -> None:
     assert first_fit([6, 6, 4, 3], 10) == [[0, 2], [1, 3]]
+
+
+@given(st.lists(st.integers(1, 60), max_size=80))
+def test_first_fit_is_that_of_looking_at_every_row(lengths: list[int]) -> None:
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for item, length in enumerate(lengths):
+        row = next((number for number, free in enumerate(room) if free >= length), len(rows))
+        if row == len(rows):
+            rows.append([])
+            room.append(50)
+        rows[row].append(item)
+        room[row] -= length
+    assert first_fit(lengths, 50) == rows  # what is longer than a row has one of its own
+
+
+def test_pack_takes_the_longest_first_and_equals_in_order() -> None:
+    assert pack([3, 6, 4, 6, 1], 10) == [[1, 2], [3, 0, 4]]
+    assert pack([], 10) == []
 
 
 def test_a_packed_batch_field_by_field() -> None:

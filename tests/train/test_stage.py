@@ -168,6 +168,20 @@ def test_rows_are_as_long_as_the_longest_example_and_shared_by_short_ones(
         assert batch_of(loader, 0).input_ids.shape[0] <= 6
 
 
+def test_batches_of_few_rows_hold_rows_of_like_lengths(
+    toy_world: Path, toy_processor: Path, stage: StageConfig
+) -> None:
+    few = stage.model_copy(update={"num_groups": 12, "num_branches": 1, "rows_per_batch": 2})
+    with loader_of(toy_world, toy_processor, few) as loader:
+        batches = loader.get(0).batches
+    with loader_of(toy_world, toy_processor, few.model_copy(update={"rows_per_batch": None})) as loader:
+        whole = batch_of(loader, 0)
+    widths = [batch.input_ids.shape[1] for batch in batches]
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) > 1
+    assert sorted(ids for batch in batches for ids in batch.ids) == sorted(whole.ids)
+
+
 def test_blind_batches_are_mid_grey(toy_world: Path, toy_processor: Path, stage: StageConfig) -> None:
     blind = stage.model_copy(update={"blind": True})
     with loader_of(toy_world, toy_processor, blind) as loader:

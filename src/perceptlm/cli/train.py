@@ -191,7 +191,8 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a stage of PLM takes, with its published values: parameters, operations, memory, hours. Runs nothing."""
-    from perceptlm.recipes.plm_stages import mean_sample, model_of, plm_stage
+    from perceptlm.recipes.length_mix import mean_sample
+    from perceptlm.recipes.plm_stages import model_of, plm_stage
     from perceptlm.train.forecast import forecast
 
     stage = plm_stage(size, name)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -31,6 +32,9 @@ from perceptlm.data.permutation import Permutation
 from perceptlm.data.row_index import RowIndex
 from perceptlm.errors import ConfigError, UsageError
 from perceptlm.schema import Split
+
+_NUM_LIMITS = 12
+_EVEN_ENOUGH = 1e-3
 
 
 class BlendSource(Config):
@@ -204,19 +208,69 @@ def split_by_cost(costs: Sequence[float], num_ranks: int) -> list[list[int]]:
     """Return which of the units with these costs each rank takes: every unit one rank, in ascending order.
 
     The dearest goes first, to the rank with the least so far (Graham 1969: at most 4/3 of the best possible); of
-    equals, the first. Every rank computes the same from the same costs. Raises UsageError for a cost that is negative
-    or not finite.
+    equals, the first. Then the smallest limit is looked for under which the units, dearest first, each to the fullest
+    rank with room, fit all ranks (after MULTIFIT, Coffman, Garey and Johnson 1978), and taken if that is more even, as
+    it is where ranks have few units each. Every rank computes the same from the same costs. Raises UsageError for a
+    cost that is negative or not finite.
     """
+    dearest_first = _dearest_first(costs, num_ranks)
+    taken: list[list[int]] = [[] for _ in range(num_ranks)]
+    # Ranks with equal costs differ in how many units they have: units that cost nothing are spread as well.
+    loads: list[tuple[float, int, int]] = [(0.0, 0, rank) for rank in range(num_ranks)]
+    for place in dearest_first:
+        load, number, rank = heapq.heappop(loads)
+        taken[rank].append(place)
+        heapq.heappush(loads, (load + costs[place], number + 1, rank))
+    largest = max(loads)[0]
+    least = max([sum(costs) / num_ranks, *(costs[place] for place in dearest_first[:1])])
+    for _ in range(_NUM_LIMITS):
+        limit = (least + largest) / 2
+        if largest <= least * (1 + _EVEN_ENOUGH):
+            break
+        found = _within_limit(costs, dearest_first, num_ranks, limit)
+        if found is None or not all(found):  # nobody stands idle for others to be even
+            least = limit
+        else:
+            taken, largest = found, limit
+    return [sorted(places) for places in taken]
+
+
+def split_in_turns(costs: Sequence[float], num_ranks: int) -> list[list[int]]:
+    """Return which units each rank takes, in order, where ranks wait for each other now and then between units.
+
+    The dearest `num_ranks` units are the first turn, and so on, so that what is done at a time costs alike; within a
+    turn the dearest goes to the rank with the least so far. Numbers of units differ by one at most. Errors as
+    `split_by_cost`.
+    """
+    dearest_first = _dearest_first(costs, num_ranks)
+    taken: list[list[int]] = [[] for _ in range(num_ranks)]
+    loads = [0.0] * num_ranks
+    for start in range(0, len(dearest_first), num_ranks):
+        ranks = sorted(range(num_ranks), key=lambda rank: (loads[rank], rank))
+        for place, rank in zip(dearest_first[start : start + num_ranks], ranks, strict=False):
+            taken[rank].append(place)
+            loads[rank] += costs[place]
+    return taken
+
+
+def _dearest_first(costs: Sequence[float], num_ranks: int) -> list[int]:
     if num_ranks < 1:
         raise UsageError(f"{num_ranks} ranks")
     for place, cost in enumerate(costs):
         if not math.isfinite(cost) or cost < 0:
             raise UsageError(f"the cost of unit {place} is {cost}")
+    return sorted(range(len(costs)), key=lambda place: (-costs[place], place))
+
+
+def _within_limit(costs: Sequence[float], order: Sequence[int], num_ranks: int, limit: float) -> list[list[int]] | None:
+    """Give each unit, in this order, to the rank with the least room that has enough; None if one fits nowhere."""
     taken: list[list[int]] = [[] for _ in range(num_ranks)]
-    # Ranks with equal costs differ in how many units they have: units that cost nothing are spread as well.
-    loads: list[tuple[float, int, int]] = [(0.0, 0, rank) for rank in range(num_ranks)]
-    for place in sorted(range(len(costs)), key=lambda place: (-costs[place], place)):
-        load, number, rank = heapq.heappop(loads)
+    rooms = [(limit, rank) for rank in range(num_ranks)]
+    for place in order:
+        found = bisect_left(rooms, (costs[place], -1))
+        if found == num_ranks:
+            return None
+        room, rank = rooms.pop(found)
         taken[rank].append(place)
-        heapq.heappush(loads, (load + costs[place], number + 1, rank))
-    return [sorted(places) for places in taken]
+        insort(rooms, (room - costs[place], rank))
+    return taken

@@ -14,7 +14,6 @@ from pydantic import Field
 
 from perceptlm.config import Config
 from perceptlm.errors import UsageError
-from perceptlm.preprocess.tiling import tile_grid
 from perceptlm.train.configuration import (
     ModelChanges,
     OptimiserConfig,
@@ -23,7 +22,6 @@ from perceptlm.train.configuration import (
     StageConfig,
     StageSource,
 )
-from perceptlm.train.forecast import Workload
 
 if TYPE_CHECKING:
     from perceptlm.model.configuration import PLMConfig
@@ -33,11 +31,6 @@ PLM_SIZES: tuple[PlmSize, ...] = get_args(PlmSize)
 PlmStageName = Literal["warmup", "midtrain", "sft"]
 STAGES: tuple[PlmStageName, ...] = get_args(PlmStageName)
 _VOCABULARY, _IMAGE_TOKEN = 128256, 128002
-_SHARES: Mapping[PlmStageName, tuple[float, float]] = {
-    "midtrain": (50.5 / 72.5, 19.0 / 72.5),
-    "sft": (11.2 / 19.1, 5.4 / 19.1),
-}
-"""Images and videos among all samples; the rest is text alone (facts/paper.md 2.1 and 2.2)."""
 _ALL: tuple[Part, ...] = ("vision_encoder", "projector", "decoder")
 
 
@@ -131,20 +124,6 @@ def model_of(stage: PlmStage) -> PLMConfig:
     config = PRESETS[stage.size](_VOCABULARY, _IMAGE_TOKEN)
     vision = config.vision.model_copy(update={"layer_scale": stage.layer_scale, "drop_path": stage.drop_path})
     return config.model_copy(update={"vision": vision, "pooling_ratio": stage.pooling_ratio})
-
-
-def mean_sample(stage: PlmStage) -> Workload:
-    """Return the mean sample of a stage, for forecasts: kinds of media in the shares of the paper's Tables 7 and 8.
-
-    Assumed beyond the tables: images of 640x480, and 200 tokens of text around each answer of 80, or captions of 150.
-    """
-    tokens_per_picture = model_of(stage).layout.tokens_per_picture
-    if stage.name == "warmup":
-        return Workload(1, tokens_per_picture + 150, 150)
-    columns, rows = tile_grid(640, 480, stage.max_tiles)
-    images, videos = _SHARES[stage.name]
-    num_pictures = images * (1 + columns * rows) + videos * stage.num_frames
-    return Workload(num_pictures, num_pictures * tokens_per_picture + 280, 80)
 
 
 def _values(size: PlmSize, name: PlmStageName) -> dict[str, object]:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from perceptlm.batch import Batch, Example
-from perceptlm.data.blend import split_by_cost
+from perceptlm.data.blend import split_by_cost, split_in_turns
 from perceptlm.data.plan import HeldUnit, Plan
 from perceptlm.errors import DataError
 from perceptlm.preprocess.packing import pack
@@ -127,7 +127,9 @@ class StepLoader:
         lengths = [example.num_tokens for _, example in laid_out]
         rows = pack(lengths, self._config.packed_tokens or max(lengths, default=1))
         costs = [self._cost(len(example.pictures), example.num_tokens) for _, example in laid_out]
-        shares = split_by_cost([sum(costs[item] for item in row) for row in rows], self._ranks.size)
+        # Processes wait for each other after every batch, and a batch is as wide as its longest row: like by like.
+        split = split_in_turns if self._config.rows_per_batch else split_by_cost
+        shares = split([sum(costs[item] for item in row) for row in rows], self._ranks.size)
         mine = [[laid_out[item] for item in rows[number]] for number in shares[self._ranks.rank]]
         at_a_time = self._config.rows_per_batch or max(1, len(mine))
         prepared = []
