@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from perceptlm.cli.main import NOUNS, load_command, run
+from perceptlm.exchange.jsonl import read_records, write_records
+from perceptlm.schema import Sample
 
 RECORDED = Path(__file__).resolve().parents[1] / "model" / "data" / "perception_lm_tiny_l"
 
@@ -42,10 +44,16 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
     rows = tmp_path / "rows.jsonl"
     said = [{"from": "human", "value": "What?"}, {"from": "gpt", "value": "That."}]
     rows.write_text(json.dumps({"conversations": said}))
+    texts = tmp_path / "texts"
+    (texts / "train").mkdir(parents=True)
+    record = next(iter(read_records(world / "train" / "samples.jsonl", Sample))).model_copy(update={"media": ()})
+    write_records(texts / "train" / "samples.jsonl", [record])
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
         "data convert": ["llava", rows, "--out", out, "--origin", "person:me:1:CC0-1.0"],
+        "data index": [texts, "--split", "train"],
+        "data decontaminate": [texts, "--against", world],
         "data list": ["--kind", "text"],
         "data validate": [world],
         "data stats": [world, "--out", out],

@@ -20,10 +20,10 @@ from perceptlm.data.decontamination import (
     find_contaminated,
     fingerprint_benchmark,
     fingerprint_file,
+    read_benchmark,
     read_fingerprints,
     write_fingerprints,
 )
-from perceptlm.data.row_index import RowIndex, build_index
 from perceptlm.errors import DataError, MediaError, UsageError
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.media.image import write_png
@@ -192,8 +192,7 @@ def test_contaminated_rows_of_a_dataset_are_found(
     for split, rows in (("benchmark", benchmark), ("train", train)):
         (tmp_path / split).mkdir()
         write_records(tmp_path / split / "samples.jsonl", rows)
-        build_index(tmp_path, split)  # type: ignore[arg-type]
-    found = fingerprint_benchmark(RowIndex.open(tmp_path, "benchmark"), media)
+    found = fingerprint_benchmark(read_benchmark(tmp_path), media)
     assert [(item.name, item.sources) for item in found] == [(f"{seed}.mp4", (f"s{seed}",)) for seed in range(4)]
     decoded: list[Path] = []
 
@@ -203,10 +202,11 @@ def test_contaminated_rows_of_a_dataset_are_found(
             super().__init__(path)
 
     monkeypatch.setattr(decontamination, "Video", CountingVideo)
-    rows = list(find_contaminated(RowIndex.open(tmp_path, "train"), media, BenchmarkMedia(found)))
-    assert [row for row, _ in rows] == [0, 1, 2, 3, 4, 5, 15]
-    assert "looks like the benchmark's 3.mp4" in rows[5][1]
-    assert rows[6][1].startswith("its source 's0'")
+    matches = list(find_contaminated(tmp_path, media, BenchmarkMedia(found)))
+    assert [match.place for match in matches] == [f"train/samples.jsonl:{line}" for line in (1, 2, 3, 4, 5, 6, 16)]
+    assert matches[5].id == "t3-2"
+    assert "looks like the benchmark's 3.mp4" in matches[5].reason
+    assert matches[6].reason.startswith("its source 's0'")
     assert len(decoded) == 5  # each file once, whatever asks
 
 

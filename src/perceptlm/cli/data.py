@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from perceptlm.cli.data_convert import convert
+from perceptlm.cli.data_index import index
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Convert, show, check, count and audit datasets.")
 
@@ -125,15 +127,46 @@ def audit(
         raise typer.Exit(1)
 
 
+@app.command()
+def decontaminate(
+    directory: Directory,
+    against: Annotated[Path, typer.Option("--against", help="The benchmark's directory.")],
+    media: Media = None,
+    benchmark_media: Annotated[
+        Path | None,
+        typer.Option("--benchmark-media", help="Where the benchmark's media lie (default: in its directory)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List training records whose media are a benchmark's, by source, bytes or looks; exit 1 if there is one."""
+    from perceptlm.data.decontamination import BenchmarkMedia, find_contaminated, fingerprint_benchmark, read_benchmark
+    from perceptlm.data.listings import match_lines
+
+    fingerprints = fingerprint_benchmark(read_benchmark(against), benchmark_media or against)
+    with _counting(directory, "looking for the benchmark's media", "train") as each:
+        found = find_contaminated(directory, media or directory, BenchmarkMedia(fingerprints), each=each)
+        matches = list(found)
+    if as_json:
+        values = [asdict(match) for match in matches]
+        typer.echo(
+            json.dumps({"num_benchmark_media": len(fingerprints), "num_matches": len(values), "matches": values})
+        )
+    else:
+        typer.echo("\n".join(match_lines(matches, len(fingerprints))))
+    if matches:
+        raise typer.Exit(1)
+
+
 @contextmanager
-def _counting(directory: Path, what: str) -> Iterator[Callable[[], object]]:
-    """Show a progress bar over the records of `directory`; yield what is to be called after each of them."""
+def _counting(directory: Path, what: str, split: str | None = None) -> Iterator[Callable[[], object]]:
+    """Show a progress bar over the records of `directory`, or of one split; yield what is to be called after each."""
     from perceptlm.data.dataset_files import count_records
     from perceptlm.log import progress
 
     bar = progress()
     # Counting takes a pass over the files: only where a bar is drawn.
-    total = None if bar.disable else sum(count_records(directory).values())
+    counts = {} if bar.disable else count_records(directory)
+    total = None if bar.disable else counts.get(split, 0) if split else sum(counts.values())
     with bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
@@ -141,3 +174,4 @@ def _counting(directory: Path, what: str) -> Iterator[Callable[[], object]]:
 
 # Verbs with files of their own are registered here, one line each.
 app.command()(convert)
+app.command()(index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,17 @@ _Origin = Annotated[
 _MaxDropped = Annotated[
     float, typer.Option("--max-dropped", min=0, max=1, help="Stop if a larger share of the rows is dropped.")
 ]
+_Exclude = Annotated[
+    Path | None,
+    typer.Option(
+        "--exclude", help="A benchmark's directory: rows with its media, by source, bytes or looks, are left out."
+    ),
+]
+_ExcludeMedia = Annotated[
+    Path | None,
+    typer.Option("--exclude-media", help="Where that benchmark's media lie (default: in the directory itself)."),
+]
+_NoIndex = Annotated[bool, typer.Option("--no-index", help="Do not build the row index; plm data index does, later.")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Convert the first 100 rows, show one Sample, write nothing.")]
 
 
@@ -80,6 +92,9 @@ def convert(
     origin: _Origin = None,
     shard: Annotated[int, typer.Option("--shard", min=1, help="Samples per file.")] = 1_000_000,
     max_dropped: _MaxDropped = 0.01,
+    exclude: _Exclude = None,
+    exclude_media: _ExcludeMedia = None,
+    no_index: _NoIndex = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     dry_run: _DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -88,7 +103,7 @@ def convert(
     from perceptlm.data.converters.convert import convert as write_dataset
     from perceptlm.data.converters.convert import preview, read_counts
 
-    sources = _sources(inputs, media, regions, masklets)
+    sources = replace(_sources(inputs, media, regions, masklets), exclude=exclude, exclude_media=exclude_media)
     settings = _settings(
         format, sources, regions,
         split=split, video_path=video, clips=clips, task=task, origin=origin, columns=_columns(column or ()),
@@ -97,7 +112,7 @@ def convert(
     if dry_run:
         _say_preview(preview(sources, settings), out, settings, as_json)
         return
-    write_dataset(out, sources, settings, max_dropped=max_dropped, overwrite=overwrite)
+    write_dataset(out, sources, settings, max_dropped=max_dropped, index=not no_index, overwrite=overwrite)
     counts = read_counts(out)
     if as_json:
         typer.echo(json.dumps({"directory": str(out), **counts}))

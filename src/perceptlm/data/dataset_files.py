@@ -6,14 +6,15 @@ is wrong with them, so that whoever looks for faults sees all of them. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from perceptlm.data.sample_set import SAMPLES_FILE
-from perceptlm.errors import DataError
+from perceptlm.errors import DataError, UsageError
 from perceptlm.exchange.jsonl import count_lines, read_numbered_results
-from perceptlm.schema import Sample
+from perceptlm.schema import Sample, Split
 
 _SHARDS = "samples-*.jsonl"
 _BENCHMARK = "benchmark"
@@ -53,6 +54,23 @@ def record_files(root: Path) -> dict[str, tuple[Path, ...]]:
             hint="give the directory that a plm command wrote a dataset to",
         )
     return found
+
+
+def choose_splits(root: Path, names: Sequence[str] = ()) -> tuple[Split, ...]:
+    """Return the splits of these names, or all that there are; UsageError for one that is not there.
+
+    DataError as `record_files`, and for a folder of records that is named as no split.
+    """
+    files = record_files(root)
+    for name in names:
+        if name not in files:
+            raise UsageError(f"{root} has no split '{name}'", hint=f"it has {', '.join(files)}")
+    known: tuple[Split, ...] = get_args(Split)
+    chosen = names or tuple(files)
+    for name in chosen:
+        if name not in known:
+            raise DataError(f"is named as no split ({', '.join(known)})", path=root / name)
+    return tuple(split for split in known if split in chosen)
 
 
 def read_located(root: Path, splits: Iterable[str] | None = None) -> Iterator[Located]:

@@ -15,7 +15,8 @@ source tells these. Knows nothing of how media are converted.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,7 +27,7 @@ from PIL import Image
 from pydantic import Field
 
 from perceptlm.config import Config
-from perceptlm.data.row_index import RowIndex
+from perceptlm.data.dataset_files import choose_splits, read_located, record_files
 from perceptlm.errors import DataError, UsageError
 from perceptlm.exchange.jsonl import read_records, write_records
 from perceptlm.log import progress
@@ -77,13 +78,26 @@ def fingerprint_file(path: Path, kind: Kind, *, name: str, sources: Iterable[str
     return Fingerprint(name=name, kind=kind, sha256=_sha256(path), sources=tuple(sorted(set(sources))), hashes=hashes)
 
 
-def fingerprint_benchmark(index: RowIndex, media_root: Path) -> list[Fingerprint]:
-    """Return a fingerprint for every media file of a benchmark's rows, in order of first appearance."""
+def benchmark_files(root: Path) -> tuple[Path, ...]:
+    """Return the record files of a benchmark: those of every split but `train`. UsageError if there is none."""
+    found = tuple(path for split, paths in record_files(root).items() if split != "train" for path in paths)
+    if not found:
+        raise UsageError(f"{root} holds training data only", hint="give the directory of a benchmark")
+    return found
+
+
+def read_benchmark(root: Path) -> Iterator[Sample]:
+    """Yield the Samples of `benchmark_files`; DataError naming file and line of one that is none."""
+    for path in benchmark_files(root):
+        yield from read_records(path, Sample)
+
+
+def fingerprint_benchmark(samples: Iterable[Sample], media_root: Path) -> list[Fingerprint]:
+    """Return a fingerprint for every media file of a benchmark's Samples, in order of first appearance."""
     sources: dict[tuple[str, Kind], set[str]] = {}
-    for unit in range(index.num_units):
-        for sample in index.unit_samples(unit):
-            for item in sample.media:
-                sources.setdefault((item.path, item.kind), set()).add(sample.cluster)
+    for sample in samples:
+        for item in sample.media:
+            sources.setdefault((item.path, item.kind), set()).add(sample.cluster)
     found = []
     with progress() as bar:
         task = bar.add_task("fingerprints", total=len(sources))
@@ -164,17 +178,30 @@ class BenchmarkMedia:
         return f"{name} looks like the benchmark's {names[nearest]} ({distances[nearest]:.1f} of 64 bits differ)"
 
 
-def find_contaminated(index: RowIndex, media_root: Path, benchmark: BenchmarkMedia) -> Iterator[tuple[int, str]]:
-    """Yield (row, reason) of every row that must not be trained on, in order of rows, with a progress bar."""
-    with progress() as bar:
-        task = bar.add_task("looking for benchmark media", total=index.num_rows)
-        for unit in range(index.num_units):
-            rows = index.unit_rows(unit)
-            for row, sample in zip(rows, index.unit_samples(unit), strict=True):
-                reason = benchmark.matches(sample, media_root)
-                if reason is not None:
-                    yield row, reason
-            bar.advance(task, len(rows))
+@dataclass(frozen=True)
+class Match:
+    """A record that must not be trained on: where it stands, as `SPLIT/FILE:LINE`, its id, and why."""
+
+    place: str
+    id: str
+    reason: str
+
+
+def find_contaminated(
+    root: Path, media_root: Path, benchmark: BenchmarkMedia, *, each: Callable[[], object] = lambda: None
+) -> Iterator[Match]:
+    """Yield every record of a dataset's `train` split that must not be trained on, in order; call `each` per record.
+
+    Raises UsageError if it has no such split, DataError for a record that is no Sample, MediaError for media that
+    cannot be read.
+    """
+    for record in read_located(root, choose_splits(root, ("train",))):
+        if isinstance(record.found, DataError):
+            raise record.found
+        reason = benchmark.matches(record.found, media_root)
+        if reason is not None:
+            yield Match(record.place, record.found.id, reason)
+        each()
 
 
 def _as_arrays(hashes: Sequence[str | None]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from perceptlm.data.audit import AuditReport, Finding
 from perceptlm.data.audit_rules import ADVICE
@@ -10,6 +11,9 @@ from perceptlm.data.blend_counts import CountedSource
 from perceptlm.data.catalogue import BLEND_STAGES, BlendStage, Dataset, PublishedBlend, catalogue
 from perceptlm.data.validation import Validation
 from perceptlm.report.listing import listing_lines, one_line
+
+if TYPE_CHECKING:
+    from perceptlm.data.decontamination import Match  # loads a video library
 
 
 def catalogue_lines(datasets: Sequence[Dataset], *, notes: bool) -> list[str]:
@@ -125,6 +129,12 @@ def validation_lines(found: Validation) -> list[str]:
     decoded = f", {found.num_decoded:,} opened" if found.num_decoded else ""
     verdict = f"{found.num_problems:,} problems" if found.num_problems else "good"
     return [*lines, f"{found.root}: {verdict} ({counts} records; {found.num_media:,} media files{decoded})"]
+
+
+def match_lines(matches: Sequence[Match], num_benchmark_media: int) -> list[str]:
+    """Return every record whose media are a benchmark's, and how many there are."""
+    lines = [one_line(f"{match.place}: {match.id}: {match.reason}") for match in matches]
+    return [*lines, f"{len(matches)} records with one of the benchmark's {num_benchmark_media} media"]
 
 
 def _details(finding: Finding) -> list[str]:

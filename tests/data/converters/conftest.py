@@ -73,7 +73,7 @@ def converted(tmp_path: Path, media: Path, write_rows: WriteRows) -> Convert:
         sources = Sources((write_rows(rows, file),), media, **places)
         out = convert(tmp_path / "converted", sources, settings_for(name, sources, **values), max_dropped=max_dropped)
         (split,) = [path.name for path in out.iterdir() if path.is_dir() and path.name != "run"]
-        return [sample for path in sorted((out / split).iterdir()) for sample in read_records(path, Sample)]
+        return [sample for path in sorted((out / split).glob("*.jsonl")) for sample in read_records(path, Sample)]
 
     return make
 

@@ -15,6 +15,7 @@ from perceptlm.data.converters import convert as driver
 from perceptlm.data.converters.convert import convert, preview, read_counts
 from perceptlm.data.converters.formats import FORMATS, settings_for
 from perceptlm.data.converters.settings import ConvertSettings, Sources
+from perceptlm.data.row_index import RowIndex
 from perceptlm.errors import ArtifactError, DataError
 from perceptlm.exchange.jsonl import read_lines
 
@@ -63,6 +64,20 @@ def test_shards_drops_and_counts(sources: Sources, settings: ConvertSettings, tm
     assert json.loads((out / "run/convert.json").read_text())["media_root"] == str(sources.media)
     assert str(tmp_path).encode() not in (out / "manifest.json").read_bytes()
     assert convert(out, sources, settings, max_dropped=0.1) == out
+
+
+def test_the_index_is_a_cache_beside_what_is_published(
+    sources: Sources, settings: ConvertSettings, tmp_path: Path
+) -> None:
+    out = convert(tmp_path / "out", sources, settings, max_dropped=1, index=False)
+    digest = read_manifest(out).digest
+    with pytest.raises(DataError, match="cannot be read"):
+        RowIndex.open(out, "train")
+    convert(out, sources, settings, max_dropped=1)  # the same command, not told not to, builds it
+    index = RowIndex.open(out, "train")
+    assert index.num_rows == 18
+    assert index.sample(17).id == "llava.1.9"
+    assert (verify(out), read_manifest(out).digest) == ([], digest)
 
 
 @pytest.mark.parametrize("killed_at", [1, 3, 4, 8, 9, 15, 19])

@@ -1,8 +1,8 @@
 """The driver: files of one format -> a dataset of Samples in shards, as one artifact.
 
 `OUT/SPLIT/samples-00000.jsonl` and so on hold the Samples in the order of the rows, `OUT/dropped.jsonl` every row that
-makes none, with the reason, and `OUT/counts.json` the numbers. A killed run goes on from its last mark. Knows no column
-of any format.
+makes none, with the reason, and `OUT/counts.json` the numbers; `OUT/SPLIT/index` is a cache beside them. A killed run
+goes on from its last mark. Knows no column of any format.
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ from perceptlm import artifact
 from perceptlm.config import digest_of, read_json_object
 from perceptlm.data.converters.context import Context, Converter
 from perceptlm.data.converters.formats import FORMATS, origin_of
-from perceptlm.data.converters.media_files import MediaFiles
+from perceptlm.data.converters.media_files import UNREADABLE, MediaFiles
 from perceptlm.data.converters.regions import BoxFile, OwnMasklets, RegionSource
 from perceptlm.data.converters.rows import Row, RowError
 from perceptlm.data.converters.settings import ConvertSettings, Sources
 from perceptlm.data.converters.shards import COUNTS_FILE, ShardWriter, forget_mark
 from perceptlm.data.converters.tables import Table, file_identity, folder_identity, open_table
 from perceptlm.data.converters.video_auto import map_columns
-from perceptlm.errors import DataError, UsageError
+from perceptlm.data.decontamination import BenchmarkMedia, benchmark_files, fingerprint_benchmark, read_benchmark
+from perceptlm.data.index_build import build_index
+from perceptlm.errors import DataError, MediaError, UsageError
 from perceptlm.log import progress
 from perceptlm.schema import Sample
 
 KIND = "dataset"
 MAX_DROPPED_SHARE = 0.01
 PREVIEW_ROWS = 100
+EXCLUDED = "media of the benchmark"
+"""Why rows are left out on purpose: counted like the others, but not too many, however many there are."""
 _ROWS_PER_MARK = 2000
 
 
@@ -54,13 +58,14 @@ def convert(
     settings: ConvertSettings,
     *,
     max_dropped: float = MAX_DROPPED_SHARE,
+    index: bool = True,
     overwrite: bool = False,
 ) -> Path:
     """Publish the dataset `out`; returns at once if it is there, goes on where a killed run stopped.
 
-    Raises DataError as soon as more than `max_dropped` of all rows are dropped, with the reasons; what was written
-    stays in `OUT.partial`, and a larger share goes on from it. The media root is part of no digest: `run/convert.json`
-    has it.
+    With `index`, its row index is built beside it, if it is not there yet. Raises DataError as soon as more than
+    `max_dropped` of all rows are dropped, with the reasons; what was written stays in `OUT.partial`, and a larger share
+    goes on from it. Media roots are part of no digest: `run/convert.json` has that of the rows.
     """
     _check(sources, max_dropped)
     identities = [file_identity(path) for path in sources.inputs]
@@ -69,14 +74,19 @@ def convert(
         recipe["boxes"] = file_identity(sources.boxes)
     if sources.masklets is not None:
         recipe["masklets"] = folder_identity(sources.masklets)
+    if sources.exclude is not None:
+        recipe["exclude"] = [file_identity(path) for path in benchmark_files(sources.exclude)]
     digest = str(identities[0]["sha256"]) if len(identities) == 1 else digest_of(identities)
-    return artifact.build(
+    artifact.build(
         out,
         kind=KIND,
         recipe=recipe,
         make=lambda partial: _make(partial, sources, settings, digest, max_dropped),
         overwrite=overwrite,
     )
+    if index:
+        build_index(out, settings.split)
+    return out
 
 
 def read_counts(directory: Path) -> dict[str, Any]:
@@ -90,6 +100,7 @@ def preview(sources: Sources, settings: ConvertSettings, num_rows: int = PREVIEW
     _check(sources, 1.0)
     tables = [open_table(path) for path in sources.inputs]
     converter = _converter(sources, settings, tables, "unread")
+    benchmark = _benchmark(sources)
     reasons: Counter[str] = Counter()
     details: dict[str, str] = {}
     first, num_read, num_samples = None, 0, 0
@@ -97,7 +108,7 @@ def preview(sources: Sources, settings: ConvertSettings, num_rows: int = PREVIEW
         if num_read == num_rows:
             break
         num_read += 1
-        made = _convert_row(converter, place)
+        made = _unless_excluded(_convert_row(converter, place), benchmark, sources)
         if isinstance(made, RowError):
             reasons[made.reason] += 1
             details.setdefault(made.reason, made.detail)
@@ -121,8 +132,11 @@ class _Place:
 def _check(sources: Sources, max_dropped: float) -> None:
     if not 0 <= max_dropped <= 1:
         raise UsageError(f"the share of dropped rows must be from 0 to 1, not {max_dropped}")
-    if sources.media is not None and not sources.media.is_dir():
-        raise UsageError(f"{sources.media}: there is no such directory", hint="--media names where the media files are")
+    for option, folder in (("--media", sources.media), ("--exclude-media", sources.exclude_media)):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such directory", hint=f"{option} names where the media files are")
+    if sources.exclude_media is not None and sources.exclude is None:
+        raise UsageError("--exclude-media is of a benchmark, but no --exclude names one")
 
 
 def _make(partial: Path, sources: Sources, settings: ConvertSettings, digest: str, max_dropped: float) -> None:
@@ -133,9 +147,14 @@ def _make(partial: Path, sources: Sources, settings: ConvertSettings, digest: st
     tables = [open_table(path) for path in sources.inputs]
     converter = _converter(sources, settings, tables, digest)
     total = sum(table.num_rows for table in tables)
+    benchmark = _benchmark(sources)
     writer = ShardWriter(partial, settings.split, settings.samples_per_shard)
     try:
-        _write_all(writer, converter, tables, total, max_dropped)
+        made = (
+            (place, _unless_excluded(_convert_row(converter, place), benchmark, sources))
+            for place in _rows(tables, writer.next_row)
+        )
+        _write_all(writer, made, total, max_dropped, own_keys=converter.has_own_keys)
     finally:
         writer.close()
     if not writer.num_samples:
@@ -153,13 +172,19 @@ def _make(partial: Path, sources: Sources, settings: ConvertSettings, digest: st
     writer.finish({"format": settings.format, "split": settings.split, "num_shards": num_shards} | writer.counts())
 
 
-def _write_all(writer: ShardWriter, converter: Converter, tables: list[Table], total: int, max_dropped: float) -> None:
-    seen = writer.ids() if converter.has_own_keys else None
+def _write_all(
+    writer: ShardWriter,
+    rows: Iterator[tuple[_Place, Sample | RowError]],
+    total: int,
+    max_dropped: float,
+    *,
+    own_keys: bool,
+) -> None:
+    seen = writer.ids() if own_keys else None
     _check_dropped(writer, total, max_dropped)
     with progress() as bar:
         task = bar.add_task("convert", total=total, completed=writer.next_row)
-        for place in _rows(tables, writer.next_row):
-            made = _convert_row(converter, place)
+        for place, made in rows:
             if seen is not None and isinstance(made, Sample):
                 if made.id in seen:
                     made = RowError("id was already used", made.id)
@@ -177,10 +202,11 @@ def _write_all(writer: ShardWriter, converter: Converter, tables: list[Table], t
 
 
 def _check_dropped(writer: ShardWriter, total: int, max_dropped: float) -> None:
-    if writer.num_dropped > max_dropped * total:
+    num_dropped = writer.num_dropped - writer.reasons[EXCLUDED]
+    if num_dropped > max_dropped * total:
         writer.mark()
         raise DataError(
-            f"{writer.num_dropped} of the first {writer.next_row} rows of {total} make no sample, more than "
+            f"{num_dropped} of the first {writer.next_row} rows of {total} make no sample, more than "
             f"--max-dropped {max_dropped:g} of all: {_told(writer.reasons)}",
             hint="dropped.jsonl in the .partial directory has each; a larger --max-dropped goes on from here; "
             "if files were missing, get them and remove that directory",
@@ -205,6 +231,24 @@ def _convert_row(converter: Converter, place: _Place) -> Sample | RowError:
         return converter.convert(place.row, f"{place.input}.{place.number}")
     except RowError as error:
         return error
+
+
+def _benchmark(sources: Sources) -> BenchmarkMedia | None:
+    if sources.exclude is None:
+        return None
+    media_root = sources.exclude if sources.exclude_media is None else sources.exclude_media
+    return BenchmarkMedia(fingerprint_benchmark(read_benchmark(sources.exclude), media_root))
+
+
+def _unless_excluded(made: Sample | RowError, benchmark: BenchmarkMedia | None, sources: Sources) -> Sample | RowError:
+    """Return what a row makes, or why it is left out: its media are the benchmark's, or cannot be decoded to know."""
+    if benchmark is None or isinstance(made, RowError):
+        return made
+    try:
+        reason = benchmark.matches(made, sources.media or Path())  # without a root there are rows of text only
+    except MediaError as error:
+        return RowError(UNREADABLE, error.message)
+    return made if reason is None else RowError(EXCLUDED, reason)
 
 
 def _converter(sources: Sources, settings: ConvertSettings, tables: list[Table], digest: str) -> Converter:

@@ -31,9 +31,14 @@ class ConvertSettings(Config):
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of one conversion: rows, the root of the media they name, and where regions are."""
+    """The files of one conversion: rows, the root of the media they name, and where regions are.
+
+    Rows whose media are those of the benchmark `exclude` are left out; its media lie in `exclude_media`, or in itself.
+    """
 
     inputs: tuple[Path, ...]
     media: Path | None = None
     boxes: Path | None = None
     masklets: Path | None = None
+    exclude: Path | None = None
+    exclude_media: Path | None = None
