@@ -21,9 +21,13 @@ from perceptlm.errors import UsageError
 BlendStage = Literal["midtrain", "sft"]
 Kind = Literal["image", "video", "text"]
 Family = Literal["synthetic", "human public", "human new"]
+# The names of `converters.formats`.
 Format = Literal[
-    "plm-fgqa", "plm-rcap", "plm-rtloc", "plm-rdcap", "plm-image-auto", "plm-video-auto", "llava", "reference"
-]
+    "human-fgqa", "human-rcap", "human-rtloc", "human-rdcap",
+    "image-auto-sa1b", "image-auto-ucsf", "image-auto-pdfacc", "image-auto-openimages", "image-auto-obj365",
+    "image-auto-arxivqa", "video-auto-yt1b-caption", "video-auto-yt1b-mcqa", "video-auto-ego4d-caption",
+    "video-auto-ego4d-qa", "llava", "reference",
+]  # fmt: skip
 Availability = Literal["released", "partly released", "not released", "unknown"]
 BLEND_STAGES: tuple[BlendStage, ...] = get_args(BlendStage)
 KINDS: tuple[Kind, ...] = get_args(Kind)

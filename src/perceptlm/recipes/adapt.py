@@ -21,7 +21,7 @@ OWN, REPLAY = "own", "replay"
 _LOW_RANK_RATES: dict[Part, float] = {"projector": 2e-4, "decoder": 1e-3}
 _FULL_RATES: dict[Part, float] = {"projector": 1e-4, "decoder": 2e-5}
 _NUM_GROUPS = 8
-_MOST_LOOKS = 20
+_MOST_LOOKS = 10
 
 
 def adapt(
@@ -57,6 +57,6 @@ def adapt(
         num_branches=8,
         rows_per_batch=4,
         schedule=ScheduleConfig(warmup_steps=min(20, num_steps // 10), min_ratio=0.05),
-        validation=ValidationConfig(every=max(1, num_steps // _MOST_LOOKS), num_groups=128, sources=(OWN,), patience=4),
+        validation=ValidationConfig(every=max(1, num_steps // _MOST_LOOKS), num_groups=64, sources=(OWN,), patience=3),
         checkpoint_every=max(1, min(100, num_steps // 5)),
     )

@@ -34,11 +34,11 @@ def batch_flops(config: PLMConfig, trained: Collection[Part], batch: Batch) -> f
 
 @lru_cache(maxsize=8)
 def measured_peak(device: torch.device, num_threads: int) -> float:
-    """Return the operations per second of bf16 matrix products, the best of four, with as many threads as are set."""
+    """Return the operations per second of bf16 matrix products, the best of ten, with as many threads as are set."""
     side = _SIDES.get(device.type, _SIDES["cpu"])
     left = torch.ones(side, side, dtype=torch.bfloat16, device=device)
     best = float("inf")
-    for _ in range(4):
+    for _ in range(10):
         began = time.perf_counter()
         product = left @ left
         float(product[0, 0])  # waits until it is there

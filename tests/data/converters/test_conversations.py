@@ -163,8 +163,8 @@ def test_synthetic_images(converted: Any, image_set: str) -> None:
     (sample,) = converted(f"image-auto-{image_set}", [row])
     is_page = image_set in ("ucsf", "pdfacc", "arxivqa")
     assert sample.task == ("image_qa" if is_page else "image_caption")
-    assert sample.origin.name == ("Llama 3.3 70B" if is_page else "Llama 3.2 Vision 90B")
-    assert (sample.origin.kind, sample.origin.licence) == ("model", "LicenseRef-llama3.2")
+    assert sample.origin.name == ("Llama-3.3-70B-Instruct" if is_page else "Llama-3.2-90B-Vision-Instruct")
+    assert (sample.origin.kind, sample.origin.licence) == ("model", "LicenseRef-Llama-3.2")
     assert sample.attributes["source_id"] in ("1", 1)
 
 
@@ -193,7 +193,8 @@ def test_synthetic_videos(converted: Any, name: str, columns: Any, task: str, re
     (sample,) = converted(f"video-auto-{name}", [video(**columns)], video_path="COIN/{video}.mp4")
     assert (sample.task, sample.reference, sample.media[0].frames) == (task, reference, range(8, 17))
     assert isinstance(sample.answer, ChoiceAnswer) == (name == "yt1b-mcqa")
-    assert sample.origin.name == ("Llama 3 405B" if name.startswith("ego4d") else "Llama 3.3 70B")
+    writer = "Llama-3.1-405B-Instruct" if name.startswith("ego4d") else "Llama-3.3-70B-Instruct"
+    assert sample.origin.name == writer
 
 
 def test_columns_of_other_names(converted: Any) -> None:

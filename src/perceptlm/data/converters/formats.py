@@ -28,10 +28,10 @@ Owner = tuple[Literal["person", "model"], str, str | None, str]
 
 _HUMAN: Owner = ("person", "PLM-Video-Human annotators", None, "LicenseRef-PLM-Video-Human")
 _BENCH: Owner = ("person", "PLM-VideoBench annotators", None, "CC-BY-4.0")
-_MODEL_REVISION = "not published; as in arXiv:2504.13180v3"
-_CAPTIONER: Owner = ("model", "Llama 3.2 Vision 90B", _MODEL_REVISION, "LicenseRef-llama3.2")
-_WRITER: Owner = ("model", "Llama 3.3 70B", _MODEL_REVISION, "LicenseRef-llama3.2")
-_EGO_WRITER: Owner = ("model", "Llama 3 405B", _MODEL_REVISION, "LicenseRef-llama3.2")
+# The release's version: which commit of the weights was used is not published (arXiv:2504.13180v3).
+_CAPTIONER: Owner = ("model", "Llama-3.2-90B-Vision-Instruct", "3.2", "LicenseRef-Llama-3.2")
+_WRITER: Owner = ("model", "Llama-3.3-70B-Instruct", "3.3", "LicenseRef-Llama-3.2")
+_EGO_WRITER: Owner = ("model", "Llama-3.1-405B-Instruct", "3.1", "LicenseRef-Llama-3.2")
 _PAGES = ("ucsf", "pdfacc", "arxivqa")
 
 
