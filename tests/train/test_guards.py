@@ -12,6 +12,7 @@ from perceptlm.train.configuration import GuardConfig, StageConfig
 from perceptlm.train.guards import DropGuard, SpikeGuard
 from perceptlm.train.stage import train_stage
 from perceptlm.train.stage_data import StageData
+from perceptlm.train.trainer import Trainer
 
 GUARD = GuardConfig(spike_factor=3.0, spike_steps=2, window=4)
 
@@ -60,6 +61,22 @@ def test_a_file_that_is_gone_is_dropped_with_its_reason_and_too_many_stop(
     assert dropped
     assert all(record["ids"][0] == "video_qa-2" for record in dropped)
     assert all("2.mp4" in record["reason"] for record in dropped)
+    # What was dropped before an interruption counts beside what was seen before it.
+    step = Trainer.step
+    few = GuardConfig(max_dropped=0.5)
+    long = config.model_copy(update={"num_steps": 30, "num_groups": 4, "guard": few, "checkpoint_every": 25})
+
+    def stopping(self: Trainer, number: int, data: object) -> object:
+        if number == 26:
+            raise KeyboardInterrupt
+        return step(self, number, data)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train_stage(tmp_path / "long", long, data=StageData(own_world), start=toy_processor, seed=1)
+    assert len(list(read_lines(tmp_path / "long.partial/dropped.jsonl"))) > 10
+    train_stage(tmp_path / "long", long, data=StageData(own_world), start=toy_processor, seed=1)
     many = config.model_copy(update={"num_steps": 200, "num_groups": 8})
     with pytest.raises(TrainingError, match=r"could not be used, the last because: .*2\.mp4"):
         train_stage(tmp_path / "many", many, data=StageData(own_world), start=toy_processor, seed=1)

@@ -22,7 +22,7 @@ from perceptlm.train.averaging import RunningMean
 from perceptlm.train.checkpoint import STATE_FOLDER, SavedStates
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.guards import DropGuard, SpikeGuard
-from perceptlm.train.loader import StepData, StepLoader
+from perceptlm.train.loader import Dropped, StepData, StepLoader
 from perceptlm.train.loss_sums import LossSums
 from perceptlm.train.optimiser import (
     apply_gradients,
@@ -106,10 +106,12 @@ class Trainer:
     def _run(self, start: int, log: TrainingLog, request: StopRequest, show: Callable[[str], None]) -> None:
         """Do the steps from `start` on, until they are done, or held-out data says that more would not help."""
         config = self.config
-        spikes = SpikeGuard(config.guard, log.losses() if self.ranks.is_first else ())
-        drops = DropGuard(config.guard, self.ranks.of_first(log.drops() if self.ranks.is_first else 0))
+        # All must come to the same end: what was before an interruption, the first tells the others.
+        before = (log.losses(), log.drops(), log.looks()) if self.ranks.is_first else ([], 0, [])
+        losses, num_dropped, self.looks = self.ranks.of_first(before)
+        spikes = SpikeGuard(config.guard, losses)
+        drops = DropGuard(config.guard, num_dropped, start * config.num_groups)
         self._set_training()
-        self.looks = self.ranks.of_first(log.looks() if self.ranks.is_first else [])
         for step in range(start, config.num_steps + 1):
             if self._look_if_due(step, log) or step == config.num_steps:
                 return
@@ -126,7 +128,7 @@ class Trainer:
                 self._save_now(step)
                 raise
             rates = self._rates(data, time.perf_counter() - began, waited)
-            dropped = [item for found in self.ranks.all_of(data.dropped) for item in found]
+            dropped = self._all_dropped(data)
             log.step(record, rates, dropped)
             show(f"loss {record['loss']:.3f}  {rates['num_tokens'] / rates['seconds']:,.0f} tokens/s")
             try:
@@ -163,6 +165,11 @@ class Trainer:
             "num_targets": num_targets,
             "num_pictures": sums.num_pictures,
         }
+
+    def _all_dropped(self, data: StepData) -> list[Dropped]:
+        if not self.ranks.largest(len(data.dropped)):
+            return []
+        return [item for found in self.ranks.all_of(data.dropped) for item in found]
 
     def backward(self, data: StepData, num_targets: int) -> LossSums:
         """Add up the gradients of this process's batches, of a loss that is divided by `num_targets`."""
