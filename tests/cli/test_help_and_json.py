@@ -65,6 +65,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "weights convert": [RECORDED, out, "--to", "original"],
         "train part": ["encoder", "--out", out, "--set", "num_chunks=1", "--set", "batches_per_chunk=1",
                        "--set", "num_scenes=1", "--set", "num_frames=1"],
+        "train adapt": ["--start", demo / "sft", "--data", world, "--out", out, "--dry-run"],
         "train plan": ["plm_1b", "sft"],
         "train processor": ["--data", world, "--out", out, "--set", "vocab_size=400"],
         "train status": [demo / "warmup"],
