@@ -183,6 +183,7 @@ def plan(
     size: Annotated[str, typer.Argument(help="plm_1b, plm_3b or plm_8b")],
     name: Annotated[str, typer.Argument(metavar="STAGE", help="warmup, midtrain or sft")],
     gpus: Annotated[int, typer.Option(min=1, help="How many there are.")] = 128,
+    copies: Annotated[int, typer.Option(min=1, help="How many times the model is held, each shared out.")] = 1,
     tflops: Annotated[
         float, typer.Option(min=0.001, help="What one does at its peak, in bf16 (an H100: 989).")
     ] = 989.0,
@@ -191,7 +192,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a stage of PLM takes, with its published values: parameters, operations, memory, hours. Runs nothing."""
-    from perceptlm.recipes.length_mix import mean_sample
+    from perceptlm.recipes.length_mix import largest_sample, mean_sample
     from perceptlm.recipes.plm_stages import model_of, plm_stage
     from perceptlm.train.forecast import forecast
 
@@ -201,9 +202,11 @@ def plan(
         model_of(stage),
         stage.trained,
         workload,
+        largest=largest_sample(stage),
         samples_per_step=stage.global_batch,
         num_steps=stage.num_steps,
         num_ranks=gpus,
+        num_copies=copies,
         samples_per_rank=samples_per_gpu,
         flops_per_second=tflops * 1e12 * utilisation,
     )
@@ -219,9 +222,13 @@ def plan(
         ("mean sample", f"{workload.num_pictures:.1f} pictures, {workload.num_tokens:,.0f} tokens (see recipes)"),
         ("a step", f"{found.tokens_per_step:,.0f} tokens, {found.flops / 1e15:,.1f} PFLOP"),
         ("... vision", f"{100 * found.vision_flops / found.flops:.0f} % of them"),
-        (
-            "memory of a GPU",
-            f"{found.state_bytes / gib:.1f} GiB of state, {found.activation_bytes / gib:.1f} of activations",
+        *(
+            (
+                label,
+                f"{memory.total_bytes / gib:.1f} GiB: {memory.state_bytes / gib:.1f} of state, "
+                f"{memory.gathered_bytes / gib:.1f} gathered, {memory.activation_bytes / gib:.1f} of activations",
+            )
+            for label, memory in (("memory of a GPU", found.memory), ("... at most", found.most_memory))
         ),
         ("time", f"{found.hours:,.1f} hours on {gpus} GPUs, {found.hours * gpus:,.0f} GPU-hours"),
     ):

@@ -22,7 +22,7 @@ from perceptlm.preprocess.tiling import tile_grid
 from perceptlm.recipes.plm_stages import PlmStage, model_of
 from perceptlm.seeding import Name, generator
 from perceptlm.train.configuration import StageName
-from perceptlm.train.forecast import Workload
+from perceptlm.train.rank_memory import Workload
 
 _TURN_TOKENS = 5
 """Of plm_sft: a header of four tokens before each text and <|eot_id|> after it."""
@@ -156,6 +156,15 @@ def mean_sample(stage: PlmStage) -> Workload:
         tokens += share * of_text
         supervised += share * of_answers
     return Workload(pictures, pictures * model_of(stage).layout.tokens_per_picture + tokens, supervised)
+
+
+def largest_sample(stage: PlmStage) -> Workload:
+    """Return the sample that takes most memory: as many pictures as the stage shows, text up to its longest sequence.
+
+    Its answers are of the usual length.
+    """
+    num_pictures = 1 if stage.vision_input == "vanilla" else max(1 + stage.max_tiles, stage.num_frames)
+    return Workload(num_pictures, stage.max_tokens, mean_sample(stage).num_supervised)
 
 
 def _picture_counts(kind: SampleKind, stage: PlmStage) -> Sequence[tuple[int, float]]:

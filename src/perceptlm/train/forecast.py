@@ -2,7 +2,7 @@
 
 Operations are counted as in the literature: two for each weight and token forward, as many again for the gradient of
 what comes in and for that of the weights, attention's products beside them, and one more forward where activations are
-computed again instead of kept. Nothing is run and no weight is allocated.
+computed again instead of kept. Nothing is run and no weight is allocated. Memory is counted in `rank_memory`.
 """
 
 from __future__ import annotations
@@ -11,36 +11,25 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perceptlm.errors import UsageError
 from perceptlm.train.configuration import Part
+from perceptlm.train.rank_memory import RankMemory, Workload, rank_memory, sizes_of
 
 if TYPE_CHECKING:
     from perceptlm.model.configuration import PLMConfig
 
-_MASTER_BYTES, _MOMENT_BYTES, _GRADIENT_BYTES, _COPY_BYTES = 4, 8, 4, 2
-"""For each trained parameter: fp32, two fp32 moments of AdamW, fp32 gradient, and bf16 to compute with."""
-_KEPT_BYTES = 2
-
-
-@dataclass(frozen=True)
-class Workload:
-    """The mean sample of a stage: pictures (tiles or frames), tokens with theirs, and tokens that carry loss."""
-
-    num_pictures: float
-    num_tokens: float
-    num_supervised: float
-
 
 @dataclass(frozen=True)
 class Forecast:
-    """`flops` are of one step; memory is that of a rank, without what the allocator wastes."""
+    """`flops` are of one step; memory is that of a rank with the mean sample, and with the one that takes most."""
 
     num_parameters: dict[str, int]
     num_trained: int
     tokens_per_step: float
     vision_flops: float
     text_flops: float
-    state_bytes: float
-    activation_bytes: float
+    memory: RankMemory
+    most_memory: RankMemory
     num_steps: int
     hours: float
 
@@ -55,41 +44,57 @@ def forecast(
     trained: Collection[Part],
     workload: Workload,
     *,
+    largest: Workload | None = None,
     samples_per_step: int,
     num_steps: int,
     num_ranks: int,
+    num_copies: int = 1,
     samples_per_rank: int,
     flops_per_second: float,
 ) -> Forecast:
     """Return what a stage takes on `num_ranks` ranks that each do `flops_per_second` of useful operations.
 
-    Weights, gradients and moments are shared out over all ranks; a rank works on `samples_per_rank` samples at a time
-    and keeps what enters each block, computing the rest again.
+    The model is held `num_copies` times, each shared out over ranks; a rank works on `samples_per_rank` samples at a
+    time, of which `largest` is the one that takes most, and keeps what enters each block, computing the rest again.
+    Raises UsageError where copies do not divide ranks.
     """
     import torch
 
     from perceptlm.model.plm import PerceptionLM
+    from perceptlm.train.vision_features import MAX_BYTES
 
+    if num_copies < 1 or num_ranks % num_copies:
+        raise UsageError(f"{num_ranks} GPUs cannot hold {num_copies} copies", hint="choose a number that divides")
     with torch.device("meta"):
         model = PerceptionLM(config)
-    counts: dict[str, int] = {}
-    for name, parameter in model.named_parameters():
-        part = name.partition(".")[0]
-        counts[part] = counts.get(part, 0) + parameter.numel()
+    sizes = sizes_of(model)
+    counts = sizes.parts
     num_trained = sum(count for part, count in counts.items() if part in trained)
     vision = samples_per_step * workload.num_pictures * _vision_flops(config, "vision_encoder" in trained)
     vision += samples_per_step * workload.num_pictures * _projector_flops(config)
     text = samples_per_step * _text_flops(config, workload, "decoder" in trained)
-    frozen = sum(counts.values()) - num_trained
-    state = num_trained * (_MASTER_BYTES + _MOMENT_BYTES + _GRADIENT_BYTES + _COPY_BYTES) + frozen * _COPY_BYTES
+    num_patches = samples_per_step * num_steps * workload.num_pictures * config.vision.grid_size**2
+    memory, most_memory = (
+        rank_memory(
+            config,
+            sizes,
+            trained,
+            shown,
+            num_ranks=num_ranks,
+            num_copies=num_copies,
+            samples=samples_per_rank,
+            kept_features=min(MAX_BYTES, 2 * config.vision.width * num_patches),
+        )
+        for shown in (workload, largest or workload)
+    )
     return Forecast(
         num_parameters=counts,
         num_trained=num_trained,
         tokens_per_step=samples_per_step * workload.num_tokens,
         vision_flops=vision,
         text_flops=text,
-        state_bytes=state / num_ranks,
-        activation_bytes=samples_per_rank * _kept_bytes(config, workload, trained),
+        memory=memory,
+        most_memory=most_memory,
         num_steps=num_steps,
         hours=(vision + text) * num_steps / (num_ranks * flops_per_second) / 3600,
     )
@@ -157,15 +162,3 @@ def _block_flops(config: PLMConfig, num_tokens: float, trained: bool, *, recompu
 
 def _logit_flops(config: PLMConfig, num_supervised: float, trained: bool) -> float:
     return (3 if trained else 2) * 2.0 * config.decoder.width * config.decoder.vocab_size * num_supervised
-
-
-def _kept_bytes(config: PLMConfig, workload: Workload, trained: Collection[Part]) -> float:
-    """Return the bytes one sample keeps for its gradient: what enters each block, one block computed again, logits."""
-    decoder, vision = config.decoder, config.vision
-    per_token = decoder.width * decoder.num_layers + 3 * decoder.mlp_width + 8 * decoder.width
-    kept = workload.num_tokens * per_token * _KEPT_BYTES
-    kept += workload.num_supervised * decoder.vocab_size * 4
-    patches = workload.num_pictures * vision.grid_size**2
-    if "vision_encoder" in trained:
-        kept += patches * (vision.width * vision.num_layers + 2 * vision.mlp_width + 8 * vision.width) * _KEPT_BYTES
-    return kept + patches * 2 * decoder.width * _KEPT_BYTES

@@ -16,8 +16,9 @@ from perceptlm.errors import DataError
 from perceptlm.model.device import best_device
 from perceptlm.preprocess.processor import Processor
 from perceptlm.train.configuration import StageConfig
-from perceptlm.train.forecast import Forecast, Workload, forecast
+from perceptlm.train.forecast import Forecast, forecast
 from perceptlm.train.optimiser import freeze_and_group
+from perceptlm.train.rank_memory import Workload
 from perceptlm.train.stage_data import StageData
 from perceptlm.train.starting_point import changed, empty_model, shape_at_start
 from perceptlm.train.throughput import measured_peak
@@ -63,7 +64,8 @@ def describe(found: Forecast) -> dict[str, str]:
     return {
         "parameters": f"{sum(found.num_parameters.values()):,}, of which {found.num_trained:,} are trained",
         "a step": f"{found.tokens_per_step:,.0f} tokens, {found.flops / 1e12:,.2f} TFLOP",
-        "memory": f"{found.state_bytes / gib:.2f} GiB of state, {found.activation_bytes / gib:.2f} of activations",
+        "memory": f"{found.memory.state_bytes / gib:.2f} GiB of state, {found.memory.activation_bytes / gib:.2f} of "
+        "activations if these are computed again in full",
         "steps": f"{found.num_steps:,} at most",
         "time": f"{found.hours:,.2f} hours at most, at a quarter of this machine's matrix peak",
     }
