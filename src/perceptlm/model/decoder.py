@@ -15,6 +15,7 @@ from perceptlm.model.configuration import DecoderConfig
 from perceptlm.model.kv_cache import Memory
 from perceptlm.model.rms_norm import RMSNorm
 from perceptlm.model.rope import decoder_turns, rotate
+from perceptlm.model.segments import Segments
 
 
 class DecoderAttention(nn.Module):
@@ -27,16 +28,16 @@ class DecoderAttention(nn.Module):
         self.qkv = nn.Linear(config.width, num_all * config.head_dim, bias=False)
         self.out = nn.Linear(config.num_heads * config.head_dim, config.width, bias=False)
 
-    def forward(self, x: Tensor, turns: Tensor, mask: Tensor, cache: Memory | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, turns: Tensor, sight: Tensor | Segments, cache: Memory | None, layer: int) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
         num_turned = self.num_heads + self.num_kv_heads
         qkv = self.qkv(x).unflatten(-1, (num_turned + self.num_kv_heads, -1))
         queries_keys, values = torch.split(qkv, [num_turned, self.num_kv_heads], dim=2)
         queries, keys = torch.split(rotate(queries_keys, turns), [self.num_heads, self.num_kv_heads], dim=2)
         if cache is None:
-            found = attend(queries, keys, values, mask)
+            found = attend(queries, keys, values, sight)
         else:
-            found = cache.attend(layer, queries, keys, values, mask)
+            found = cache.attend(layer, queries.to(values.dtype), keys.to(values.dtype), values, sight)
         out: Tensor = self.out(found)
         return out
 
@@ -52,9 +53,9 @@ class DecoderBlock(nn.Module):
         self.gate_up = nn.Linear(config.width, 2 * config.mlp_width, bias=False)
         self.down = nn.Linear(config.mlp_width, config.width, bias=False)
 
-    def forward(self, x: Tensor, turns: Tensor, mask: Tensor, cache: Memory | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, turns: Tensor, sight: Tensor | Segments, cache: Memory | None, layer: int) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
-        x = x + self.attention(self.attention_norm(x), turns, mask, cache, layer)
+        x = x + self.attention(self.attention_norm(x), turns, sight, cache, layer)
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         branch: Tensor = self.down(functional.silu(gate) * up)
         return x + branch
@@ -75,17 +76,23 @@ class Decoder(nn.Module):
         """Map tokens (B, T) to (B, T, D)."""
         return functional.embedding(input_ids, self.embedding)
 
-    def forward(self, x: Tensor, positions: Tensor, mask: Tensor, cache: Memory | None = None) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, sight: Tensor | Segments, cache: Memory | None = None) -> Tensor:
         """Map embeddings (B, T, D) at `positions` (B, T) to normed hidden states (B, T, D).
 
-        `mask` is additive, (B, 1, T, S). With a cache, S counts what that lets queries look at.
+        `sight` is what tokens may look at: Segments, or an additive mask (B, 1, T, S); with a cache, S counts what that
+        lets queries look at.
         """
         turns = decoder_turns(self.config, positions)
         for layer, block in enumerate(self.blocks):
-            x = block(x, turns, mask, cache, layer)
+            x = block(x, turns, sight, cache, layer)
         hidden: Tensor = self.norm(x)
         return hidden
 
+    @property
+    def output_weight(self) -> Tensor:
+        """The matrix (vocabulary, D) that makes logits."""
+        return self.embedding if self.output is None else self.output
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Map normed hidden states (..., D) to (..., vocabulary)."""
-        return functional.linear(hidden, self.embedding if self.output is None else self.output)
+        return functional.linear(hidden, self.output_weight)

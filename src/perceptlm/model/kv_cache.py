@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from perceptlm.model.attention import attend
+from perceptlm.model.segments import Segments
 
 _GROWTH = 32
 
@@ -23,7 +24,7 @@ _GROWTH = 32
 class Memory(Protocol):
     """What the decoder's layers attend through when something is to be remembered."""
 
-    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, sight: Tensor | Segments) -> Tensor:
         """Remember keys and values (B, T, K, d) of `layer`; return what queries (B, T, H, d) find, (B, T, H*d)."""
         ...
 
@@ -54,12 +55,12 @@ class PrefixReader:
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
 
-    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, sight: Tensor | Segments) -> Tensor:
         """Remember, and attend as without a memory."""
         assert layer == len(self._keys), "one row's layers are read once and in order"
         self._keys.append(keys.transpose(1, 2))
         self._values.append(values.transpose(1, 2))
-        return attend(queries, keys, values, mask)
+        return attend(queries, keys, values, sight)
 
     def prefixes(self, hidden: Tensor, lengths: Sequence[int]) -> list[Prefix]:
         """Return each row's first `lengths[b]` tokens as a Prefix; `hidden` (B, T, D) is what the decoder returned."""
@@ -143,8 +144,9 @@ class KVCache:
         hidden = torch.cat([beyond[:, None].expand(-1, after.shape[1], -1), after], dim=-1)
         return torch.zeros(hidden.shape, dtype=dtype, device=self._device).masked_fill_(hidden, float("-inf"))[:, None]
 
-    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor, sight: Tensor | Segments) -> Tensor:
         """Store keys and values (B, T, K, d) in their slots; return what queries (B, T, H, d) find, (B, T, H*d)."""
+        assert isinstance(sight, Tensor), "what is remembered is not of the batch's segments"
         batch, num_queries, num_heads, head_dim = queries.shape
         rows = torch.arange(batch, device=self._device)[:, None]
         # What a shorter branch's padding leaves behind is overwritten before any mask shows it.
@@ -155,7 +157,7 @@ class KVCache:
         grouped = queries.transpose(1, 2).reshape(batch, num_kv_heads, -1, head_dim) * head_dim**-0.5
         of_prefix = self._by_prefix(grouped, self._prefix_keys[layer].transpose(2, 3))
         own = torch.matmul(grouped, self._keys[layer].transpose(2, 3))
-        scores = torch.cat([of_prefix, own], dim=-1).view(batch, num_heads, num_queries, -1) + mask
+        scores = torch.cat([of_prefix, own], dim=-1).view(batch, num_heads, num_queries, -1) + sight
         weights = scores.softmax(dim=-1).view(batch, num_kv_heads, grouped.shape[2], -1)
         of_prefix_weights, own_weights = torch.split(weights, [of_prefix.shape[-1], own.shape[-1]], dim=-1)
         found = self._by_prefix(of_prefix_weights, self._prefix_values[layer])

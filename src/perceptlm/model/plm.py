@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from perceptlm.batch import IGNORED_TARGET, Batch
 from perceptlm.errors import LayoutError
@@ -18,6 +17,8 @@ from perceptlm.model.decoder import Decoder
 from perceptlm.model.initialise import initialise
 from perceptlm.model.kv_cache import KVCache, Memory
 from perceptlm.model.projector import Projector
+from perceptlm.model.segments import sight
+from perceptlm.model.token_loss import token_losses
 from perceptlm.model.vision_encoder import VisionTransformer
 
 
@@ -91,15 +92,15 @@ class PerceptionLM(nn.Module):
         """Return the summed loss over supervised targets; logits are made only there."""
         hidden = self.hidden(batch)
         supervised = batch.targets != IGNORED_TARGET
-        logits = self.decoder.logits(hidden[supervised])
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        losses = functional.cross_entropy(wide, batch.targets[supervised], reduction="none")
+        total, losses = token_losses(
+            hidden[supervised], self.decoder.output_weight, batch.targets[supervised], self.activation_dtype
+        )
         tags = batch.tag[supervised]
         sums = losses.new_zeros(len(batch.tags))
         return Loss(
-            total=losses.sum(),
+            total=total,
             num_targets=len(losses),
-            per_tag=sums.index_add(0, tags, losses.detach()),
+            per_tag=sums.index_add(0, tags, losses),
             per_tag_count=torch.bincount(tags, minlength=len(batch.tags)),
         )
 
@@ -123,9 +124,7 @@ class PerceptionLM(nn.Module):
         x = self._fuse(batch, vision_tokens)
         if vision_tokens is None and self.always_looks:
             x = x + 0 * self._look_at_grey().sum()
-        hidden: Tensor = self.decoder(
-            x, batch.positions, additive_mask(batch.attention_mask(), self.activation_dtype), cache
-        )
+        hidden: Tensor = self.decoder(x, batch.positions, sight(batch, self.activation_dtype), cache)
         return hidden
 
     def read_on(self, token_ids: Tensor, cache: KVCache) -> Tensor:
@@ -154,9 +153,3 @@ class PerceptionLM(nn.Module):
         if len(places) != len(features):
             raise LayoutError(f"{len(places)} image placeholders but {len(features)} vision tokens")
         return embedded.flatten(0, 1).index_copy(0, places, features).view_as(embedded)
-
-
-def additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """Turn (B, T, S) booleans into (B, 1, T, S): 0 where visible, -inf elsewhere."""
-    mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
-    return mask.masked_fill_(~visible, float("-inf"))[:, None]

@@ -73,7 +73,7 @@ def _turns(angles: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Return `x` (..., tokens, heads, d) turned by `turns` (..., tokens, 1, d/2), in the dtype of `x`."""
+    """Return `x` (..., tokens, heads, d) turned by `turns` (..., tokens, 1, d/2), in fp32 at least."""
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     pairs = torch.view_as_complex(wide.reshape(*x.shape[:-1], -1, 2))
-    return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
+    return torch.view_as_real(pairs * turns).flatten(-2)
