@@ -2,8 +2,9 @@
 
 A state is a folder STEP of safetensors files, written by all processes together (torch's distributed checkpoints) and
 renamed when it is whole; the newest one counts. Any number of processes reads what any other number wrote. It is
-written in the background, from a copy. This module does not know what the tensors are, nor how a finished model is
-saved.
+written in the background, from a copy. Where states lie is marked as a cache: an artifact can be published before they
+are removed, so that a run that is killed as it publishes is not lost. This module does not know what the tensors are,
+nor how a finished model is saved.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 
-from perceptlm.artifact import translate_os_errors, write_atomic
+from perceptlm.artifact import CACHE_TAG, CACHE_TAG_TEXT, translate_os_errors, write_atomic
 from perceptlm.errors import TrainingError
 from perceptlm.exchange.jsonl import cut_torn_line
 from perceptlm.train.ranks import ALONE, Ranks
@@ -50,7 +51,10 @@ class SavedStates:
             if self._ranks.is_first:
                 for old in self._root.glob(f"{_UNFINISHED}*"):
                     shutil.rmtree(old)
-                unfinished.mkdir(parents=True)
+                self._root.mkdir(parents=True, exist_ok=True)
+                if not (self._root / CACHE_TAG).exists():
+                    write_atomic(self._root / CACHE_TAG, CACHE_TAG_TEXT)
+                unfinished.mkdir()
         self._ranks.wait()
         if self._ranks.size > 1 and self._group is None:
             # What is said while writing must not come between what is said while training.
@@ -59,6 +63,14 @@ class SavedStates:
         self._pending = self._writer.submit(self._write, unfinished, step, copied)
 
     def _write(self, unfinished: Path, step: int, tensors: dict[str, Tensor]) -> None:
+        try:
+            self._write_and_rename(unfinished, step, tensors)
+        finally:
+            if self._ranks.is_first:
+                # Half a state on a full disk would only be in the way.
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _write_and_rename(self, unfinished: Path, step: int, tensors: dict[str, Tensor]) -> None:
         with translate_os_errors(unfinished):
             _silence_single_process_warning()
             writer = HuggingFaceStorageWriter(path=str(unfinished), save_distributed=True)
@@ -73,10 +85,23 @@ class SavedStates:
             # All have written when the first is told so.
             if self._ranks.is_first:
                 final = self._root / f"{step:08d}"
-                shutil.rmtree(final, ignore_errors=True)
+                if final.exists():
+                    self._discard(final)
                 os.rename(unfinished, final)
                 for older in self.folders()[: -self._keep]:
-                    shutil.rmtree(older)
+                    self._discard(older)
+
+    def _discard(self, state: Path) -> None:
+        """Remove a state so that a kill in between does not leave a part of it that looks whole."""
+        doomed = state.with_name(f"{_UNFINISHED}removed-{state.name}")
+        shutil.rmtree(doomed, ignore_errors=True)
+        os.rename(state, doomed)
+        shutil.rmtree(doomed)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a state could not be written; `wait` raises why."""
+        return self._pending is not None and self._pending.done() and self._pending.exception() is not None
 
     def wait(self) -> None:
         """Return when what was begun is written."""
@@ -116,7 +141,7 @@ class SavedStates:
         self.wait()
         self._ranks.wait()
         if self._ranks.is_first:
-            shutil.rmtree(self._root, ignore_errors=True)
+            remove_states(self._root)
 
     def __enter__(self) -> SavedStates:
         return self
@@ -127,6 +152,13 @@ class SavedStates:
                 self.wait()
         finally:
             self._writer.shutdown(wait=self._ranks.size == 1)
+
+
+def remove_states(root: Path) -> None:
+    """Remove all states under `root`, and with the last of them the mark of a cache."""
+    for folder in (path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def cut_log(path: Path, end: int, key: str = "step") -> None:

@@ -32,7 +32,7 @@ from perceptlm.train.ranks import ALONE, Ranks
 from perceptlm.train.sharding import whole_tensors
 from perceptlm.train.stage_data import StageData
 from perceptlm.train.starting_point import CHECKPOINT_KIND, empty_model, starting_point
-from perceptlm.train.trainer import Trainer
+from perceptlm.train.trainer import Trainer, forget_states
 from perceptlm.train.training_log import METRICS
 from perceptlm.train.validation import HeldOut
 from perceptlm.train.vision_features import VisionFeatures
@@ -89,6 +89,7 @@ def train_stage(
             seeds={"seed": seed},
             overwrite=overwrite,
         )
+        forget_states(out)
     ranks.wait()
     return out
 

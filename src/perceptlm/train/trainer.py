@@ -19,7 +19,7 @@ from perceptlm.errors import TrainingError
 from perceptlm.log import logger, progress
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.train.averaging import RunningMean
-from perceptlm.train.checkpoint import STATE_FOLDER, SavedStates
+from perceptlm.train.checkpoint import STATE_FOLDER, SavedStates, remove_states
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.guards import DropGuard, SpikeGuard
 from perceptlm.train.loader import Dropped, StepData, StepLoader
@@ -43,6 +43,15 @@ SNAPSHOT_FOLDER = "snapshots"
 """Holds a model directory for every `snapshot_every` steps, named by the number of steps before it."""
 BEST_FOLDER = "best"
 """Holds, while a run with `patience` is not over, the state of the model that did best on held-out data."""
+
+_NOT_SAVED = 1000
+"""What a process tells the others in place of a signal when a state could not be written."""
+
+
+def forget_states(folder: Path) -> None:
+    """Remove what an interrupted run under `folder` goes on from: its end has been published."""
+    for name in (STATE_FOLDER, BEST_FOLDER):
+        remove_states(folder / name)
 
 
 class Trainer:
@@ -79,7 +88,7 @@ class Trainer:
         self.mean = None if config.ema_decay is None else RunningMean(model, config.ema_decay)
 
     def fit(self) -> None:
-        """Run every step that is left, then remove the saved state. The model is then what is to be published.
+        """Run every step that is left. The model is then what is to be published; after that, `forget_states`.
 
         Raises Stopped if the process is asked to stop, and TrainingError if the run had better not go on, both with the
         state saved.
@@ -100,8 +109,6 @@ class Trainer:
                 task = bar.add_task(name, total=config.num_steps, completed=start, status="")
                 self._run(start, log, request, lambda status: bar.update(task, advance=1, status=status))
                 self._take_final_weights()
-            states.remove()
-            best.remove()
 
     def _run(self, start: int, log: TrainingLog, request: StopRequest, show: Callable[[str], None]) -> None:
         """Do the steps from `start` on, until they are done, or held-out data says that more would not help."""
@@ -250,7 +257,10 @@ class Trainer:
         self.states.wait()
 
     def _leave_if_asked(self, step: int, request: StopRequest) -> None:
-        asked = self.ranks.largest(request.signal_number)
+        asked = self.ranks.largest(_NOT_SAVED if self.states.has_failed else request.signal_number)
+        if asked == _NOT_SAVED:
+            self.states.wait()
+            raise TrainingError(f"stage {self.config.name}: another process could not save its state")
         if asked:
             self._save_now(step)
             raise Stopped(f"stage {self.config.name}: asked to stop, saved after step {step - 1}", asked)
