@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -404,6 +405,23 @@ def test_a_shard_that_changes_under_an_open_index_is_noticed(write_shards: Write
     path.write_bytes(kept.replace(b'"task":"rcap"', b'"task":"fgqa"'))
     with pytest.raises(DataError, match="is not what the index says of it"):
         index.sample(12)
+
+
+def test_a_disk_that_cannot_read_is_told_of_the_row_and_reading_ahead_says_nothing(
+    write_shards: WriteShards, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = three_shards(write_shards, samples)
+    build_index(root, "train")
+    index = RowIndex.open(root, "train")
+
+    def broken(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", broken)
+    with pytest.raises(DataError, match=r"samples-00001\.jsonl.*cannot be read: Input/output error"):
+        index.sample(8)
+    (root / "train/samples-00002.jsonl").unlink()
+    index.prefetch(range(index.num_units))
 
 
 def test_a_row_is_checked_whole_when_it_is_read(write_shards: WriteShards, samples: list[Sample]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -120,13 +121,17 @@ class RowIndex:
         )
 
     def prefetch(self, units: Iterable[int]) -> None:
-        """Ask the system to read these units ahead, all at once, where it can; reading them then need not wait."""
+        """Ask the system to read these units ahead, all at once, where it can; reading them then need not wait.
+
+        What is wrong with a unit is said when it is read.
+        """
         if not hasattr(os, "posix_fadvise"):
             return
         for unit in units:
-            rows = self.unit_rows(unit)
-            shard, begin, _ = self._span(rows[0])
-            self._open_shard(self._paths[shard]).expect(begin, self._span(rows[-1])[2])
+            with suppress(DataError, OSError):
+                rows = self.unit_rows(unit)
+                shard, begin, _ = self._span(rows[0])
+                self._open_shard(self._paths[shard]).expect(begin, self._span(rows[-1])[2])
 
     def place(self, row: int) -> tuple[Path, int]:
         """Return the shard of a row and its line there. Reads the shard up to that line: for messages."""
@@ -180,8 +185,11 @@ class _OpenShard:
             os.close(self._descriptor)
 
     def read(self, begin: int, end: int) -> bytes:
-        """Return the bytes from `begin` up to `end`; DataError if the file ends before."""
-        text = os.pread(self._descriptor, end - begin, begin)
+        """Return the bytes from `begin` up to `end`; DataError if the file ends before, or cannot be read."""
+        try:
+            text = os.pread(self._descriptor, end - begin, begin)
+        except OSError as error:
+            raise DataError(f"cannot be read: {os.strerror(error.errno or 0)}", path=self._path) from error
         if len(text) != end - begin:
             raise DataError("is shorter than when it was indexed", path=self._path, hint=_BUILD_AGAIN)
         return text

@@ -8,7 +8,7 @@ blind stage shows grey pictures, and a frozen vision encoder's output is taken f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -66,6 +66,16 @@ class _Prepared:
     shown: tuple[_Shown, ...]
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What the thread made of a step. `unread` are the units, by place, whose Samples this process could not read."""
+
+    prepared: list[_Prepared]
+    dropped: tuple[Dropped, ...]
+    num_units: int
+    unread: dict[int, Dropped]
+
+
 class StepLoader:
     """Batches for steps in increasing order; decoding overlaps the model's work.
 
@@ -96,34 +106,49 @@ class StepLoader:
         self._num_path_draws = num_path_draws
         self._features = features
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._pending: dict[int, Future[tuple[list[_Prepared], tuple[Dropped, ...], int]]] = {}
+        self._pending: dict[int, Future[_Made]] = {}
 
     def get(self, step: int) -> StepData:
         """Return what there is to do in `step` and start on the next ones. Pictures not met before are encoded here."""
         for ahead in range(step, min(step + 1 + _STEPS_AHEAD, self._num_steps)):
             if ahead not in self._pending:
                 self._pending[ahead] = self._pool.submit(self._make, ahead)
-        prepared, dropped, num_units = self._pending.pop(step).result()
-        for made in prepared:
-            if self._features is not None and made.shown:
+        made = self._agreed(step, self._pending.pop(step).result())
+        for item in made.prepared:
+            if self._features is not None and item.shown:
                 # Not in the thread: the model's own number of threads is part of what fixes the bytes.
-                made.batch.patches = torch.cat([self._features.get(item.key, item.tiles) for item in made.shown])
-        return StepData(tuple(made.batch for made in prepared), dropped, num_units)
+                item.batch.patches = torch.cat([self._features.get(shown.key, shown.tiles) for shown in item.shown])
+        return StepData(tuple(item.batch for item in made.prepared), made.dropped, made.num_units)
 
-    def _make(self, step: int) -> tuple[list[_Prepared], tuple[Dropped, ...], int]:
-        """Plan, pack, take this process's rows, decode, preprocess and collate."""
+    def _agreed(self, step: int, made: _Made) -> _Made:
+        """Return the step without the units that any process could not read: all must pack the same rows."""
+        if not self._ranks.largest(len(made.unread)):
+            return made
+        while True:
+            everyone = self._ranks.all_of(made.unread)
+            if all(found.keys() == made.unread.keys() for found in everyone):
+                return made
+            unread: dict[int, Dropped] = {}
+            for found in everyone:
+                unread = found | unread
+            made = self._make(step, unread)
+
+    def _make(self, step: int, without: Mapping[int, Dropped] | None = None) -> _Made:
+        """Plan, pack, take this process's rows, decode, preprocess and collate; `without` units, by place."""
         units = self._plan.units(step)
-        dropped: list[Dropped] = []
+        unread = dict(without or {})
         laid_out: list[tuple[HeldUnit, Example]] = []
-        for unit in units:
+        for place, unit in enumerate(units):
+            if place in unread:
+                continue
             try:
                 samples = unit.read()
                 example = self._processor.example(samples, unit.root, template=self._config.template, blank=True)
             except DataError as error:
-                if self._ranks.is_first:
-                    dropped.append(Dropped((unit.name,), error.message))
+                unread[place] = Dropped((unit.name,), error.message)
             else:
                 laid_out.append((HeldUnit(samples, unit.root), example))
+        dropped = [unread[place] for place in sorted(unread)] if self._ranks.is_first else []
         lengths = [example.num_tokens for _, example in laid_out]
         rows = pack(lengths, self._config.packed_tokens or max(lengths, default=1))
         costs = [self._cost(len(example.pictures), example.num_tokens) for _, example in laid_out]
@@ -137,7 +162,7 @@ class StepLoader:
             made = self._prepare(step, mine[start : start + at_a_time], dropped)
             if made is not None:
                 prepared.append(made)
-        return prepared, tuple(dropped), len(units)
+        return _Made(prepared, tuple(dropped), len(units), unread)
 
     def _prepare(
         self, step: int, rows: Sequence[Sequence[tuple[HeldUnit, Example]]], dropped: list[Dropped]
