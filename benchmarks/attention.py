@@ -1,4 +1,4 @@
-"""Our attention on a CPU, in fp32, beside torch's fused kernel in bf16 (the peer), forward and backward, in one run.
+"""Our attention on a CPU (fp32 within) beside torch's fused kernel in bf16 (the peer), forward and backward in one run.
 
     python benchmarks/attention.py
 

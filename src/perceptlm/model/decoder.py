@@ -16,6 +16,7 @@ from perceptlm.model.kv_cache import Memory
 from perceptlm.model.rms_norm import RMSNorm
 from perceptlm.model.rope import decoder_turns, rotate
 from perceptlm.model.segments import Segments
+from perceptlm.model.swiglu import swiglu
 
 
 class DecoderAttention(nn.Module):
@@ -56,8 +57,7 @@ class DecoderBlock(nn.Module):
     def forward(self, x: Tensor, turns: Tensor, sight: Tensor | Segments, cache: Memory | None, layer: int) -> Tensor:
         """Map (B, T, D) to (B, T, D)."""
         x = x + self.attention(self.attention_norm(x), turns, sight, cache, layer)
-        gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
-        branch: Tensor = self.down(functional.silu(gate) * up)
+        branch: Tensor = self.down(swiglu(self.gate_up(self.mlp_norm(x))))
         return x + branch
 
 

@@ -8,6 +8,7 @@ blind stage shows grey pictures, and a frozen vision encoder's output is taken f
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ class StepData:
     dropped: tuple[Dropped, ...]
     num_units: int
     """Of all processes together, the unusable ones included."""
+    waited_seconds: float = 0.0
+    """That the model stood still for them. What it makes of new pictures itself is work, not waiting."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,14 @@ class StepLoader:
         for ahead in range(step, min(step + 1 + _STEPS_AHEAD, self._num_steps)):
             if ahead not in self._pending:
                 self._pending[ahead] = self._pool.submit(self._make, ahead)
+        began = time.perf_counter()
         made = self._agreed(step, self._pending.pop(step).result())
+        waited = time.perf_counter() - began
         for item in made.prepared:
             if self._features is not None and item.shown:
                 # Not in the thread: the model's own number of threads is part of what fixes the bytes.
                 item.batch.patches = torch.cat([self._features.get(shown.key, shown.tiles) for shown in item.shown])
-        return StepData(tuple(item.batch for item in made.prepared), made.dropped, made.num_units)
+        return StepData(tuple(item.batch for item in made.prepared), made.dropped, made.num_units, waited)
 
     def _agreed(self, step: int, made: _Made) -> _Made:
         """Return the step without the units that any process could not read: all must pack the same rows."""

@@ -128,13 +128,12 @@ class Trainer:
                 self._snapshot(step)
             began = time.perf_counter()
             data = self.loader.get(step)
-            waited = time.perf_counter() - began
             try:
                 record = self.step(step, data)
             except TrainingError:
                 self._save_now(step)
                 raise
-            rates = self._rates(data, time.perf_counter() - began, waited)
+            rates = self._rates(data, time.perf_counter() - began)
             dropped = self._all_dropped(data)
             log.step(record, rates, dropped)
             show(f"loss {record['loss']:.3f}  {rates['num_tokens'] / rates['seconds']:,.0f} tokens/s")
@@ -265,7 +264,7 @@ class Trainer:
             self._save_now(step)
             raise Stopped(f"stage {self.config.name}: asked to stop, saved after step {step - 1}", asked)
 
-    def _rates(self, data: StepData, seconds: float, waited: float) -> dict[str, float]:
+    def _rates(self, data: StepData, seconds: float) -> dict[str, float]:
         tokens = sum(int((batch.group >= 0).sum()) for batch in data.batches)
         places = sum(batch.group.numel() for batch in data.batches)
         trained = tuple(self.config.learning_rates)
@@ -274,7 +273,7 @@ class Trainer:
         peak = measured_peak(self.device, torch.get_num_threads()) * self.ranks.size
         return {
             "seconds": seconds,
-            "data_wait_seconds": waited,
+            "data_wait_seconds": data.waited_seconds,
             "num_tokens": tokens,
             "num_places": places,
             "flops": flops,
