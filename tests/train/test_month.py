@@ -39,15 +39,15 @@ from perceptlm.train.loader import StepData, StepLoader
 from perceptlm.train.training_log import TrainingLog
 
 HOUR = 3600.0
-STEP_SECONDS = HOUR / 2
-NUM_STEPS = 30 * 48
-UNITS_PER_STEP = 6
+STEP_SECONDS = HOUR
+NUM_STEPS = 30 * 24
+UNITS_PER_STEP = 8
 REPEATS = {"a": 1.0, "b": 0.5, "c": 2.0}
 NUM_UNITS = {"a": 150, "b": 200, "c": 60}
 NUM_SHARDS = 3
 CONFIG = StageConfig(
     name="sft", num_steps=NUM_STEPS, learning_rates={"projector": 1.0}, sources={name: {} for name in REPEATS},
-    num_groups=UNITS_PER_STEP, rows_per_batch=2, packed_tokens=64, checkpoint_every=24, keep_states=2,
+    num_groups=UNITS_PER_STEP, rows_per_batch=2, packed_tokens=64, checkpoint_every=12, keep_states=2,
     guard=GuardConfig(max_dropped=0.05),
 )  # fmt: skip
 
@@ -196,7 +196,7 @@ class Month:
             log.step({"step": step, "loss": 1.0}, {}, dropped)
             spikes.watch(step, 1.0)
             drops.watch(step, len(dropped), data[0].num_units, dropped[-1].reason if dropped else "")
-            states.wait()  # half an hour is long enough to write one
+            states.wait()  # an hour is long enough to write one
             if self.clock >= death:
                 raise DiedError
 
@@ -280,7 +280,7 @@ def test_a_month_loses_nothing_and_shows_nothing_twice(month: Month) -> None:
     assert month.happened["died"] >= 8
     assert month.happened["disk full"] >= 2
     assert month.clock > 30 * 24 * HOUR
-    assert sorted(path.name for path in (month.folder / "state").iterdir()) == ["00001392", "00001416", "CACHEDIR.TAG"]
+    assert sorted(path.name for path in (month.folder / "state").iterdir()) == ["00000696", "00000708", "CACHEDIR.TAG"]
     lines = [record for _, record in read_lines(month.folder / "shown.jsonl")]
     dropped = [record for _, record in read_lines(month.folder / "dropped.jsonl")]
     assert [line["step"] for line in lines] == list(range(NUM_STEPS))
@@ -308,4 +308,4 @@ def test_a_month_loses_nothing_and_shows_nothing_twice(month: Month) -> None:
                     if kind in record["reason"])  # fmt: skip
     assert kinds.total() == len(dropped)
     assert all(kinds[kind] for kind in ("JSON", "Input/output", "is no picture")), kinds
-    assert len(dropped) <= 0.05 * NUM_STEPS * UNITS_PER_STEP
+    assert 10 < len(dropped) <= 0.05 * NUM_STEPS * UNITS_PER_STEP

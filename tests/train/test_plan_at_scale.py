@@ -71,7 +71,9 @@ def planned(stage: PlmStage, **settings: int) -> RankMemory:
     ).memory  # fmt: skip
 
 
-@pytest.mark.parametrize("size", PLM_SIZES)
+@pytest.mark.parametrize(
+    "size", [size if size == "plm_8b" else pytest.param(size, marks=pytest.mark.slow) for size in PLM_SIZES]
+)
 @pytest.mark.parametrize(
     ("name", "copies"),
     [("warmup", 8), ("sft", 1), *(pytest.param(name, copies, marks=pytest.mark.slow)

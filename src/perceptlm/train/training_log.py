@@ -45,6 +45,9 @@ class TrainingLog:
         cut_log(folder / VALIDATION, start + 1)
         if tensorboard:
             self._board = _summary_writer(folder / RUN_FOLDER / TENSORBOARD_FOLDER, start)
+            for look in self.looks():
+                if int(look["step"]) == start:  # taken off with all from `start` on, and not done again
+                    self._show_look(look)
 
     def __enter__(self) -> TrainingLog:
         if self._writes:
@@ -73,6 +76,7 @@ class TrainingLog:
             norms = {"gradient_norm": record["gradient_norm"], **record["gradient_norm_per_part"]}
             self._show(step, "gradient", norms)
             self._show(step, "rate", rates)
+            self._board.flush()  # a kill loses no more here than in the other logs
 
     def validation(self, record: Mapping[str, Any]) -> None:
         """Write what a look at held-out data found."""
@@ -80,7 +84,8 @@ class TrainingLog:
             with JsonlAppender(self.folder / VALIDATION) as file:
                 file.write(dict(record))
         if self._board is not None:
-            self._show(int(record["step"]), "validation", {"loss": record["loss"], **record["per_task"]})
+            self._show_look(record)
+            self._board.flush()
 
     def looks(self) -> list[dict[str, Any]]:
         """Return the records of all looks at held-out data so far. Only the first process may ask."""
@@ -96,6 +101,9 @@ class TrainingLog:
         """Return how many units could not be used so far. Only the first process may ask."""
         path = self.folder / DROPPED
         return sum(1 for _ in read_lines(path)) if path.exists() else 0
+
+    def _show_look(self, record: Mapping[str, Any]) -> None:
+        self._show(int(record["step"]), "validation", {"loss": record["loss"], **record["per_task"]})
 
     def _show(self, step: int, group: str, values: Mapping[str, float]) -> None:
         assert self._board is not None
