@@ -22,6 +22,7 @@ from perceptlm.batch import Batch
 from perceptlm.errors import UsageError
 from perceptlm.model import PerceptionLM, attention, decoder, transformer_block
 from perceptlm.model.configuration import DecoderConfig, PLMConfig, VisionConfig
+from perceptlm.model.segments import Segments
 from perceptlm.recipes.length_mix import largest_sample, mean_sample
 from perceptlm.recipes.plm_stages import PLM_SIZES, PlmStage, model_of, plm_stage
 from perceptlm.train.configuration import StageConfig
@@ -183,9 +184,16 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def wide_norm(self: nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
         return functional.layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps)
 
+    def in_the_dtype_of_values(queries, keys, values, sight=None):
+        given = [x.to(values.dtype) for x in (queries, keys, values)]
+        with torch.autocast("cpu", enabled=False):
+            if isinstance(sight, Segments):
+                return attention._by_segment(*given, sight).flatten(2)
+            return attention._fused(*given, mask=sight).flatten(2)
+
     monkeypatch.setattr(nn.LayerNorm, "forward", wide_norm)
     for module in (transformer_block, decoder):
-        monkeypatch.setattr(module, "attend", attention._attend_fused)
+        monkeypatch.setattr(module, "attend", in_the_dtype_of_values)
 
 
 def taken(case: Case, trained: tuple[str, ...], ranks: Ranks) -> int:

@@ -21,8 +21,10 @@ _FP32, _BF16 = 4, 2
 _FORWARD, _PASSING, _TRAINED = 6, 4, 10
 """Bytes for each parameter of the block at work. Forward: the block, what it was gathered into, the next one, in bf16.
 Backward: two of these; where it trains also gradients in bf16, and in fp32 those of the block before, being summed."""
-_LOGIT_BYTES = 12
-"""For each logit, where its gradient is begun with: three times fp32."""
+_LOGIT_BYTES = 6
+"""For each logit that is there, which is made in bf16 and taken on in fp32."""
+_LOGITS_AT_A_TIME = 2**25
+"""As `model.token_loss` makes them."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,12 @@ def _moments(
     logit_gradients = sizes.output * ("decoder" in trained)
     vision = samples * _kept_by_vision(config, workload) * sees
     kept = samples * (_kept_by_projector(config, workload) + _kept_by_decoder(config.decoder, workload)) + vision
-    num_logits = samples * workload.num_supervised * config.decoder.vocab_size
+    num_logits = min(_LOGITS_AT_A_TIME, samples * workload.num_supervised * config.decoder.vocab_size)
     used = samples * workload.num_tokens * _bytes_in_decoder_block(config.decoder)
     per_weight = _TRAINED if "decoder" in trained else _PASSING
     moments = [
         (2.0 * root, 0.0),
-        (root + _BF16 * sizes.output, kept + _LOGIT_BYTES * num_logits),
-        (root + _BF16 * sizes.output + (_BF16 + _FP32) * logit_gradients, kept + _BF16 * num_logits),
+        (root + _BF16 * sizes.output + (_BF16 + _FP32) * logit_gradients, kept + _LOGIT_BYTES * num_logits),
         (root + _FORWARD * sizes.decoder_block, kept),
         (root + _FP32 * logit_gradients + per_weight * sizes.decoder_block, kept + used),
     ]
