@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from live_bytes import LiveBytes
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
@@ -20,9 +20,9 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from perceptlm.batch import Batch
 from perceptlm.errors import UsageError
-from perceptlm.model import PerceptionLM, attention, decoder, transformer_block
+from perceptlm.model import PerceptionLM, decoder, plm, transformer_block
 from perceptlm.model.configuration import DecoderConfig, PLMConfig, VisionConfig
-from perceptlm.model.segments import Segments
+from perceptlm.model.segments import additive_mask
 from perceptlm.recipes.length_mix import largest_sample, mean_sample
 from perceptlm.recipes.plm_stages import PLM_SIZES, PlmStage, model_of, plm_stage
 from perceptlm.train.configuration import StageConfig
@@ -51,7 +51,7 @@ def ranks_of(world_size: int, copies: int) -> Ranks:
     return Ranks(0, world_size, init_device_mesh("cpu", shape, mesh_dim_names=("copies", "shares")))
 
 
-def held(tensor: torch.Tensor) -> int:
+def held(tensor: Tensor) -> int:
     """Return the bytes of a tensor, or of this process's share of it."""
     local = tensor.to_local() if isinstance(tensor, DTensor) else tensor
     return local.numel() * local.element_size()
@@ -124,6 +124,7 @@ class Case:
     mlp_width: int = 512
     num_kv_heads: int = 4
     vocab_size: int = 1000
+    tied: bool = False
     vision_width: int = 64
     vision_layers: int = 4
     num_pictures: int = 0
@@ -139,7 +140,7 @@ class Case:
         text = DecoderConfig(
             vocab_size=self.vocab_size, width=self.width, num_layers=4, num_heads=4, num_kv_heads=self.num_kv_heads,
             head_dim=self.width // 4, mlp_width=self.mlp_width, max_positions=4096, rope_theta=1e4,
-            tie_embeddings=False,
+            tie_embeddings=self.tied,
         )  # fmt: skip
         return PLMConfig(vision=vision, decoder=text, pooling_ratio=2, image_token_id=IMAGE_TOKEN)
 
@@ -170,6 +171,7 @@ CASES = {
     "pictures, wide vision": Case(num_pictures=6, vision_width=256, vision_layers=6),
     "a block": Case(num_pictures=2, mlp_width=8192, vocab_size=300),
     "embeddings": Case(num_pictures=2, vocab_size=20000),
+    "tied embeddings": Case(num_pictures=2, vocab_size=20000, tied=True),
     "logits": Case(num_pictures=2, num_text=300, vocab_size=10000, num_supervised=290),
 }
 
@@ -179,21 +181,24 @@ QUICK = {("pictures", 3), ("a block", 1), ("logits", 3)}
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fused attention, and layer norms in fp32 as autocast has them on CUDA, on the CPU not."""
+    """Fused attention in bf16 over a mask, and layer norms in fp32 as autocast has them on CUDA, on the CPU not."""
 
-    def wide_norm(self: nn.LayerNorm, x: torch.Tensor) -> torch.Tensor:
+    def wide_norm(self: nn.LayerNorm, x: Tensor) -> Tensor:
         return functional.layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps)
 
-    def in_the_dtype_of_values(queries, keys, values, sight=None):
-        given = [x.to(values.dtype) for x in (queries, keys, values)]
-        with torch.autocast("cpu", enabled=False):
-            if isinstance(sight, Segments):
-                return attention._by_segment(*given, sight).flatten(2)
-            return attention._fused(*given, mask=sight).flatten(2)
+    def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        queries, keys, values = (x.to(values.dtype).transpose(1, 2) for x in (queries, keys, values))
+        gqa = queries.shape[1] != keys.shape[1]
+        found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=gqa)
+        return found.transpose(1, 2).flatten(2)
+
+    def sight(batch: Batch, dtype: torch.dtype) -> Tensor:
+        return additive_mask(batch.attention_mask(), dtype)
 
     monkeypatch.setattr(nn.LayerNorm, "forward", wide_norm)
+    monkeypatch.setattr(plm, "sight", sight)
     for module in (transformer_block, decoder):
-        monkeypatch.setattr(module, "attend", in_the_dtype_of_values)
+        monkeypatch.setattr(module, "attend", attend)
 
 
 def taken(case: Case, trained: tuple[str, ...], ranks: Ranks) -> int:

@@ -103,7 +103,8 @@ def rank_memory(
     if num_ranks == 1:
         # Nothing is gathered, but every weight that trains has a copy in bf16 from its first use to the loss.
         copies = _BF16 * sum(sizes.parts[part] for part in trained)
-        moments = [(0.0, held) for _, held in moments] + [(copies, moments[1][1])]
+        at_loss = moments[0][1]
+        moments = [(0.0, held) for _, held in moments] + [(copies, at_loss)]
     gathered, activations = max(moments, key=sum)
     return RankMemory(state, gathered, activations)
 
@@ -124,7 +125,7 @@ def _state_bytes(sizes: Sizes, trained: Collection[Part], num_shares: int) -> fl
 def _moments(
     config: PLMConfig, sizes: Sizes, trained: Collection[Part], workload: Workload, samples: int
 ) -> list[tuple[float, float]]:
-    """Return (gathered, activations) in bytes when a pass begins, at the loss, and in a block of either part."""
+    """Return (gathered, activations) in bytes at the loss, as a pass begins and ends, and in a block of either part."""
     sees = "vision_encoder" in trained
     root = _FP32 * sum(count for part, count in sizes.root.items() if part != "vision_encoder" or sees)
     logit_gradients = sizes.output * ("decoder" in trained)
@@ -134,8 +135,10 @@ def _moments(
     used = samples * workload.num_tokens * _bytes_in_decoder_block(config.decoder)
     per_weight = _TRAINED if "decoder" in trained else _PASSING
     moments = [
-        (2.0 * root, 0.0),
         (root + _BF16 * sizes.output + (_BF16 + _FP32) * logit_gradients, kept + _LOGIT_BYTES * num_logits),
+        (2.0 * root, 0.0),
+        # Gradients of embeddings beside those of the logits' matrix; if they are one, their sum as well.
+        (root + (2.0 + config.decoder.tie_embeddings) * _FP32 * logit_gradients, 0.0),
         (root + _FORWARD * sizes.decoder_block, kept),
         (root + _FP32 * logit_gradients + per_weight * sizes.decoder_block, kept + used),
     ]
