@@ -25,7 +25,7 @@ FromBlend = Annotated[
     Path | None, typer.Option("--blend", help="YAML of several datasets: name, data, media, split, repeats of each.")
 ]
 Size = Annotated[
-    str | None, typer.Option("--size", help="plm_1b, plm_3b or plm_8b: the published recipe (default: the demo's).")
+    str | None, typer.Option("--size", help="starter, or plm_1b, plm_3b, plm_8b as published (default: the demo's).")
 ]
 StartParts = Annotated[
     list[Path] | None,
