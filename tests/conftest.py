@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: what fails once fails again. HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # Before torch is loaded: its threads would otherwise spin while they wait for each other, which on a busy machine
 # takes the processor from the one waited for and makes short work ten times as long. Results do not depend on it.

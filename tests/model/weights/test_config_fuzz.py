@@ -63,6 +63,13 @@ def test_any_value_anywhere(layout, data):
         assert "\n" not in found
 
 
+def test_heads_must_share_out_the_width():
+    values = original_config.to_params(plm_1b())
+    values["model"]["dim"] = 65
+    with pytest.raises(ConfigError, match=r"'model\.dim' 65 is not shared out over 32 heads"):
+        original_config.from_params(values)
+
+
 @pytest.mark.parametrize("layout", READERS)
 @pytest.mark.parametrize("number", range(60))
 def test_any_key_left_out(layout, number):

@@ -69,6 +69,8 @@ def _decoder(model: Mapping[str, Any], source: str) -> dict[str, Any]:
         "width": "dim", "num_layers": "n_layers", "num_heads": "n_heads", "vocab_size": "vocab_size",
         "max_positions": "max_seqlen",
     }.items()}  # fmt: skip
+    if needed["width"] % needed["num_heads"]:
+        raise ConfigError(f"{source}: 'model.dim' {needed['width']} is not shared out over {needed['num_heads']} heads")
     factor = model.get("rope_scale_factor", 1)
     # The training configuration knows no `use_scaled_rope`; released records have it.
     scaled = model.get("use_scaled_rope", factor != 1)
