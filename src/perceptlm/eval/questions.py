@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perceptlm.errors import DataError
+from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
+from perceptlm.eval.benchmarks.plm_videobench.prompts import plain_question, profiled
 from perceptlm.eval.settings import ROW_NAMES, RowName
 from perceptlm.schema import BENCHMARK_TASKS, Sample, TimeSpan, Turn
 from perceptlm.schema.placeholders import resolve, shown_number
@@ -16,21 +18,30 @@ from perceptlm.schema.placeholders import resolve, shown_number
 
 @dataclass(frozen=True)
 class Question:
-    """One Sample as it is asked with `num_frames` pictures."""
+    """One Sample as it is asked with `num_frames` pictures, in the wording of `profile`."""
 
     sample: Sample
     row: RowName
     num_frames: int
+    profile: Profile = "strict"
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The conversation before the answer, frame numbers resolved."""
-        return tuple(turn.model_copy(update={"text": self._resolve(turn.text)}) for turn in self.sample.turns[:-1])
+        *earlier, last = self.sample.turns[:-1]
+        before = (turn.model_copy(update={"text": self._resolve(turn.text)}) for turn in earlier)
+        return (*before, last.model_copy(update={"text": self.prompt}))
 
     @property
     def prompt(self) -> str:
         """The last user text."""
-        return self._resolve(self.sample.question)
+        sample = self.sample
+        return self._resolve(profiled(sample.question, sample.task, self.profile, total_frames=len(sample.frames)))
+
+    @property
+    def plain(self) -> str:
+        """The question that a judge is told: without what the prompt says about how to answer."""
+        return self._resolve(plain_question(self.sample.question, self.sample.task))
 
     @property
     def reference(self) -> str:
@@ -62,19 +73,19 @@ def row_of(sample: Sample) -> RowName | None:
     return "image" if all(media.kind == "image" for media in sample.media) else None
 
 
-def make_question(sample: Sample, num_frames: int) -> Question | None:
+def make_question(sample: Sample, num_frames: int, profile: Profile = "strict") -> Question | None:
     """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video or clip is shorter)."""
     row = row_of(sample)
     if row is None:
         return None
     if len(sample.media) != 1:
         raise DataError(f"sample {sample.id}: a question is about one image or video, not {len(sample.media)}")
-    return Question(sample, row, num_frames=min(len(sample.frames), num_frames))
+    return Question(sample, row, num_frames=min(len(sample.frames), num_frames), profile=profile)
 
 
-def make_questions(samples: Iterable[Sample], num_frames: int) -> tuple[Question, ...]:
+def make_questions(samples: Iterable[Sample], num_frames: int, profile: Profile = "strict") -> tuple[Question, ...]:
     """Return the questions of `samples` in their order; samples of other tasks are left out."""
-    questions = (make_question(sample, num_frames) for sample in samples)
+    questions = (make_question(sample, num_frames, profile) for sample in samples)
     return tuple(question for question in questions if question is not None)
 
 
