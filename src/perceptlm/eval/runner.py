@@ -14,43 +14,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from perceptlm import artifact
-from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult
-from perceptlm.config import Config
+from perceptlm.clients import GenerationClient
 from perceptlm.data.sample_set import SampleSet
-from perceptlm.errors import ClientError, DataError, UsageError
+from perceptlm.errors import DataError, UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.breakdown import breakdown, write_breakdown
+from perceptlm.eval.generation import ANSWERS, Answer, Answers, generate_answers
 from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import Row, Score, Variant
+from perceptlm.eval.outcomes import Row, Score
 from perceptlm.eval.pictures import PictureSource
 from perceptlm.eval.questions import Question, first_questions, make_questions
 from perceptlm.eval.scoring import score_answer
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings
 from perceptlm.eval.summary import summarise_row
-from perceptlm.exchange.jsonl import JsonlAppender, cut_torn_line, read_lines, write_records
-from perceptlm.log import progress
+from perceptlm.exchange.jsonl import write_records
 from perceptlm.schema import BENCHMARK_TASKS, Split
 
 KIND = "eval"
 ROWS, SCORES = "rows.jsonl", "scores.json"
-_ANSWERS = "answers.jsonl"
-
-
-class Answer(Config):
-    """What a model said to one question in one variant."""
-
-    id: str
-    variant: Variant
-    text: str
-    finish_reason: str
-    error: str | None = None
-
-
-Answers = dict[tuple[Variant, str], Answer]
 
 
 def evaluate(
@@ -80,12 +63,12 @@ def evaluate(
         clients["trained_blind"] = blind_client
 
     def make(partial: Path) -> None:
-        if (partial / SCORES).exists() and not (partial / _ANSWERS).exists():
+        if (partial / SCORES).exists() and not (partial / ANSWERS).exists():
             return  # killed between its last step and publishing
         everything = load_questions(dataset, settings.split, settings.num_frames)
         questions = first_questions(everything, settings.limit)
         pictures = PictureSource(dataset, everything, num_frames=settings.num_frames, seed=settings.seed)
-        answers = generate_answers(clients, questions, pictures, partial / _ANSWERS, settings)
+        answers = generate_answers(clients, questions, pictures, partial / ANSWERS, settings)
         rows = score_rows(questions, answers, settings)
         training = TrainingAnswers(load_questions(dataset, "train", settings.num_frames), seed=settings.seed)
         scores = {"model": client.identity.to_dict(), **summarise(rows, questions, training, settings)}
@@ -97,7 +80,7 @@ def evaluate(
         write_breakdown(partial, breakdown(rows, constants, settings))
         text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         artifact.write_atomic(partial / SCORES, text.encode())
-        (partial / _ANSWERS).unlink()
+        (partial / ANSWERS).unlink()
 
     return artifact.build(
         out,
@@ -129,65 +112,6 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def generate_answers(
-    clients: Mapping[Variant, GenerationClient],
-    questions: Sequence[Question],
-    pictures: PictureSource,
-    path: Path,
-    settings: EvalSettings,
-) -> Answers:
-    """Ask every question in every variant, keeping answers in `path` as they come; answers already there stay.
-
-    Questions are asked in fixed chunks, those about the same pictures together. A chunk of which an answer is missing
-    is asked again as a whole, so that a resumed run gives a model the same batches as an uninterrupted one. Failed
-    requests are not kept: they are tried again by the next run.
-    """
-    answers = _read_answers(path)
-    failed: Answers = {}
-    total = len(questions) * len(settings.variants)
-    size = settings.num_samples_per_chunk
-    ordered = pictures.in_order(questions)
-    chunks = [ordered[start : start + size] for start in range(0, len(ordered), size)]
-    with JsonlAppender(path) as file, progress("variant") as bar:
-        task = bar.add_task("evaluate", total=total, variant="")
-        for chunk in chunks:
-            for variant in settings.variants:
-                keys = [(variant, question.sample.id) for question in chunk]
-                if all(key in answers for key in keys):
-                    bar.advance(task, len(chunk))
-                    continue
-                bar.update(task, variant=variant)
-                requests = [make_request(question, variant, pictures, settings) for question in chunk]
-                for key, result in zip(keys, _generate(clients[variant], requests), strict=True):
-                    bar.advance(task)
-                    answer = Answer(
-                        id=result.id,
-                        variant=variant,
-                        text=_writable(result.text),
-                        finish_reason=result.finish_reason,
-                    )
-                    if result.error is not None or result.finish_reason == "error":
-                        failed[key] = answer.model_copy(update={"error": _writable(result.error or "no reason given")})
-                        _check_failures(failed, total, settings)
-                    elif key not in answers:
-                        answers[key] = answer
-                        file.write(answer)
-    return failed | answers
-
-
-def make_request(
-    question: Question, variant: Variant, pictures: PictureSource, settings: EvalSettings
-) -> GenerationRequest:
-    """Return the request for one question in one variant (greedy decoding)."""
-    return GenerationRequest(
-        id=question.sample.id,
-        turns=question.turns,
-        media=pictures.media(question, "zero" if variant == "trained_blind" else variant),
-        max_new_tokens=settings.max_new_tokens.of(question.row),
-        seed=settings.seed,
-    )
 
 
 def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSettings) -> list[Row]:
@@ -249,41 +173,3 @@ def _make_row(question: Question, answer: Answer, score: Score) -> Row:
             "attributes": sample.attributes,
         }
     )
-
-
-def _generate(client: GenerationClient, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
-    results = client.generate(requests)
-    for request in requests:
-        result = next(results, None)
-        if result is None or result.id != request.id:
-            raise ClientError(f"{client.identity.name}: no answer, or another one, to request {request.id}")
-        yield result
-
-
-def _writable(text: str) -> str:
-    # JSON from a server may hold half of a surrogate pair, which no file can.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _check_failures(failed: Answers, total: int, settings: EvalSettings) -> None:
-    if len(failed) > settings.max_error_share * total:
-        last = next(reversed(failed.values()))
-        raise ClientError(
-            f"{len(failed)} of {total} requests failed, more than max_error_share {settings.max_error_share:g}; "
-            f"the last: {last.error}",
-            hint="the answers so far are kept: mend the model or server and run the same command again",
-        )
-
-
-def _read_answers(path: Path) -> Answers:
-    if not path.exists():
-        return {}
-    answers = {}
-    cut_torn_line(path)
-    for number, record in read_lines(path):
-        try:
-            answer = Answer.model_validate(record)
-        except ValidationError as error:
-            raise DataError("not an answer of an evaluation", path=path, line=number, hint="remove the file") from error
-        answers[answer.variant, answer.id] = answer
-    return answers
