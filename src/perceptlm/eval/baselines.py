@@ -78,10 +78,13 @@ class TrainingAnswers:
 def text_baselines(
     row: RowName, questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
 ) -> dict[str, Any]:
-    """Return chance, constant and oracle of one row, each with its score and the rule it follows."""
+    """Return chance, constant and oracle of one row, each with its score and the rule it follows.
+
+    Without training questions there is no constant answer, and chance only where it needs none.
+    """
     templates = {training.template_for(question) for question in questions} - {None}
     chosen = {template: best_constant(row, template, training, settings) for template in sorted(map(str, templates))}
-    return {
+    found = {
         "chance": {
             "score": _chance(row, questions, training, settings),
             "rule": _CHANCE_RULES.get(row, _RANDOM_ANSWER),
@@ -96,6 +99,7 @@ def text_baselines(
             "rule": "reference answers through the same parser and metric; below 1 where a reference cannot be met",
         },
     }
+    return found if templates else {name: entry for name, entry in found.items() if name != "constant"}
 
 
 def constant_units(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from perceptlm.errors import DataError
 from perceptlm.eval.settings import ROW_NAMES, RowName
@@ -16,11 +17,12 @@ from perceptlm.schema.placeholders import resolve, shown_number
 
 @dataclass(frozen=True)
 class Question:
-    """One Sample as it is asked with `num_frames` pictures."""
+    """One Sample as it is asked with `num_frames` pictures; the paths of its media begin at `root`."""
 
     sample: Sample
     row: RowName
     num_frames: int
+    root: Path = Path()
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -62,19 +64,19 @@ def row_of(sample: Sample) -> RowName | None:
     return "image" if all(media.kind == "image" for media in sample.media) else None
 
 
-def make_question(sample: Sample, num_frames: int) -> Question | None:
+def make_question(sample: Sample, num_frames: int, root: Path = Path()) -> Question | None:
     """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video or clip is shorter)."""
     row = row_of(sample)
     if row is None:
         return None
     if len(sample.media) != 1:
         raise DataError(f"sample {sample.id}: a question is about one image or video, not {len(sample.media)}")
-    return Question(sample, row, num_frames=min(len(sample.frames), num_frames))
+    return Question(sample, row, min(len(sample.frames), num_frames), root)
 
 
-def make_questions(samples: Iterable[Sample], num_frames: int) -> tuple[Question, ...]:
+def make_questions(samples: Iterable[Sample], num_frames: int, root: Path = Path()) -> tuple[Question, ...]:
     """Return the questions of `samples` in their order; samples of other tasks are left out."""
-    questions = (make_question(sample, num_frames) for sample in samples)
+    questions = (make_question(sample, num_frames, root) for sample in samples)
     return tuple(question for question in questions if question is not None)
 
 

@@ -1,4 +1,4 @@
-"""Evaluate a model on a world artifact: ask, score, summarise, publish.
+"""Evaluate a model on a world or on datasets of released benchmarks: ask, score, summarise, publish.
 
 The published directory holds `rows.jsonl` (every question in every variant), `scores.json`, and `breakdown.json`
 (scores by dimension, question family and what clips show). Answers are kept as they come, so a killed evaluation goes
@@ -7,124 +7,148 @@ on where it was. The model is a client handed in by the caller; this module know
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from perceptlm import artifact
-from perceptlm.clients import GenerationClient
-from perceptlm.data.sample_set import SampleSet
-from perceptlm.errors import DataError, UsageError
+from perceptlm.clients import GenerationClient, ModelIdentity, needs_media
+from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.breakdown import breakdown, write_breakdown
-from perceptlm.eval.generation import ANSWERS, Answer, Answers, generate_answers
+from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
+from perceptlm.eval.frame_cache import FrameCache
+from perceptlm.eval.generation import (
+    Answer,
+    Answers,
+    Share,
+    answer_files,
+    asked_keys,
+    generate_answers,
+    recorded_answers,
+)
 from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import Row, Score
-from perceptlm.eval.pictures import PictureSource
-from perceptlm.eval.questions import Question, first_questions, make_questions
+from perceptlm.eval.outcomes import Row, Score, Variant
+from perceptlm.eval.pictures import PictureSource, num_shown
+from perceptlm.eval.questions import Question, first_questions
 from perceptlm.eval.scoring import score_answer
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings
 from perceptlm.eval.summary import summarise_row
 from perceptlm.exchange.jsonl import write_records
-from perceptlm.schema import BENCHMARK_TASKS, Split
+from perceptlm.schema import BENCHMARK_TASKS
 
 KIND = "eval"
 ROWS, SCORES = "rows.jsonl", "scores.json"
 
 
+Phase = Literal["all", "ask", "score"]
+"""Ask and score, only ask (what is asked stays in `OUT.partial`), or only score what was asked before."""
+
+
 def evaluate(
     client: GenerationClient,
-    dataset: Path,
+    data: Path | Sequence[EvalData],
     out: Path,
     settings: EvalSettings,
     *,
-    blind_client: GenerationClient | None = None,
+    clients: Mapping[Variant, GenerationClient] | None = None,
     inputs: Mapping[str, Path] | None = None,
+    frames: FrameCache | None = None,
+    phase: Phase = "all",
+    share: Share | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Publish the evaluation of `client` on `dataset` (a world artifact) as `out`, going on from a killed run.
+    """Publish the evaluation of `client` on `data` (a world, or datasets) as `out`, going on from a killed run.
 
-    `blind_client` answers the variant `trained_blind`: the same recipe trained without pixels. `inputs` names the
-    artifacts the clients were loaded from, for the manifest. Raises UsageError for variants without a client,
-    ArtifactError for a dataset of another kind, ClientError when too many requests fail.
+    `clients` answer variants in the stead of `client`: `trained_blind`, the same recipe trained without pixels, has its
+    own. `inputs` names the artifacts the clients were loaded from, for the manifest. With the phase "ask", or a `share`
+    of the work, nothing is published and the work directory returned. Raises UsageError for variants without a client,
+    ArtifactError for data of another kind, ClientError when too many requests fail.
     """
-    artifact.require_kind(dataset, "world")
-    if ("trained_blind" in settings.variants) != (blind_client is not None):
+    sources = [EvalData(data)] if isinstance(data, Path) else list(data)
+    check_data(sources)
+    other = dict(clients or {})
+    if ("trained_blind" in settings.variants) != ("trained_blind" in other):
         raise UsageError("the variant 'trained_blind' needs a model trained without pixels, and only it does")
+    by_variant = dict.fromkeys(settings.variants, client) | other
     recipe: dict[str, Any] = {"settings": settings.to_dict(), "model": client.identity.to_dict()}
-    if blind_client is not None:
-        recipe["blind_model"] = blind_client.identity.to_dict()
-    clients = dict.fromkeys(settings.variants, client)
-    if blind_client is not None:
-        clients["trained_blind"] = blind_client
+    for variant, used in other.items():
+        recipe["blind_model" if variant == "trained_blind" else f"{variant}_model"] = used.identity.to_dict()
+    only_ask = phase == "ask" or share is not None
 
     def make(partial: Path) -> None:
-        if (partial / SCORES).exists() and not (partial / ANSWERS).exists():
-            return  # killed between its last step and publishing
-        everything = load_questions(dataset, settings.split, settings.num_frames)
+        if (partial / SCORES).exists():  # killed between its last step and publishing
+            _remove_answers(partial)
+            return
+        media_needed = phase != "score" and any(needs_media(used) for used in by_variant.values())
+        everything = load_questions(sources, settings, check_media=media_needed)
         questions = first_questions(everything, settings.limit)
-        pictures = PictureSource(dataset, everything, num_frames=settings.num_frames, seed=settings.seed)
-        answers = generate_answers(clients, questions, pictures, partial / ANSWERS, settings)
-        rows = score_rows(questions, answers, settings)
-        training = TrainingAnswers(load_questions(dataset, "train", settings.num_frames), seed=settings.seed)
-        scores = {"model": client.identity.to_dict(), **summarise(rows, questions, training, settings)}
-        constants = {
-            name: constant_units(name, [q for q in questions if q.row == name], training, settings)
-            for name in ROW_NAMES
-        }
-        write_records(partial / ROWS, rows)
-        write_breakdown(partial, breakdown(rows, constants, settings))
-        text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        artifact.write_atomic(partial / SCORES, text.encode())
-        (partial / ANSWERS).unlink()
+        if phase == "score":
+            answers = recorded_answers(partial, questions, settings)
+        else:
+            pictures = PictureSource(everything, seed=settings.seed, frames=frames)
+            answers = generate_answers(by_variant, questions, pictures, partial, settings, share=share)
+        if not only_ask:
+            _write_results(partial, client.identity, questions, answers, sources, settings)
+            _remove_answers(partial)
 
     return artifact.build(
         out,
         kind=KIND,
         recipe=recipe,
         make=make,
-        inputs={"data": dataset, **(inputs or {})},
+        inputs={**_named(sources), **(inputs or {})},
         seeds={"eval": settings.seed},
         overwrite=overwrite,
+        unfinished=only_ask,
     )
 
 
-def load_questions(dataset: Path, split: Split, num_frames: int) -> tuple[Question, ...]:
-    """Return the questions of a split in dataset order; DataError if there are none."""
-    with _collector_paused():
-        questions = make_questions(SampleSet.open(dataset, split).samples, num_frames)
-    if not questions:
-        raise DataError(f"its split '{split}' holds no benchmark question", path=dataset)
-    return questions
+def _named(sources: Sequence[EvalData]) -> dict[str, Path]:
+    """Return the datasets by name for the manifest: data, data_2, data_3."""
+    return {f"data_{number}" if number > 1 else "data": item.directory for number, item in enumerate(sources, 1)}
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Look for no garbage: among records, which are kept and know no cycles, that takes longer than reading them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+def _write_results(
+    partial: Path,
+    model: ModelIdentity,
+    questions: Sequence[Question],
+    answers: Answers,
+    sources: Sequence[EvalData],
+    settings: EvalSettings,
+) -> None:
+    rows = score_rows(questions, answers, settings)
+    learnt_from = training_questions(sources, settings)
+    training = TrainingAnswers(learnt_from, seed=settings.seed)
+    scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings)}
+    constants = {
+        name: constant_units(name, [q for q in questions if q.row == name], training, settings)
+        for name in (ROW_NAMES if learnt_from else ())
+    }
+    write_records(partial / ROWS, rows)
+    write_breakdown(partial, breakdown(rows, constants, settings))
+    text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    artifact.write_atomic(partial / SCORES, text.encode())
+
+
+def _remove_answers(partial: Path) -> None:
+    for path in answer_files(partial):
+        path.unlink()
 
 
 def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSettings) -> list[Row]:
     """Return one scored row per question and variant: variants in order, questions in dataset order."""
     rows = []
-    for variant in settings.variants:
-        for question in questions:
-            answer = answers[variant, question.sample.id]
-            if answer.error is not None:
-                score = Score(outcome="error", reason=answer.error)
-            else:
-                score = score_answer(question, answer.text, settings.profile)
-            rows.append(_make_row(question, answer, score))
+    by_id = {question.sample.id: question for question in questions}
+    for variant, name in asked_keys(questions, settings):
+        question, answer = by_id[name], answers[variant, name]
+        if answer.error is not None:
+            score = Score(outcome="error", reason=answer.error)
+        else:
+            score = score_answer(question, answer.text, settings.profile)
+        rows.append(_make_row(question, answer, score))
     return rows
 
 
@@ -165,7 +189,7 @@ def _make_row(question: Question, answer: Answer, score: Score) -> Row:
             "finish_reason": answer.finish_reason,
             "reference": question.reference,
             "score": score,
-            "num_frames": question.num_frames,
+            "num_frames": num_shown(question, answer.variant),
             "template": sample.template,
             "dimension": sample.dimension,
             "cluster": sample.cluster,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Score, Variant
+from perceptlm.eval.outcomes import BLIND_VARIANTS, PARTIAL_VARIANTS, Row, Score, Variant
 from perceptlm.eval.scoring import METRICS
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
@@ -75,6 +75,12 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings) -> 
         best = max(usable, key=lambda variant: usable[variant]["score"])
         result["baselines"]["blind"] = {"rule": f"best of {', '.join(blind)}", "variant": best, **usable[best]}
     result["blind_variants"] = blind
+    result["controls"] = {
+        variant: _score_with_interval(units[variant], row, settings)
+        | {"paired": _paired(units["own"], units[variant], row, settings)}
+        for variant in PARTIAL_VARIANTS
+        if units.get(variant)
+    }
     return result
 
 
