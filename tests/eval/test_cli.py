@@ -32,7 +32,7 @@ def test_dry_run_counts_the_requests(tiny_world: Path, tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "give one of --model DIR and --endpoint URL"),
+        ([], "give one of --model, --endpoint URL and --predictions FILE"),
         (["--endpoint", "http://x"], "go together"),
         ([*SERVER, "--variants", "zero"], "'variants'"),
         ([*SERVER, "--data", "missing", "--dry-run"], "missing"),

@@ -44,6 +44,7 @@ class EvalSettings(Config):
 
     num_frames: int = Field(gt=0, description="pictures sampled from each video")
     split: Split = "benchmark"
+    tasks: tuple[RowName, ...] = Field(default=ROW_NAMES, min_length=1, description="rows of the table to ask")
     variants: tuple[Variant, ...] = ("own", "zero", "other")
     limit: int | None = Field(default=None, gt=0)
     profile: Profile = "strict"
@@ -63,6 +64,11 @@ class EvalSettings(Config):
             if profile in PROFILES:
                 return {**values, "max_new_tokens": TokenLimits.of_profile(profile)}
         return values
+
+    @field_validator("tasks")
+    @classmethod
+    def _in_order(cls, tasks: tuple[RowName, ...]) -> tuple[RowName, ...]:
+        return tuple(name for name in ROW_NAMES if name in tasks)
 
     @field_validator("variants")
     @classmethod

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Score, Variant
+from perceptlm.eval.outcomes import BLIND_VARIANTS, PARTIAL_VARIANTS, Row, Score, Variant
 from perceptlm.eval.scoring import metric_of
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
@@ -74,6 +74,12 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, jud
         best = max(usable, key=lambda variant: usable[variant]["score"])
         result["baselines"]["blind"] = {"rule": f"best of {', '.join(blind)}", "variant": best, **usable[best]}
     result["blind_variants"] = blind
+    result["controls"] = {
+        variant: _score_with_interval(units[variant], row, settings)
+        | {"paired": _paired(units["own"], units[variant], row, settings)}
+        for variant in PARTIAL_VARIANTS
+        if units.get(variant)
+    }
     return result
 
 
