@@ -71,6 +71,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "train status": [demo / "warmup"],
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],
+        "eval doctor": ["--data", world],
         "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],
         "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
         "chat": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "--max-new-tokens", 1],

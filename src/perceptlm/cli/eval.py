@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from perceptlm.cli import eval_looking
+
 if TYPE_CHECKING:
     from perceptlm.eval.datasets import EvalData
     from perceptlm.eval.settings import EvalSettings
@@ -68,6 +70,10 @@ ScoreOnly = Annotated[bool, typer.Option("--score-only", help="Score what was as
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another evaluation there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")]
+
+
+# Verbs with files of their own are registered here, one line each.
+app.command()(eval_looking.doctor)
 
 
 @app.callback()
