@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,7 +127,8 @@ def generate_answers(
     """
     looked_at = any(needs_media(client) for client in clients.values())
     ordered = pictures.in_order(questions) if looked_at else questions
-    chunks = make_chunks(ordered, settings.num_samples_per_chunk)
+    alone = all(answers_alone(client) for client in clients.values())
+    chunks = clusters_of(ordered) if alone else make_chunks(ordered, settings.num_samples_per_chunk)
     if share is not None:
         chunks = share.of(chunks)
     asked = [question for chunk in chunks for question in chunk]
@@ -185,8 +187,7 @@ def describe_work(folder: Path, questions: Sequence[Question], settings: EvalSet
 def make_chunks(questions: Sequence[Question], size: int) -> list[list[Question]]:
     """Return consecutive chunks of at most `size` questions that break no cluster, if it is not larger than that."""
     chunks: list[list[Question]] = [[]]
-    for start, stop in _runs_of_clusters(questions):
-        run = list(questions[start:stop])
+    for run in clusters_of(questions):
         if chunks[-1] and len(chunks[-1]) + len(run) > size:
             chunks.append([])
         while len(run) > size:
@@ -196,12 +197,9 @@ def make_chunks(questions: Sequence[Question], size: int) -> list[list[Question]
     return [chunk for chunk in chunks if chunk]
 
 
-def _runs_of_clusters(questions: Sequence[Question]) -> Iterator[tuple[int, int]]:
-    start = 0
-    for stop in range(1, len(questions) + 1):
-        if stop == len(questions) or questions[stop].sample.cluster != questions[start].sample.cluster:
-            yield start, stop
-            start = stop
+def clusters_of(questions: Sequence[Question]) -> list[list[Question]]:
+    """Return the questions in their order, those of one cluster that stand together as one list."""
+    return [list(run) for _, run in groupby(questions, key=lambda question: question.sample.cluster)]
 
 
 def make_request(

@@ -61,7 +61,7 @@ class PictureSource:
 
     def __init__(self, questions: Sequence[Question], *, seed: int, frames: FrameCache | None = None) -> None:
         self._seed = seed
-        self._frames = frames or FrameCache()
+        self.frames = frames or FrameCache()
         self._places = {name: place for place, name in enumerate(circle_of_clusters(questions, seed))}
         self._others = other_questions(questions, seed)
         self._cache: OrderedDict[Hashable, _Loaded] = OrderedDict()
@@ -133,7 +133,7 @@ class PictureSource:
                 question.root,
                 num_frames=question.num_frames,
                 choice="uniform",
-                read=self._frames.read,
+                read=self.frames.read,
             ).media
             self._cache[key] = _Loaded(media)
             self._num_bytes += _num_bytes(media)
