@@ -155,7 +155,7 @@ def _say_plan(sources: list[EvalData], out: Path, settings: EvalSettings, as_jso
     from perceptlm.eval.questions import first_questions
 
     check_data(sources)
-    questions = first_questions(load_questions(sources, settings, check_media=False), settings.limit)
+    questions = first_questions(load_questions(sources, settings), settings.limit)
     plan: dict[str, Any] = describe_work(partial_path(out), questions, settings)
     if as_json:
         typer.echo(json.dumps(plan))

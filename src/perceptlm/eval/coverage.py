@@ -61,6 +61,10 @@ class Gaps:
     unaskable: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[RowName, Dropped] = field(default_factory=dict)
 
+    def askable(self, questions: Sequence[Question]) -> tuple[Question, ...]:
+        """Return the questions that can be asked."""
+        return tuple(question for question in questions if question.sample.id not in self.unaskable)
+
 
 def find_gaps(
     data: Sequence[EvalData],

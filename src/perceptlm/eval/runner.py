@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.breakdown import breakdown, write_breakdown
+from perceptlm.eval.coverage import Dropped, Gaps, coverage_of_rows, find_gaps
 from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
 from perceptlm.eval.frame_cache import FrameCache
 from perceptlm.eval.generation import (
@@ -27,6 +29,8 @@ from perceptlm.eval.generation import (
     answer_files,
     asked_keys,
     generate_answers,
+    no_answer,
+    read_answers,
     recorded_answers,
 )
 from perceptlm.eval.judges.protocol import Judge, JudgeIdentity, Verdicts
@@ -37,6 +41,7 @@ from perceptlm.eval.questions import Question, first_questions
 from perceptlm.eval.scoring import PROCEDURAL, judgements_of, score_answer
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings
 from perceptlm.eval.summary import summarise_row
+from perceptlm.eval.traits import Attributes, EventCounts, count_events, traits_of
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.schema import BENCHMARK_TASKS
 
@@ -87,15 +92,22 @@ def evaluate(
             _remove_answers(partial)
             return
         media_needed = phase != "score" and any(needs_media(used) for used in by_variant.values())
-        everything = load_questions(sources, settings, check_media=media_needed)
+        everything = load_questions(sources, settings)
+        needed = None if media_needed else _unanswered(partial, everything) if phase == "score" else ()
+        gaps = find_gaps(sources, everything, settings.split, media_of=needed)
         questions = first_questions(everything, settings.limit)
+        asked = gaps.askable(questions)
         if phase == "score":
-            answers = recorded_answers(partial, questions, settings)
+            answers = recorded_answers(partial, asked, settings)
         else:
-            pictures = PictureSource(everything, seed=settings.seed, frames=frames)
-            answers = generate_answers(by_variant, questions, pictures, partial, settings, share=share)
+            pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
+            answers = generate_answers(by_variant, asked, pictures, partial, settings, share=share)
         if not only_ask:
-            _write_results(partial, client.identity, questions, answers, sources, settings, judge)
+            for key in asked_keys(questions, settings):
+                if key[1] in gaps.unaskable:
+                    answers[key] = no_answer(key, not_asked=gaps.unaskable[key[1]])
+            events = count_events(everything)
+            _write_results(partial, client.identity, Asked(questions, answers, gaps, events), sources, settings, judge)
             _remove_answers(partial)
 
     return artifact.build(
@@ -115,24 +127,46 @@ def _named(sources: Sequence[EvalData]) -> dict[str, Path]:
     return {f"data_{number}" if number > 1 else "data": item.directory for number, item in enumerate(sources, 1)}
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was asked and answered, what could not be asked, and how many events subjects have."""
+
+    questions: Sequence[Question]
+    answers: Answers
+    gaps: Gaps = field(default_factory=Gaps)
+    events: EventCounts = field(default_factory=dict)
+
+
+def _unanswered(partial: Path, questions: Sequence[Question]) -> set[str]:
+    """Return the questions without a recorded answer: their media may have been missing when the others were asked."""
+    answered = {name for _, name in read_answers(partial)}
+    return {question.sample.id for question in questions} - answered
+
+
 def _write_results(
     partial: Path,
     model: ModelIdentity,
-    questions: Sequence[Question],
-    answers: Answers,
+    asked: Asked,
     sources: Sequence[EvalData],
     settings: EvalSettings,
     judge: Judge,
 ) -> None:
-    texts = {key: answer.text for key, answer in answers.items() if answer.error is None}
-    rows = score_rows(questions, answers, settings, judge_answers(questions, texts, judge, settings))
+    questions = asked.questions
+    texts = {key: item.text for key, item in asked.answers.items() if item.error is None and item.not_asked is None}
+    rows = score_rows(
+        questions, asked.answers, settings, judge_answers(questions, texts, judge, settings), asked.events
+    )
     learnt_from = training_questions(sources, settings)
     training = TrainingAnswers(learnt_from, seed=settings.seed)
     scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings, judge.identity)}
+    for name, found in scores["tasks"].items():
+        own = [row for row in rows if row.row == name and row.variant == "own"]
+        lost = Dropped() if settings.limit else asked.gaps.dropped.get(name, Dropped())
+        found["coverage"] = coverage_of_rows(own, lost).to_dict()
     constants = {
-        name: constant_units(name, asked, training, settings, judge_is_free=judge.identity.is_free)
+        name: constant_units(name, of_row, training, settings, judge_is_free=judge.identity.is_free)
         for name in (ROW_NAMES if learnt_from else ())
-        if (asked := [question for question in questions if question.row == name])
+        if (of_row := [question for question in questions if question.row == name])
     }
     write_records(partial / ROWS, rows)
     write_breakdown(partial, breakdown(rows, constants, settings))
@@ -146,20 +180,27 @@ def _remove_answers(partial: Path) -> None:
 
 
 def score_rows(
-    questions: Sequence[Question], answers: Answers, settings: EvalSettings, verdicts: Verdicts = PROCEDURAL
+    questions: Sequence[Question],
+    answers: Answers,
+    settings: EvalSettings,
+    verdicts: Verdicts = PROCEDURAL,
+    events: EventCounts | None = None,
 ) -> list[Row]:
     """Return one scored row per question and variant: variants in order, questions in dataset order."""
     rows = []
     by_id = {question.sample.id: question for question in questions}
     for variant, name in asked_keys(questions, settings):
         question, answer = by_id[name], answers[variant, name]
-        if answer.error is not None:
-            rows.append(_make_row(question, answer, Score(outcome="error", reason=answer.error), ()))
-            continue
-        score = score_answer(question, answer.text, settings.profile, verdicts)
-        rows.append(
-            _make_row(question, answer, score, judgements_of(question, answer.text, settings.profile, verdicts))
-        )
+        traits = traits_of(question, events or {})
+        judgements: tuple[Judgement, ...] = ()
+        if answer.not_asked is not None:
+            score = Score(outcome="unscored", reason=answer.not_asked)
+        elif answer.error is not None:
+            score = Score(outcome="error", reason=answer.error)
+        else:
+            score = score_answer(question, answer.text, settings.profile, verdicts)
+            judgements = judgements_of(question, answer.text, settings.profile, verdicts)
+        rows.append(_make_row(question, answer, score, judgements, traits))
     return rows
 
 
@@ -192,7 +233,9 @@ def summarise(
     }
 
 
-def _make_row(question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...]) -> Row:
+def _make_row(
+    question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...], traits: Attributes
+) -> Row:
     sample = question.sample
     return Row.model_validate(
         {
@@ -210,7 +253,7 @@ def _make_row(question: Question, answer: Answer, score: Score, judgements: tupl
             "dimension": sample.dimension,
             "cluster": sample.cluster,
             "group": sample.group,
-            "attributes": sample.attributes,
+            "attributes": traits,
             "judgements": judgements,
         }
     )

@@ -172,12 +172,14 @@ def _judge_counts(own: Sequence[Row]) -> dict[str, Any]:
 def table_lines(scores: Mapping[str, Any]) -> list[str]:
     """Return the content of `scores.json` as aligned lines for a terminal, in percent."""
     lines = [f"{'':8}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
-    lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}"
+    lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}{'asked %':>9}"
     for name, row in scores["tasks"].items():
         interval = f"{_percent(row['ci_low'])} - {_percent(row['ci_high'])}"
         baselines = (_percent(row["baselines"].get(baseline, {}).get("score")) for baseline in _BASELINES)
         cells = "".join(f"{text:>10}" for text in baselines)
-        lines.append(f"{name:8}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}")
+        coverage = row.get("coverage")
+        share = None if not coverage else coverage["num_askable"] / max(coverage["num_items"], 1)
+        lines.append(f"{name:8}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}{_percent(share):>9}")
     return [*lines, f"judge: {scores['judge']}"]
 
 
