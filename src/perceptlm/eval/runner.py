@@ -301,6 +301,16 @@ def _check_failures(failed: Answers, total: int, settings: EvalSettings) -> None
         )
 
 
+def kept_texts(out: Path) -> dict[tuple[Variant, str], str]:
+    """Return the answers that an unfinished evaluation to `out` has so far; it may still be running."""
+    path = artifact.partial_path(out) / _ANSWERS
+    if not path.is_file():
+        return {}
+    whole = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
+    answers = (Answer.model_validate_json(line) for line in whole if line)
+    return {(answer.variant, answer.id): answer.text for answer in answers}
+
+
 def _read_answers(path: Path) -> Answers:
     if not path.exists():
         return {}
