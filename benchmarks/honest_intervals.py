@@ -29,6 +29,7 @@ from perceptlm.statistics import (
 
 COVERAGE, FALSE_POSITIVES = (0.94, 0.96), (0.04, 0.06)
 _CHUNK = 50
+PEER_RESAMPLES = 800
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def simulate(shape: Shape, seed: int) -> Outcome:
             differences.append(difference_part(a, b, clusters, task.weight))
             truth += task.weight * mean
     interval = bootstrap_interval_of_sum(scores, seed=seed)
-    estimates, _ = cluster_means(scores).resample(seed, 2000)
+    estimates, _ = cluster_means(scores).resample(seed, PEER_RESAMPLES)
     low, high = np.quantile(estimates, [0.025, 0.975])
     return Outcome(
         held=interval.contains(truth),

@@ -166,6 +166,8 @@ def _table(part: Part, values: Array, mean: float, names: Sequence[str]) -> tupl
         lists[place[cluster]].append(value)
     counts = np.array([len(found) for found in lists], dtype=np.float64)
     residuals = np.array([math.fsum(value - mean for value in found) for found in lists])
+    # What is left of equal values is dust, not variation.
+    residuals[np.abs(residuals) <= 1e-13 * counts * float(np.abs(values).max())] = 0.0
     total = len(values)
     variance = math.fsum((value - mean) ** 2 for value in values.tolist()) / total
     pairs = float((counts * (counts - 1)).sum())
@@ -179,8 +181,8 @@ def _table(part: Part, values: Array, mean: float, names: Sequence[str]) -> tupl
 def _draw(stratum: Stratum, random: np.random.Generator, num_sets: int) -> tuple[Array, Array]:
     """Return, per set of clusters drawn, the change of the weighted sum of means, and its variance."""
     size, num_means = stratum.counts.shape
-    drawn = random.integers(size, size=(num_sets, size), dtype=np.int64)
-    drawn += np.arange(num_sets)[:, None] * size
+    drawn = random.integers(size, size=(num_sets, size), dtype=np.int32)
+    drawn += np.arange(num_sets, dtype=np.int32)[:, None] * np.int32(size)
     times = np.bincount(drawn.ravel(), minlength=num_sets * size).reshape(num_sets, size).astype(np.float64)
     columns = np.concatenate([stratum.residuals, stratum.counts], axis=1)
     totals = times @ columns

@@ -99,7 +99,7 @@ def bootstrap_interval_of_sum(
     means = cluster_means(parts)
     if means.standard_error is None:
         return Interval(*bounds)
-    if means.standard_error <= 1e-12 * (bounds[1] - bounds[0]):
+    if means.standard_error == 0:
         return Interval(means.estimate, means.estimate)
     low, width = bounds[0], bounds[1] - bounds[0]
     share = min(max((means.estimate - low) / width, 0.0), 1.0)

@@ -87,17 +87,22 @@ def paired_difference_of_sum(
     if error is None:
         return PairedResult(difference, Interval(-widest, widest), 1.0, None, None, None)
     degrees = means.degrees_of_freedom
-    if error <= 1e-12 * widest:
-        same = abs(difference) <= 1e-12 * widest
+    if error == 0:
+        same = difference == 0
         return PairedResult(
             difference, Interval(difference, difference), float(same), 0.0, degrees, 0.0 if same else None
         )
     half = student_quantile((1 + confidence) / 2, degrees) * error
-    interval = Interval(
-        min(max(difference - half, -widest), difference), max(min(difference + half, widest), difference)
-    )
+    low, high = max(difference - half, -widest), min(difference + half, widest)
     t = difference / error
-    return PairedResult(difference, interval, student_tail(t, degrees), error, degrees, t)
+    return PairedResult(
+        difference,
+        Interval(min(low, difference), max(high, difference)),
+        student_tail(t, degrees),
+        error,
+        degrees,
+        t,
+    )
 
 
 def mcnemar_exact(only_a_right: int, only_b_right: int) -> float:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from statistics import NormalDist
 
 from perceptlm.errors import DataError
 
 _TINY = 1e-300
 _MAX_TERMS = 100_000
+_MAX_STEPS = 200
 
 
 def student_tail(t: float, degrees: float) -> float:
@@ -30,15 +32,19 @@ def student_quantile(share: float, degrees: float) -> float:
     if not 0 < share < 1:
         raise DataError(f"a quantile is asked for a share between 0 and 1, got {share:g}")
     tail = 2 * min(share, 1 - share)
-    low, high = 0.0, 1.0
-    while student_tail(high, degrees) > tail:
-        low, high = high, 2 * high
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
+    # Newton's steps from the normal quantile, which is never too large: the tail is convex, so none goes too far.
+    t = -NormalDist().inv_cdf(tail / 2)
+    for _ in range(_MAX_STEPS):
+        step = (student_tail(t, degrees) - tail) / (2 * _density(t, degrees))
+        t += step
+        if abs(step) <= 1e-14 * t:
             break
-        low, high = (middle, high) if student_tail(middle, degrees) > tail else (low, middle)
-    return math.copysign(high, share - 0.5) if share != 0.5 else 0.0
+    return t if share > 0.5 else -t if share < 0.5 else 0.0
+
+
+def _density(t: float, degrees: float) -> float:
+    log_scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(degrees * math.pi) / 2
+    return math.exp(log_scale - (degrees + 1) / 2 * math.log1p(t * t / degrees))
 
 
 def _incomplete_beta(a: float, b: float, p: float, q: float) -> float:

@@ -20,7 +20,6 @@ from perceptlm.config import Config
 from perceptlm.errors import DataError
 from perceptlm.eval.outcomes import Row
 from perceptlm.exchange.jsonl import read_numbered_records, read_records
-from perceptlm.seeding import derive_seed
 from perceptlm.statistics import paired_difference
 
 Scale = Literal["answers", "captions"]
@@ -194,7 +193,7 @@ def _agreement(scale: Scale, pairs: Sequence[tuple[float, float, str]], seed: in
     # Halves go up: Python's rounding to even would send 6.5 and 7.5 to grades two apart.
     np.add.at(table, tuple([math.floor(value * steps + 0.5) for value in side] for side in (a, b)), 1)
     near = np.abs(np.subtract.outer(np.arange(steps + 1), np.arange(steps + 1))) <= (1 if graded else 0)
-    result = paired_difference(a, b, clusters, derive_seed(seed, "judge-agreement", scale))
+    result = paired_difference(a, b, clusters)
     return Agreement(
         scale=scale,
         n=len(pairs),
