@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perceptlm.cli import eval_judge, eval_numbers
 
 if TYPE_CHECKING:
-    from perceptlm.clients import GenerationClient
+    from perceptlm.eval.judges.protocol import Judge
     from perceptlm.eval.settings import EvalSettings
 
 app = typer.Typer(no_args_is_help=True, help="Score a model on the PLM-VideoBench tasks, beside blind baselines.")
@@ -67,15 +67,15 @@ def run(
     from perceptlm.eval.forecast import Prices
 
     _check_models(model, blind_model, endpoint, model_name)
-    cache = judge_cache or eval_judge.JudgeOptions.cache_beside(out)
     judge = eval_judge.JudgeOptions(
-        judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, cache, judge_parallel
-    )
-    judge.check()
+        judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, max_judge_error_share,
+        judge_cache or eval_judge.cache_beside(out),
+    )  # fmt: skip
     shown = [*variants.split(","), *(["trained_blind"] if blind_model else [])]
-    values = {"variants": shown, "limit": limit, "profile": profile, "seed": seed, "num_samples_per_chunk": batch_size}
-    values |= {"num_frames": num_frames or _own_num_frames(model), "max_judge_error_share": max_judge_error_share}
-    settings = _settings(values)
+    frames = num_frames or _own_num_frames(model)
+    settings = _settings(
+        frames, variants=shown, limit=limit, profile=profile, seed=seed, num_samples_per_chunk=batch_size
+    )
     if dry_run:
         prices = Prices(model_in=price_in, model_out=price_out, judge_in=judge_price_in, judge_out=judge_price_out)
         eval_judge.say_plan(data, out, settings, judge, prices, as_json=as_json)
@@ -86,9 +86,7 @@ def run(
 
             evaluate_local(out, settings, data=data, model=model, blind=blind_model, judge=opened, overwrite=overwrite)
         else:
-            from perceptlm.eval.runner import evaluate
-
-            evaluate(_remote(str(endpoint), str(model_name)), data, out, settings, judge=opened, overwrite=overwrite)
+            _evaluate_remote(str(endpoint), str(model_name), data, out, settings, opened, overwrite)
     _say_scores(out, as_json)
 
 
@@ -103,11 +101,11 @@ def _check_models(model: Path | None, blind_model: Path | None, endpoint: str | 
         raise UsageError("--endpoint and --model-name go together")
 
 
-def _settings(values: dict[str, Any]) -> EvalSettings:
+def _settings(num_frames: int, **values: object) -> EvalSettings:
     from perceptlm.config import parse
     from perceptlm.eval.settings import EvalSettings
 
-    return parse(EvalSettings, values, source="options")
+    return parse(EvalSettings, {"num_frames": num_frames, **values}, source="options")
 
 
 def _say_scores(out: Path, as_json: bool) -> None:
@@ -127,7 +125,10 @@ def _own_num_frames(model: Path | None) -> int:
     return Processor.load(model).config.num_frames
 
 
-def _remote(endpoint: str, model_name: str) -> GenerationClient:
+def _evaluate_remote(
+    endpoint: str, model_name: str, data: Path, out: Path, settings: EvalSettings, judge: Judge, overwrite: bool
+) -> None:
     from perceptlm.clients.openai_http import OpenAIClient
+    from perceptlm.eval.runner import evaluate
 
-    return OpenAIClient(endpoint, model=model_name)
+    evaluate(OpenAIClient(endpoint, model=model_name), data, out, settings, judge=judge, overwrite=overwrite)

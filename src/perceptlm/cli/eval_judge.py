@@ -51,18 +51,12 @@ class JudgeOptions:
     revision: str | None
     model: Path | None
     wording: Path | None
-    cache: Path
     num_parallel: int
+    max_error_share: float
+    cache: Path
 
-    @staticmethod
-    def cache_beside(out: Path) -> Path:
-        """Return where replies are kept unless a place is named."""
-        from perceptlm.eval.judges.opening import CACHE_NAME
-
-        return out.parent / CACHE_NAME
-
-    def check(self) -> None:
-        """Raise UsageError for options that do not go together."""
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together (UsageError)."""
         from perceptlm.errors import UsageError
 
         if (self.endpoint is None) != (self.name is None):
@@ -99,7 +93,7 @@ class JudgeOptions:
             return
         from perceptlm.eval.judges.opening import open_judge
 
-        share = settings.max_judge_error_share
+        share = self.max_error_share
         with open_judge(
             self.client(), settings.profile, cache=self.cache, wording=self.wording, max_error_share=share
         ) as judge:
@@ -107,6 +101,13 @@ class JudgeOptions:
                 yield judge
             finally:
                 typer.echo(judge.summary(), err=True)
+
+
+def cache_beside(out: Path) -> Path:
+    """Return where replies are kept unless a place is named."""
+    from perceptlm.eval.judges.opening import CACHE_NAME
+
+    return out.parent / CACHE_NAME
 
 
 def say_plan(

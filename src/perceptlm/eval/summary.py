@@ -26,7 +26,8 @@ _BASELINES = ("blind", "constant", "chance", "oracle")
 
 @dataclass(frozen=True)
 class Unit:
-    """What is averaged: `value` is None where a needed part could not be scored; `low` and `high` bound it then."""
+    """What is averaged: `value` is None where a needed part could not be scored. `low` and `high` bound what it would
+    be had neither model nor judge failed."""
 
     key: str
     cluster: str
@@ -44,9 +45,9 @@ def make_units(scored: Iterable[tuple[str, str, Score]]) -> list[Unit]:
         clusters.setdefault(key, cluster)
     units = []
     for key, scores in parts.items():
-        complete = all(score.score is not None for score in scores)
+        known = [score.score for score in scores if score.score is not None]
         low, high = (min(ends) for ends in zip(*(score.bounds for score in scores), strict=True))
-        units.append(Unit(key, clusters[key], high if complete else None, low, high))
+        units.append(Unit(key, clusters[key], min(known) if len(known) == len(scores) else None, low, high))
     return units
 
 

@@ -147,13 +147,13 @@ def _rebuild_part(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 
 def _rebuild_eval(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    if manifest.recipe.get("judge", {}).get("backend", "rules") != "rules":
+        raise ArtifactError("this evaluation asked a model to judge, and its replies cannot be made again")
     from perceptlm.eval.settings import EvalSettings
     from perceptlm.workflow.evaluation import evaluate_local
 
     if "model" not in inputs:
         raise ArtifactError("this evaluation asked a server, and a server's answers cannot be made again")
-    if manifest.recipe.get("judge", {}).get("backend", "rules") != "rules":
-        raise ArtifactError("this evaluation asked a model to judge, and its replies cannot be made again")
     settings = parse(EvalSettings, manifest.recipe["settings"], source="manifest")
     return evaluate_local(out, settings, data=inputs["data"], model=inputs["model"], blind=inputs.get("blind_model"))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -64,16 +65,31 @@ class ReplyCache:
                 raise
 
     def _prepare(self) -> None:
+        # Several processes may begin at once: one of them makes the table, the others wait here.
+        self._file.execute("BEGIN EXCLUSIVE")
         (found,) = self._file.execute("PRAGMA application_id").fetchone()
         (num_tables,) = self._file.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if found != _APPLICATION_ID and num_tables:
-            raise DataError("a database of something else", path=self.path, hint="name another file")
-        # Written ahead, a reply survives the death of this process at once, and readers wait for no writer.
-        self._file.execute("PRAGMA journal_mode = WAL")
-        self._file.execute("PRAGMA synchronous = NORMAL")
         if found != _APPLICATION_ID:
+            if num_tables:
+                raise DataError("a database of something else", path=self.path, hint="name another file")
             self._file.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        self._file.execute(_CREATE)
+            self._file.execute(_CREATE)
+        self._file.execute("COMMIT")
+        self._write_ahead()
+
+    def _write_ahead(self) -> None:
+        """Have replies written ahead: they survive the death of this process, and readers wait for no writer."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                self._file.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                # SQLite does not wait by itself here while another process opens the file.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        self._file.execute("PRAGMA synchronous = NORMAL")
 
     def get(self, key: bytes) -> Reply | None:
         """Return the reply recorded under a key."""
