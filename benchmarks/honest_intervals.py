@@ -1,6 +1,6 @@
 """How often 95 % intervals hold the truth, and how often equal systems are called different, beside plain percentiles.
 
-    python benchmarks/honest_intervals.py [--num 4000] [--workers 2] [--json]
+    python benchmarks/honest_intervals.py [--num 4000] [--workers 2] [--only small] [--json]
 
 Each seed is one simulated benchmark of each shape: its true score, how alike the rows of a video are, and how alike
 two equal systems answer are drawn anew. The truth is known exactly: it is the mean of every row's score. The peer is
@@ -187,6 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num", type=int, default=4000, help="simulated benchmarks per shape: seeds 0 to NUM - 1")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="", help="shapes whose name holds this text")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     pool = ProcessPoolExecutor(options.workers) if options.workers > 1 else None
@@ -194,7 +195,7 @@ def main() -> None:
     if not options.json:
         print(f"{options.num} simulated benchmarks a shape; targets: coverage 94 to 96 %, false positives 4 to 6 %")
         print(f"{'':46}{'coverage':>16}{'percentile':>12}{'false positives':>22}{'width':>8}")
-    for shape in SHAPES:
+    for shape in (shape for shape in SHAPES if options.only in shape.name):
         line = measure(shape, options.num, pool)
         lines.append(line)
         held, wrong = float(str(line["coverage"])), float(str(line["false_positives"]))
