@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from perceptlm.cli import eval_looking
-
-if TYPE_CHECKING:
-    from perceptlm.eval.datasets import EvalData
-    from perceptlm.eval.settings import EvalSettings
+from perceptlm.cli import eval_judge, eval_looking, eval_numbers
 
 app = typer.Typer(no_args_is_help=True, help="Score a model on the PLM-VideoBench tasks, beside blind baselines.")
 
@@ -74,6 +70,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked
 
 # Verbs with files of their own are registered here, one line each.
 app.command()(eval_looking.doctor)
+app.command("judge-agreement")(eval_judge.judge_agreement)
+app.command()(eval_numbers.vectors)
+app.command()(eval_numbers.compare)
 
 
 @app.callback()
@@ -101,6 +100,18 @@ def run(
     limit: Limit = None,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
+    judge_endpoint: eval_judge.Endpoint = None,
+    judge_name: eval_judge.ModelName = None,
+    judge_revision: eval_judge.Revision = None,
+    judge_model: eval_judge.ModelPath = None,
+    judge_wording: eval_judge.WordingPath = None,
+    judge_cache: eval_judge.CachePath = None,
+    judge_parallel: eval_judge.NumParallel = 8,
+    max_judge_error_share: eval_judge.MaxErrorShare = 0.05,
+    price_in: eval_judge.PriceIn = None,
+    price_out: eval_judge.PriceOut = None,
+    judge_price_in: eval_judge.JudgePriceIn = None,
+    judge_price_out: eval_judge.JudgePriceOut = None,
     frame_cache: FrameFolder = None,
     frame_cache_gib: FrameGiB = 20.0,
     shard: Shard = None,
@@ -119,16 +130,25 @@ def run(
     values = {"tasks": tasks, "profile": profile, "variants": variants, "num_frames": num_frames, "limit": limit}
     values |= {"num_samples_per_chunk": batch_size, "seed": seed}
     settings = settings_for(asked, phase, out, values)
+    cache = judge_cache or eval_judge.cache_beside(out)
+    named = (judge_endpoint, judge_name, judge_revision, judge_model, judge_wording)
+    judge = eval_judge.JudgeOptions(*named, judge_parallel, max_judge_error_share, cache)
     if dry_run:
-        _say_plan(sources, out, settings, as_json)
+        prices = (price_in, price_out, judge_price_in, judge_price_out)
+        eval_judge.say_plan(sources, out, settings, judge, prices, as_json)
         return
+    options = _options(frame_cache, frame_cache_gib, shard) | {"phase": phase, "overwrite": overwrite}
+    with judge.open(settings) as opened:
+        place = evaluate_asked(asked, sources, out, settings, judge=opened, **options)
+    _say_results(place, as_json)
+
+
+def _options(frame_folder: Path | None, frame_gib: float, shard: str | None) -> dict[str, Any]:
     from perceptlm.eval.frame_cache import FrameCache
     from perceptlm.eval.generation import Share
 
-    frames = FrameCache(frame_cache, max_bytes=int(frame_cache_gib * 2**30))
-    share = None if shard is None else Share.parse(shard)
-    place = evaluate_asked(asked, sources, out, settings, frames=frames, phase=phase, share=share, overwrite=overwrite)
-    _say_results(place, as_json)
+    frames = FrameCache(frame_folder, max_bytes=int(frame_gib * 2**30))
+    return {"frames": frames, "share": None if shard is None else Share.parse(shard)}
 
 
 def _say_results(place: Path, as_json: bool) -> None:
@@ -146,21 +166,3 @@ def _say_results(place: Path, as_json: bool) -> None:
     text = (place / SCORES).read_text(encoding="utf-8")
     typer.echo(text if as_json else "\n".join(table_lines(json.loads(text))), nl=not as_json)
     typer.echo(f"wrote {place}", err=True)
-
-
-def _say_plan(sources: list[EvalData], out: Path, settings: EvalSettings, as_json: bool) -> None:
-    from perceptlm.artifact import partial_path
-    from perceptlm.eval.datasets import check_data, load_questions
-    from perceptlm.eval.generation import describe_work
-    from perceptlm.eval.questions import first_questions
-
-    check_data(sources)
-    questions = first_questions(load_questions(sources, settings), settings.limit)
-    plan: dict[str, Any] = describe_work(partial_path(out), questions, settings)
-    if as_json:
-        typer.echo(json.dumps(plan))
-        return
-    rows = ", ".join(f"{row} {count}" for row, count in plan["questions"].items())
-    shown = ", ".join(f"{variant} {count}" for variant, count in plan["requests"].items())
-    typer.echo(f"would send {plan['num_requests'] - plan['num_answered']} requests about {plan['num_media']} files")
-    typer.echo(f"questions: {rows}; shown: {shown}; answered before: {plan['num_answered']}")

@@ -17,7 +17,6 @@ from perceptlm import artifact
 from perceptlm.clients import GenerationClient, ModelIdentity, needs_media
 from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
-from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.breakdown import breakdown, write_breakdown
 from perceptlm.eval.coverage import Dropped, Gaps, coverage_of_rows, find_gaps
 from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
@@ -40,10 +39,10 @@ from perceptlm.eval.pictures import PictureSource, num_shown
 from perceptlm.eval.questions import Question, first_questions
 from perceptlm.eval.scoring import PROCEDURAL, judgements_of, score_answer
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings
-from perceptlm.eval.summary import summarise_row
+from perceptlm.eval.summary import average_with_interval, summarise_row
 from perceptlm.eval.traits import Attributes, EventCounts, count_events, traits_of
 from perceptlm.exchange.jsonl import write_records
-from perceptlm.schema import BENCHMARK_TASKS
+from perceptlm.statistics import METHOD
 
 KIND = "eval"
 ROWS, SCORES = "rows.jsonl", "scores.json"
@@ -91,23 +90,9 @@ def evaluate(
         if (partial / SCORES).exists():  # killed between its last step and publishing
             _remove_answers(partial)
             return
-        media_needed = phase != "score" and any(needs_media(used) for used in by_variant.values())
-        everything = load_questions(sources, settings)
-        needed = None if media_needed else _unanswered(partial, everything) if phase == "score" else ()
-        gaps = find_gaps(sources, everything, settings.split, media_of=needed)
-        questions = first_questions(everything, settings.limit)
-        asked = gaps.askable(questions)
-        if phase == "score":
-            answers = recorded_answers(partial, asked, settings)
-        else:
-            pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
-            answers = generate_answers(by_variant, asked, pictures, partial, settings, share=share)
+        asked = _ask(partial, by_variant, sources, settings, frames, share, ask=phase != "score")
         if not only_ask:
-            for key in asked_keys(questions, settings):
-                if key[1] in gaps.unaskable:
-                    answers[key] = no_answer(key, not_asked=gaps.unaskable[key[1]])
-            events = count_events(everything)
-            _write_results(partial, client.identity, Asked(questions, answers, gaps, events), sources, settings, judge)
+            _write_results(partial, client.identity, asked, sources, settings, judge)
             _remove_answers(partial)
 
     return artifact.build(
@@ -135,6 +120,34 @@ class Asked:
     answers: Answers
     gaps: Gaps = field(default_factory=Gaps)
     events: EventCounts = field(default_factory=dict)
+
+
+def _ask(
+    partial: Path,
+    clients: Mapping[Variant, GenerationClient],
+    sources: Sequence[EvalData],
+    settings: EvalSettings,
+    frames: FrameCache | None,
+    share: Share | None,
+    *,
+    ask: bool,
+) -> Asked:
+    """Ask what can be asked, or without `ask` only read what was answered before."""
+    everything = load_questions(sources, settings)
+    media_needed = ask and any(needs_media(client) for client in clients.values())
+    checked = None if media_needed else () if ask else _unanswered(partial, everything)
+    gaps = find_gaps(sources, everything, settings.split, media_of=checked)
+    questions = first_questions(everything, settings.limit)
+    askable = gaps.askable(questions)
+    if ask:
+        pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
+        answers = generate_answers(clients, askable, pictures, partial, settings, share=share)
+    else:
+        answers = recorded_answers(partial, askable, settings)
+    for key in asked_keys(questions, settings):
+        if key[1] in gaps.unaskable:
+            answers[key] = no_answer(key, not_asked=gaps.unaskable[key[1]])
+    return Asked(questions, answers, gaps, count_events(everything))
 
 
 def _unanswered(partial: Path, questions: Sequence[Question]) -> set[str]:
@@ -218,17 +231,14 @@ def summarise(
         if asked:
             tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings, judge.label)
             tasks[name]["baselines"] |= text_baselines(name, asked, training, settings, judge_is_free=judge.is_free)
-    scores: dict[str, float] = {
-        name: tasks[name]["score"] for name in BENCHMARK_TASKS if name in tasks and tasks[name]["score"] is not None
-    }
     return {
         "judge": judge.label,
         "judge_identity": judge.to_dict(),
         "profile": settings.profile,
         "num_frames": settings.num_frames,
         "confidence": settings.confidence,
-        "interval": "percentile bootstrap over clusters (source clips)",
-        "average": suite_average(scores) if len(scores) == len(BENCHMARK_TASKS) else None,
+        "interval": f"{METHOD} (source clips)",
+        **average_with_interval(rows, settings),
         "tasks": tasks,
     }
 
@@ -257,3 +267,10 @@ def _make_row(
             "judgements": judgements,
         }
     )
+
+
+def kept_texts(out: Path) -> dict[tuple[Variant, str], str]:
+    """Return the answers that an unfinished evaluation to `out` has so far; it may still be running."""
+    partial = artifact.partial_path(out)
+    found = read_answers(partial) if partial.is_dir() else {}
+    return {key: answer.text for key, answer in found.items()}

@@ -54,7 +54,6 @@ class EvalSettings(Config):
     num_resamples: int = Field(default=2000, gt=0)
     num_samples_per_chunk: int = Field(default=32, gt=0, description="asked together; a killed run redoes one chunk")
     max_error_share: float = Field(default=0.05, ge=0, le=1, description="more unanswered requests stop the run")
-    max_judge_error_share: float = Field(default=0.05, ge=0, le=1, description="the same, of requests to the judge")
 
     @model_validator(mode="before")
     @classmethod

@@ -20,11 +20,13 @@ from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import first_questions
 from perceptlm.eval.runner import evaluate
+from perceptlm.eval.scoring import PROCEDURAL
 from perceptlm.eval.settings import EvalSettings
 
 if TYPE_CHECKING:
     from perceptlm.eval.frame_cache import FrameCache
     from perceptlm.eval.generation import Share
+    from perceptlm.eval.judges.protocol import Judge
     from perceptlm.eval.runner import Phase
 
 Backend = Literal["perceptlm", "transformers"]
@@ -77,6 +79,7 @@ def evaluate_asked(
     out: Path,
     settings: EvalSettings,
     *,
+    judge: Judge = PROCEDURAL,
     frames: FrameCache | None = None,
     phase: Phase = "all",
     share: Share | None = None,
@@ -87,6 +90,7 @@ def evaluate_asked(
     With the phase "score" no model is needed: it is the one that was asked before.
     """
     options: dict[str, Any] = {"frames": frames, "phase": phase, "share": share, "overwrite": overwrite}
+    options["judge"] = judge
     if phase == "score":
         return evaluate(_recorded(out), data, out, settings, **options | _recorded_others(out))
     asked.check()

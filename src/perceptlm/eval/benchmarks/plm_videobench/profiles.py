@@ -89,7 +89,8 @@ def table_lines() -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for (task, profile), rules in TABLE.items():
-        judge = f"{rules.judge} wording, {rules.judge_tries} tries" if rules.judge_tries else "-"
+        tries = "one try" if rules.judge_tries == 1 else f"{rules.judge_tries} tries"
+        judge = f"{rules.judge} wording, {tries}" if rules.judge_tries else "-"
         parser = "as it stands" if rules.parser == "none" else f"{rules.parser} rules"
         cells = (task, profile, frames[rules.frames], rules.prompt, parser, judge, failure[rules.judge_failure])
         lines.append("| " + " | ".join((*cells, str(rules.max_new_tokens))) + " |")

@@ -146,7 +146,7 @@ def score_dense_caption(question: Question, text: str, profile: Profile, verdict
 
 def failure_reason(verdict: Verdict) -> str:
     """Return why a judge's verdict is no score, without what differs from call to call."""
-    return f"judge: {verdict.reason or NOT_JUDGED}".partition(": HTTP")[0]
+    return f"judge: {(verdict.reason or NOT_JUDGED).partition(':')[0]}"
 
 
 def _verdict(call: JudgeCall, verdicts: Verdicts) -> Verdict:
