@@ -140,7 +140,7 @@ class StepLoader:
 
     def _make(self, step: int, without: Mapping[int, Dropped] | None = None) -> _Made:
         """Plan, pack, take this process's rows, decode, preprocess and collate; `without` units, by place."""
-        units = self._plan.units(step)
+        units, config = self._plan.units(step), self._config
         unread = dict(without or {})
         laid_out: list[tuple[HeldUnit, Example]] = []
         for place, unit in enumerate(units):
@@ -148,7 +148,9 @@ class StepLoader:
                 continue
             try:
                 samples = unit.read()
-                example = self._processor.example(samples, unit.root, template=self._config.template, blank=True)
+                example = self._processor.example(
+                    samples, unit.root, template=config.template, blank=True, pairs=config.preference is not None
+                )
             except DataError as error:
                 unread[place] = Dropped((unit.name,), error.message)
             else:
