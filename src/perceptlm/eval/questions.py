@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perceptlm.errors import DataError
+from perceptlm.eval.benchmarks.images.table import image_row
 from perceptlm.eval.settings import ROW_NAMES, RowName
 from perceptlm.schema import BENCHMARK_TASKS, Sample, TimeSpan, Turn
 from perceptlm.schema.placeholders import resolve, shown_number
@@ -59,7 +60,9 @@ def row_of(sample: Sample) -> RowName | None:
     """Return the row of the results table a Sample belongs to; None for video tasks outside the benchmark."""
     if sample.task in BENCHMARK_TASKS:
         return next(row for row in ROW_NAMES if row == sample.task)
-    return "image" if all(media.kind == "image" for media in sample.media) else None
+    if any(media.kind != "image" for media in sample.media):
+        return None
+    return image_row(sample) or "image"
 
 
 def make_question(sample: Sample, num_frames: int) -> Question | None:

@@ -22,6 +22,7 @@ from perceptlm.config import Config
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import ClientError, DataError, UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
+from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.breakdown import breakdown, write_breakdown
 from perceptlm.eval.judges.procedural import JUDGE_NAME
@@ -201,7 +202,7 @@ def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSe
             else:
                 score = score_answer(question, answer.text, settings.profile)
             rows.append(_make_row(question, answer, score))
-    return rows
+    return with_captions_scored(rows, questions)
 
 
 def summarise(

@@ -6,6 +6,8 @@ right (or the right option is named) and 0 otherwise. This module asks no model 
 
 from __future__ import annotations
 
+from perceptlm.eval.benchmarks.images.table import IMAGE_METRICS, IMAGE_ROWS
+from perceptlm.eval.benchmarks.images.tasks import is_image_benchmark, score_image
 from perceptlm.eval.benchmarks.plm_videobench import tasks
 from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
 from perceptlm.eval.judges.procedural import JUDGE_NAME
@@ -21,11 +23,14 @@ METRICS: dict[RowName, str] = {
     "rtloc": "mean recall at temporal IoU > 0.3, 0.5, 0.7, 0.9",
     "rdcap": f"SODA_c: temporal IoU x judge score ({JUDGE_NAME})",
     "image": f"mean of question accuracy and caption score by judge ({JUDGE_NAME})",
+    **{row: IMAGE_METRICS[row] for row in IMAGE_ROWS},
 }
 
 
 def score_answer(question: Question, text: str, profile: Profile = "strict") -> Score:
     """Score `text` as the answer to `question`."""
+    if is_image_benchmark(question):
+        return score_image(question, text, profile)
     if question.row == "rtloc":
         return tasks.score_span(question, text, profile)
     if question.row == "rdcap":

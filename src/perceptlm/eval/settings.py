@@ -10,17 +10,22 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from perceptlm.config import Config
+from perceptlm.eval.benchmarks.images.table import IMAGE_ROWS, IMAGE_TOKENS, ImageRow
 from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
 from perceptlm.eval.outcomes import Variant
 from perceptlm.schema import Split
 
-RowName = Literal["fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image"]
-ROW_NAMES: tuple[RowName, ...] = ("fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image")
-"""The lines of the results table: the five PLM-VideoBench tasks, and images (captions and questions together)."""
+RowName = Literal["fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image"] | ImageRow
+ROW_NAMES: tuple[RowName, ...] = ("fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image", *IMAGE_ROWS)
+"""The lines of the results table: the five PLM-VideoBench tasks, images of no benchmark (captions and questions
+together), and the image benchmarks."""
 
 
 class TokenLimits(Config):
-    """The longest answer per row, in tokens. FGQA and RTLoc as in lmms-eval, whose 16 for SGQA cut its own answers."""
+    """The longest answer per row, in tokens. FGQA and RTLoc as in lmms-eval, whose 16 for SGQA cut its own answers.
+
+    Those of image benchmarks are fixed (`IMAGE_TOKENS`).
+    """
 
     fgqa: int = Field(default=16, gt=0)
     sgqa: int = Field(default=64, gt=0)
@@ -31,7 +36,8 @@ class TokenLimits(Config):
 
     def of(self, row: RowName) -> int:
         """Return the limit of one row."""
-        return int(getattr(self, row))
+        limit = next((IMAGE_TOKENS[name] for name in IMAGE_ROWS if name == row), None)
+        return int(getattr(self, row)) if limit is None else limit
 
 
 class EvalSettings(Config):

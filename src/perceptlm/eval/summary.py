@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from perceptlm.eval.benchmarks.images.corpus import published_lines, published_numbers
 from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Score, Variant
 from perceptlm.eval.scoring import METRICS
 from perceptlm.eval.settings import EvalSettings, RowName
@@ -61,6 +62,8 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings) -> 
     own = [item for item in rows if item.variant == "own"]
     units = {variant: units_of(rows, variant) for variant in settings.variants}
     result: dict[str, Any] = {"metric": METRICS[row], **_score_with_interval(units["own"], row, settings)}
+    if published := published_numbers(row, rows, settings):
+        result["published"] = published
     result["unit"] = "group of questions" if row == "fgqa" else "question"
     result["bounds"] = [fmean(unit.low for unit in units["own"]), fmean(unit.high for unit in units["own"])]
     result |= _counts(own)
@@ -140,14 +143,15 @@ def _counts(own: Sequence[Row]) -> dict[str, Any]:
 
 def table_lines(scores: Mapping[str, Any]) -> list[str]:
     """Return the content of `scores.json` as aligned lines for a terminal, in percent."""
-    lines = [f"{'':8}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
+    width = max(8, *(len(name) + 1 for name in scores["tasks"]))
+    lines = [f"{'':{width}}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
     lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}"
     for name, row in scores["tasks"].items():
         interval = f"{_percent(row['ci_low'])} - {_percent(row['ci_high'])}"
         baselines = (_percent(row["baselines"].get(baseline, {}).get("score")) for baseline in _BASELINES)
         cells = "".join(f"{text:>10}" for text in baselines)
-        lines.append(f"{name:8}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}")
-    return [*lines, f"judge: {scores['judge']}"]
+        lines.append(f"{name:{width}}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}")
+    return [*lines, *published_lines(scores["tasks"]), f"judge: {scores['judge']}"]
 
 
 def _percent(value: float | None) -> str:
