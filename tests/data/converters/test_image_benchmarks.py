@@ -137,14 +137,16 @@ def test_textvqa(make: Make) -> None:
         "image_classes": ["Cassette deck"], "answers": TEN, "set_name": "val", "image_width": 1024,
     }  # fmt: skip
     rows = [row, row | {"question_id": 1, "answers": TEN[:9]}, row | {"question_id": 2, "answers": None}]
+    rows += [row | {"question_id": 3, "answers": [""] * 10}, row | {"question_id": 4, "answers": ["", *TEN[1:]]}]
     content = {"dataset_type": "val", "dataset_name": "textvqa", "data": rows}
-    (sample,), dropped = make("textvqa", {"TextVQA_0.5.1_val.json": content})
+    (sample, other), dropped = make("textvqa", {"TextVQA_0.5.1_val.json": content})
+    assert sorted(other.answer.references) == sorted(["", *TEN[1:]])
     assert sample.question == "What is the brand of this camera?\nProvide a short and direct response."
     assert sample.reference == "dakota"
     assert sorted(sample.answer.references) == sorted(TEN)
     assert sample.answer.references[0] == "dakota"
     assert (sample.media[0].path, sample.origin.licence) == ("003a8ae2ef43b901.jpg", "CC-BY-4.0")
-    assert dropped == [(1, "not 10 entries in 'answers'"), (2, "no text in 'answers'")]
+    assert dropped == [(1, "not 10 entries in 'answers'"), (2, "no text in 'answers'"), (3, "no text in 'answers'")]
 
 
 def vqav2() -> Files:

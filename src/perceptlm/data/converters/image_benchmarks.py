@@ -181,13 +181,16 @@ def key_of(row: Row, name: str) -> str:
 
 
 def texts_of(row: Row, name: str, number: int | None = None) -> tuple[str, ...]:
-    """Return a list of texts, without blank ones; RowError if there is none, or if not exactly `number` are asked."""
+    """Return a list of texts, without blank ones; RowError if there is none.
+
+    With `number` it must hold that many, blank ones included, but not only blank ones, as where answers are secret.
+    """
     value = row.get(name)
     entries: list[Any] = value if isinstance(value, list) else list(value) if isinstance(value, tuple) else []
     if any(not isinstance(entry, str) for entry in entries):
         raise RowError(f"'{name}' holds what is no text", str(entries)[:80])
     found = tuple(plain_text(entry.strip()) for entry in entries if number is not None or entry.strip())
-    if not found:
+    if not any(found):
         raise RowError(f"no text in '{name}'", f"found {type(value).__name__}")
     if number is not None and len(found) != number:
         raise RowError(f"not {number} entries in '{name}'", f"found {len(found)}")

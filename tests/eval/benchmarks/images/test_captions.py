@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +48,21 @@ TOKENS = [
 @pytest.mark.parametrize(("caption", "expected"), TOKENS)
 def test_captions_are_split_as_published(caption: str, expected: str) -> None:
     assert " ".join(caption_words(caption)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("java") is None, reason="the published tokenizer needs Java")
+def test_the_recorded_tokens_are_the_published_tokenizers(tmp_path: Path) -> None:
+    from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS, STANFORD_CORENLP_3_4_1_JAR
+    from pycocoevalcap.tokenizer.ptbtokenizer import __file__ as place
+
+    file = tmp_path / "captions.txt"
+    file.write_text("\n".join(caption for caption, _ in TOKENS) + "\n", encoding="utf-8")
+    program = ["java", "-Dfile.encoding=UTF-8", "-cp", str(Path(place).parent / STANFORD_CORENLP_3_4_1_JAR)]
+    program += ["edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", str(file)]
+    lines = subprocess.run(program, capture_output=True, check=True).stdout.decode().split("\n")
+    found = [" ".join(word for word in line.split(" ") if word and word not in PUNCTUATIONS) for line in lines]
+    assert found[: len(TOKENS)] == [expected for _, expected in TOKENS]
 
 
 def test_cider_of_two_images_by_hand() -> None:

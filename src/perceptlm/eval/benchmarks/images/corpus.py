@@ -54,8 +54,9 @@ def with_captions_scored(rows: Sequence[Row], questions: Iterable[Question]) -> 
 def published_numbers(name: str, rows: Iterable[Row], settings: EvalSettings) -> dict[str, dict[str, Any]]:
     """Return, for an image benchmark, its published numbers over all questions and by subset; {} for other rows.
 
-    Only questions shown their own pictures count, and only those with a score. A number is None where it is a mean of
-    nothing: POPE's precision of a model that never says yes.
+    Only questions shown their own pictures count, and only those with a score. What the row itself shows, its score
+    over all questions, is not repeated. A number is None where it is a mean of nothing: POPE's precision of a model
+    that never says yes.
     """
     if name not in IMAGE_ROWS:
         return {}
@@ -64,7 +65,8 @@ def published_numbers(name: str, rows: Iterable[Row], settings: EvalSettings) ->
     parts = {OVERALL: scored} | {
         subset: [row for row in scored if row.attributes.get(SUBSET) == subset] for subset in sorted(subsets)
     }
-    return {part: _numbers(name, part, of_part, settings) for part, of_part in parts.items() if of_part}
+    found = {part: _numbers(name, part, of_part, settings) for part, of_part in parts.items() if of_part}
+    return {part: numbers for part, numbers in found.items() if len(numbers) > 1}
 
 
 def published_lines(tasks: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -79,17 +81,17 @@ def published_lines(tasks: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _numbers(name: str, part: str, rows: Sequence[Row], settings: EvalSettings) -> dict[str, Any]:
     values = [(row.score.score or 0.0, row.cluster) for row in rows]
-    items: dict[str, Items]
+    items: dict[str, Items] = {} if part == OVERALL else {"score": values}
     if name == "pope":
-        items = {"accuracy": values, **_yes_items(rows, settings)}
+        items |= _yes_items(rows, settings)
     elif name == "refcoco":
-        items = {"accuracy": values, "mean_iou": [(_iou(row), row.cluster) for row in rows]}
+        items["mean_iou"] = [(_iou(row), row.cluster) for row in rows]
     elif name == CAPTIONS:
-        items = {"cider": [(value * LARGEST, cluster) for value, cluster in values]}
-    else:
-        items = {"score": values}
-    top = LARGEST if name == CAPTIONS else 1.0
-    numbers = {metric: _mean(of_metric, top, (name, part, metric), settings) for metric, of_metric in items.items()}
+        items["cider"] = [(value * LARGEST, cluster) for value, cluster in values]
+    numbers = {
+        metric: _mean(of_metric, LARGEST if metric == "cider" else 1.0, (name, part, metric), settings)
+        for metric, of_metric in items.items()
+    }
     return {"n": len(rows), **numbers}
 
 
