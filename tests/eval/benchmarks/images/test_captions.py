@@ -95,3 +95,8 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.
     with pytest.raises(UsageError, match="pycocoevalcap") as caught:
         cider(["a"], [["a"]])
     assert "perceptlm[captions]" in str(caught.value.hint)
+
+
+def test_without_captions_the_library_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.cider.cider", None)
+    assert cider([], []) == []

@@ -51,6 +51,8 @@ def cider(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> li
 
     How much a word says is counted over the images of this call: give all of them. UsageError without the library.
     """
+    if not predictions:
+        return []
     try:
         from pycocoevalcap.cider.cider import Cider
     except ImportError as error:
@@ -58,8 +60,6 @@ def cider(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> li
             "CIDEr needs pycocoevalcap",
             hint="install it with: pip install 'perceptlm[captions]', and run the same command again",
         ) from error
-    if not predictions:
-        return []
     told = {number: [" ".join(caption_words(text))] for number, text in enumerate(predictions)}
     known = {number: [" ".join(caption_words(text)) for text in texts] for number, texts in enumerate(references)}
     _, scores = Cider().compute_score(known, told)
