@@ -18,6 +18,7 @@ import gc
 import json
 import os
 import statistics
+import sys
 import time
 from typing import Any
 
@@ -82,6 +83,7 @@ def measure(shape: Size, work: str, repeats: int, contenders: dict[str, Contende
                 zip(("loss", "seconds", "cpu_seconds"), contender.step(parts[name], num_targets), strict=True)
             )
         rows.append(row)
+        print(json.dumps(row), file=sys.stderr, flush=True)  # a run that is broken off has told what it found
     return rows
 
 

@@ -13,8 +13,8 @@ row. Attention therefore needs, per token, `group` (which Example; -1 is padding
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,10 @@ class Example:
     IGNORED_TARGET; `branch` is 0 for the shared prefix; `positions` restart after the prefix in every branch;
     `tag[t]` indexes `tags` (the task a supervised target belongs to). `pictures` is (N, 3, S, S) uint8 RGB; in a
     `blank` Example no file was read for them: they only say how many there are, and count as mid grey.
+
+    Where two answers to one question were judged, the branch after the chosen one's holds the question with the
+    rejected one, whose targets are `rejected_targets[t]` and in `targets` ignored. `pair[t]` numbers the pairs (from 0)
+    at the targets of the last answer of either branch, and is -1 elsewhere. Both are None where there is no pair.
     """
 
     ids: tuple[str, ...]
@@ -75,6 +79,8 @@ class Example:
     tags: tuple[str, ...]
     pictures: NDArray[np.uint8]
     blank: bool = False
+    rejected_targets: NDArray[np.int64] | None = None
+    pair: NDArray[np.int64] | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -85,6 +91,16 @@ class Example:
     def num_supervised(self) -> int:
         """Targets that carry loss."""
         return int((self.targets != IGNORED_TARGET).sum())
+
+    @property
+    def num_pairs(self) -> int:
+        """Questions with a chosen and a rejected answer."""
+        return 0 if self.pair is None else int(self.pair.max()) + 1
+
+    @property
+    def num_rejected(self) -> int:
+        """Targets of rejected answers."""
+        return 0 if self.rejected_targets is None else int((self.rejected_targets != IGNORED_TARGET).sum())
 
 
 @dataclass
@@ -97,6 +113,7 @@ class Batch:
     projector and looks at no pixels.
     path_draws: (N, draws) float32 in [0, 1), or None. What decides, in training, which paths of the vision encoder are
     dropped for each picture.
+    rejected_targets, pair: (B, T) int64 as in an Example, pairs numbered through the batch; None where there is none.
     """
 
     input_ids: Tensor
@@ -113,6 +130,8 @@ class Batch:
     pictures_per_group: tuple[int, ...] = field(default=())
     patches: Tensor | None = None
     path_draws: Tensor | None = None
+    rejected_targets: Tensor | None = None
+    pair: Tensor | None = None
 
     @property
     def num_pictures(self) -> int:
@@ -123,6 +142,16 @@ class Batch:
     def num_supervised(self) -> int:
         """Targets that carry loss."""
         return int((self.targets != IGNORED_TARGET).sum())
+
+    @property
+    def num_pairs(self) -> int:
+        """Questions with a chosen and a rejected answer."""
+        return 0 if self.pair is None else int(self.pair.max()) + 1
+
+    @property
+    def num_rejected(self) -> int:
+        """Targets of rejected answers."""
+        return 0 if self.rejected_targets is None else int((self.rejected_targets != IGNORED_TARGET).sum())
 
     def attention_mask(self) -> Tensor:
         """Return (B, T, T) bool, True where a query (dim 1) may attend to a key (dim 2). Padding sees itself."""
@@ -153,16 +182,9 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with every tensor on `device`."""
-        moved = {
-            name: getattr(self, name).to(device)
-            for name in ("input_ids", "targets", "positions", "group", "branch", "tag", "pictures")
+        import torch
+
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)
         }
-        return Batch(
-            **moved,
-            image_token_id=self.image_token_id,
-            tags=self.tags,
-            ids=self.ids,
-            pictures_per_group=self.pictures_per_group,
-            patches=None if self.patches is None else self.patches.to(device),
-            path_draws=None if self.path_draws is None else self.path_draws.to(device),
-        )
+        return replace(self, **moved)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from perceptlm.data.dataset_files import read_located
+from perceptlm.data.dataset_files import has_pairs, read_located
 from perceptlm.data.distribution import Distribution
+from perceptlm.data.listings import validation_lines
 from perceptlm.data.profile import Profile, profile
 from perceptlm.data.profile_page import profile_lines, write_profile
+from perceptlm.data.validation import validate
 from perceptlm.schema import MediaRef, Sample, Turn
 
 Make = Callable[..., Sample]
@@ -41,6 +43,20 @@ def test_counts(found: Profile) -> None:
     assert counts["origin"] == {"program: test @ 1": 6}
     assert counts["licence"] == {"CC0-1.0": 6}
     assert next(iter(counts["media"])) == "video"
+
+
+def test_rejected_answers_are_counted(write_dataset: Write, make_sample: Make) -> None:
+    judged = make_sample("b").model_copy(update={"rejected": "Another."})
+    root = write_dataset(train=[make_sample("a"), judged], validation=[make_sample("c")])
+    found = profile(read_located(root))
+    assert found.to_dict()["num_pairs"] == 1
+    assert profile_lines(found)[0] == "3 records; 1 have a rejected answer beside the one given"
+    checked = validate(root)
+    assert checked.to_dict()["num_pairs"] == 1
+    assert "records, 1 with a rejected answer;" in validation_lines(checked)[-1]
+    assert has_pairs(root, "train")
+    assert not has_pairs(root, "validation")
+    assert not has_pairs(root, "benchmark")
 
 
 def test_distributions(found: Profile) -> None:

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from perceptlm.model.low_rank import DOWN, UP, adapt, adapted_maps, merged_state
+from perceptlm.model.low_rank import DOWN, UP, adapt, adapted_maps, merged_state, without_low_rank
 
 
 @pytest.fixture
@@ -39,6 +39,16 @@ def test_what_was_learnt_can_be_merged(adapted, small_model, make_example, colla
     assert not torch.allclose(adapted(batch), small_model(batch), atol=1e-2)
     torch.testing.assert_close(merged(batch), adapted(batch), rtol=0, atol=2e-5)
     assert merged_state(small_model).keys() == small_model.state_dict().keys()
+
+
+def test_what_was_learnt_can_be_left_out_for_a_while(adapted, small_model, make_example, collate_examples):
+    learn(adapted)
+    batch = collate_examples([make_example(3, num_pictures=1, branch_lengths=(4, 6))])
+    learnt = adapted(batch)
+    with without_low_rank(adapted):
+        assert torch.equal(adapted(batch), small_model(batch))
+    assert torch.equal(adapted(batch), learnt)
+    assert not torch.equal(learnt, small_model(batch))
 
 
 @pytest.mark.parametrize(("targets", "number"), [(("attention",), 2), (("mlp",), 2), (("attention", "mlp"), 4)])

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from perceptlm.model import token_loss
-from perceptlm.model.token_loss import token_losses
+from perceptlm.model.token_loss import each_token_loss, token_losses
 
 NUM_TOKENS, WIDTH, VOCABULARY = 11, 6, 17
 
@@ -29,6 +29,23 @@ def test_values_and_gradients_are_those_of_cross_entropy(inputs, num_rows, monke
     found = torch.autograd.grad(total / 7, (hidden, output))
     wanted = torch.autograd.grad(expected.sum() / 7, (hidden, output))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_rows", [1, 4, 100])
+def test_each_loss_has_a_gradient_of_its_own(inputs, num_rows, monkeypatch):
+    monkeypatch.setattr(token_loss, "_NUM_LOGITS", num_rows * VOCABULARY)
+    hidden, output, targets = inputs
+    weights = torch.arange(NUM_TOKENS, dtype=torch.float64) - 4.5
+    losses = each_token_loss(hidden, output.detach(), targets, torch.float64)
+    expected = functional.cross_entropy(hidden @ output.T.detach(), targets, reduction="none")
+    torch.testing.assert_close(losses, expected, rtol=0, atol=1e-12)
+    found = torch.autograd.grad((weights * losses).sum().sin(), hidden)
+    wanted = torch.autograd.grad((weights * expected).sum().sin(), hidden)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match="no gradient for the matrix that makes logits"):
+        each_token_loss(hidden, output, targets, torch.float64)
+    with torch.no_grad():
+        assert torch.equal(each_token_loss(hidden, output, targets, torch.float64), losses)
 
 
 def test_what_is_frozen_gets_no_gradient(inputs):

@@ -111,6 +111,14 @@ def test_an_answer_is_read_by_its_type():
         DenseAnswer(segments=())
 
 
+def test_further_references_are_written_only_where_there_are_any():
+    plain, several = TextAnswer(text="two"), TextAnswer(text="two", others=("2", "two"))
+    assert plain.model_dump() == {"type": "text", "text": "two", "facts": ()}
+    assert several.model_dump()["others"] == ("2", "two")
+    assert TextAnswer.model_validate(several.model_dump()) == several
+    assert (plain.references, several.references) == (("two",), ("two", "2", "two"))
+
+
 def test_an_origin_says_who_which_and_under_what_licence():
     with pytest.raises(ValidationError):
         Origin(kind="model", name="m", revision="", licence="MIT")

@@ -42,6 +42,23 @@ def test_question_and_reference_are_the_last_ones():
     assert (found.question, found.reference) == ("3", "4")
 
 
+def test_a_judgement_is_written_only_where_there_is_one():
+    plain, judged = sample(), sample(rejected="[<|frame:0|>, <|frame:1|>]")
+    assert "rejected" not in plain.to_dict()
+    assert b"rejected" not in encode_line(plain)
+    again = Sample.model_validate_json(encode_line(judged))
+    assert (again, again.rejected) == (judged, "[<|frame:0|>, <|frame:1|>]")
+    assert again.rejected_turns == (plain.turns[0], Turn(role="assistant", text=again.rejected))
+    assert list(plain.to_dict()) == [name for name in judged.to_dict() if name != "rejected"]
+
+
+@pytest.mark.parametrize(("rejected", "reason"), [(" ", "rejected is empty"), (" a\n", "the same answer")])
+def test_a_rejected_answer_is_another_one(rejected, reason):
+    turns = (Turn(role="user", text="q"), Turn(role="assistant", text="a "))
+    with pytest.raises(ValidationError, match=reason):
+        sample(turns=turns, rejected=rejected)
+
+
 @pytest.mark.parametrize("roles", ["ua u", "aa", "us", "ss", "uu", "au", "uaua u"])
 def test_turns_alternate_and_end_with_the_assistant(roles):
     names = {"u": "user", "a": "assistant", "s": "system"}

@@ -20,6 +20,7 @@ from perceptlm.errors import PerceptLMError
 from perceptlm.train.configuration import StageConfig
 from perceptlm.train.loader import StepData
 from perceptlm.train.loss_sums import LossSums
+from perceptlm.train.preference import StepCounts
 from perceptlm.train.ranks import Ranks, joined_ranks
 from perceptlm.train.stage import train_stage
 from perceptlm.train.stage_data import StageData
@@ -30,8 +31,8 @@ def write_gradients(path: Path) -> None:
     """Have the trainer write the gradients of its first step, whole and as they are before they are clipped."""
     backward = Trainer.backward
 
-    def recorded(self: Trainer, data: StepData, num_targets: int) -> LossSums:
-        sums = backward(self, data, num_targets)
+    def recorded(self: Trainer, data: StepData, counts: StepCounts) -> LossSums:
+        sums = backward(self, data, counts)
         Trainer.backward = backward  # type: ignore[method-assign]
         found = {}
         for name, parameter in self.model.named_parameters():

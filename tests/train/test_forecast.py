@@ -66,6 +66,18 @@ def test_what_is_frozen_costs_less_and_holds_no_moments():
     assert shared.hours == pytest.approx(only.hours * 4 / 8)
 
 
+def test_the_reference_is_one_more_pass_of_the_decoder():
+    config = tiny(300, 5)
+    model = PerceptionLM(config)
+    model.initialise(0)
+    batch = batch_of(0, 70, config.layout.tokens_per_picture)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model.pairwise_loss(batch)
+    usual, against = (take(config, (), Workload(0, 70, 20), reference=reference) for reference in (False, True))
+    assert against.flops - usual.flops == pytest.approx(counter.get_total_flops(), rel=0.05)
+    assert against.vision_flops == usual.vision_flops
+
+
 # facts/paper.md section 2: GPUs of the kind H100, and days.
 REPORTED = {
     ("plm_1b", "midtrain"): 128 * 1.5, ("plm_1b", "sft"): 128 * 2.0, ("plm_3b", "midtrain"): 128 * 3.0,

@@ -19,39 +19,13 @@ from training_worker import train
 
 from perceptlm import artifact
 from perceptlm.exchange.jsonl import read_lines
-from perceptlm.model import PerceptionLM
-from perceptlm.model.configuration import DecoderConfig, PLMConfig, VisionConfig
-from perceptlm.preprocess.processor import Processor
-from perceptlm.pretrained import load, save_pretrained
+from perceptlm.pretrained import load
 from perceptlm.train.configuration import LowRankConfig, ModelChanges, StageConfig, ValidationConfig
 from perceptlm.train.ranks import ALONE
 
 WORKER = Path(__file__).resolve().parent.parent / "support" / "training_worker.py"
 TIMEOUT_SECONDS = 300
 LAYOUTS = {"two": (2, 1), "four": (4, 1), "four, two copies": (4, 2)}
-
-
-@pytest.fixture(scope="module")
-def micro(toy_processor: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a model so small that fifty steps take seconds; nothing divides evenly by four."""
-    processor = Processor.load(toy_processor)
-    vision = VisionConfig(
-        image_size=96, patch_size=12, width=24, num_layers=2, num_heads=2, layer_scale=0.5, drop_path=0.2
-    )
-    decoder = DecoderConfig(
-        vocab_size=processor.vocab_size, width=30, num_layers=3, num_heads=3, num_kv_heads=1, head_dim=10,
-        mlp_width=50, max_positions=1024, rope_theta=1e4, tie_embeddings=True,
-    )  # fmt: skip
-    model = PerceptionLM(
-        PLMConfig(vision=vision, decoder=decoder, pooling_ratio=2, image_token_id=processor.image_token_id)
-    )
-    model.initialise(5)
-
-    def make(partial: Path) -> None:
-        save_pretrained(partial, model, processor)
-
-    out = tmp_path_factory.mktemp("micro") / "micro"
-    return artifact.build(out, kind="checkpoint", recipe={"micro": 1}, make=make)
 
 
 @pytest.fixture
@@ -164,6 +138,41 @@ def test_what_is_frozen_may_be_shared_out_or_not(
         if name.startswith("vision_encoder."):
             assert torch.equal(value, before[name])
     assert load(micro, adapter=tmp_path / "two" / "adapter").model is not None
+
+
+def test_pairs_of_answers_are_learnt_alike_also_where_a_process_has_none(
+    tmp_path: Path, judged_world: Path, micro: Path, wide: StageConfig
+) -> None:
+    values = wide.to_dict() | {
+        "name": "adapt", "num_steps": 4, "num_groups": 3, "tasks": {"image_qa": 1}, "learning_rates": {"decoder": 1e-2},
+        "low_rank": {"rank": 2}, "preference": {"beta": 0.5}, "changes": {}, "rows_per_batch": 1,
+        "validation": {"every": 2},
+    }  # fmt: skip
+    config = StageConfig.model_validate(values)
+    for name, num_processes in (("one", 1), ("two", 2)):
+        run = {
+            "config": config, "world": judged_world, "start": micro, "out": tmp_path / name,
+            "gradients": tmp_path / f"{name}.safetensors",
+        }  # fmt: skip
+        finished(tmp_path, num_processes, run)
+    one, two = steps_of(tmp_path / "one"), steps_of(tmp_path / "two")
+    # With three groups two processes never have as many batches; with one pair one of them has none.
+    assert {0, 1} <= {step["num_pairs"] for step in one}
+    figures = ("loss", "total_loss", "preference_loss", "preference_margin", "preference_accuracy", "num_pairs")
+    for ours, theirs in zip(two, one, strict=True):
+        for name in (*figures, "gradient_norm"):
+            # Low-rank matrices are in fp32 whatever the rest is in.
+            assert ours.get(name) == (
+                None if theirs.get(name) is None else pytest.approx(theirs[name], rel=1e-6, abs=1e-6)
+            )
+    looks = [[record for _, record in read_lines(tmp_path / name / "validation.jsonl")] for name in ("two", "one")]
+    for ours, theirs in zip(*looks, strict=True):
+        assert ours["total_loss"] == pytest.approx(theirs["total_loss"], abs=1e-6)
+        assert ours["num_pairs"] == theirs["num_pairs"] == 1
+    gradients = [load_file(tmp_path / f"{name}.safetensors") for name in ("two", "one")]
+    assert gradients[0].keys() == gradients[1].keys()
+    for parameter, expected in gradients[1].items():
+        torch.testing.assert_close(gradients[0][parameter], expected, rtol=1e-5, atol=1e-8)
 
 
 def test_errors_before_training_leave_no_process_waiting(

@@ -97,6 +97,21 @@ def test_scalars_are_those_of_the_logs_and_none_comes_twice(
     assert_same(out)
 
 
+def test_what_is_learnt_of_pairs_is_shown(
+    tmp_path: Path, judged_world: Path, micro: Path, looking: StageConfig
+) -> None:
+    values = looking.to_dict() | {
+        "name": "adapt", "preset": None, "learning_rates": {"decoder": 1e-3}, "low_rank": {"rank": 2}, "num_steps": 2,
+        "tasks": {"image_qa": 1}, "preference": {},
+    }  # fmt: skip
+    config = StageConfig.model_validate(values)
+    out = train_stage(tmp_path / "out", config, data=StageData(judged_world), start=micro, seed=1, tensorboard=True)
+    found, (_, look) = shown(out / "run/tensorboard"), next(iter(read_lines(out / "validation.jsonl")))
+    for name in ("total_loss", "preference_loss", "preference_accuracy", "preference_margin", "num_pairs"):
+        assert found[f"validation/{name}"] == {2: pytest.approx(look[name], rel=1e-6)}
+    assert set(found["train/total_loss"]) == {0, 1}
+
+
 def test_the_command_writes_them(tmp_path: Path, toy_world: Path, toy_processor: Path, looking: StageConfig) -> None:
     brief = looking.model_copy(update={"num_steps": 1})
     start = train_stage(tmp_path / "start", brief, data=StageData(toy_world), start=toy_processor, seed=1)

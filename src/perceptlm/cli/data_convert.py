@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _FORMATS = (
     "human-fgqa, human-rcap, human-rtloc, human-rdcap; bench-fgqa, bench-sgqa, bench-rcap, bench-rtloc, bench-rdcap; "
     "image-auto-sa1b (or ucsf, pdfacc, openimages, obj365, arxivqa); video-auto-yt1b-caption (or yt1b-mcqa, "
-    "ego4d-caption, ego4d-qa); llava; reference (the public PLM code's training JSONL)."
+    "ego4d-caption, ego4d-qa); docvqa, chartqa, textvqa, vqav2, pope, refcoco, coco-captions; llava; reference (the "
+    "public PLM code's training JSONL)."
 )
 
 

@@ -27,6 +27,9 @@ def adapt(
     replay_share: Annotated[float, typer.Option(help="The share of every step that is replayed.")] = 0.3,
     epochs: Annotated[float, typer.Option(help="How often your data is shown, at most.")] = 3.0,
     full: Annotated[bool, typer.Option("--full", help="Train the decoder itself, not low-rank matrices.")] = False,
+    preference: Annotated[
+        bool, typer.Option("--preference", help="Learn from rejected answers too (direct preference optimisation).")
+    ] = False,
     held_out: Annotated[
         float | None,
         typer.Option(
@@ -58,6 +61,7 @@ def adapt(
         epochs,
         full,
         held_out,
+        preference,
     )
     config = override(plan_adaptation(wanted), overrides or [])
     if dry_run:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from pydantic import ValidationError
+
+from perceptlm.artifact import translate_os_errors
 from perceptlm.data.sample_set import SAMPLES_FILE
 from perceptlm.errors import DataError, UsageError
 from perceptlm.exchange.jsonl import count_lines, read_numbered_results
@@ -80,6 +83,23 @@ def read_located(root: Path, splits: Iterable[str] | None = None) -> Iterator[Lo
         for path in files.get(split, ()):
             for line, found in read_numbered_results(path, Sample):
                 yield Located(split, path, line, found)
+
+
+def has_pairs(root: Path, split: str) -> bool:
+    """Whether any record of a split has a rejected answer; reads up to the first. DataError as `record_files`."""
+    for path in record_files(root).get(split, ()):
+        with translate_os_errors(path), open(path, "rb") as file:
+            # Within a text the quotes would have backslashes.
+            if any(b'"rejected"' in line and _is_pair(line) for line in file):
+                return True
+    return False
+
+
+def _is_pair(line: bytes) -> bool:
+    try:
+        return Sample.model_validate_json(line).rejected is not None
+    except ValidationError:  # whoever reads the records will say what is wrong with it
+        return False
 
 
 def count_records(root: Path) -> dict[str, int]:

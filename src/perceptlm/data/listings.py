@@ -128,7 +128,8 @@ def validation_lines(found: Validation) -> list[str]:
     counts = ", ".join(f"{one_line(split)} {number:,}" for split, number in found.num_records.items())
     decoded = f", {found.num_decoded:,} opened" if found.num_decoded else ""
     verdict = f"{found.num_problems:,} problems" if found.num_problems else "good"
-    return [*lines, f"{found.root}: {verdict} ({counts} records; {found.num_media:,} media files{decoded})"]
+    counts += f" records, {found.num_pairs:,} with a rejected answer" if found.num_pairs else " records"
+    return [*lines, f"{found.root}: {verdict} ({counts}; {found.num_media:,} media files{decoded})"]
 
 
 def match_lines(matches: Sequence[Match], num_benchmark_media: int) -> list[str]:

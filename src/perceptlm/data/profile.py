@@ -37,6 +37,8 @@ class Profile:
     def __init__(self) -> None:
         self.num_records = 0
         self.num_unreadable = 0
+        self.num_pairs = 0
+        """Records with a rejected answer."""
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
         self.distributions: dict[str, Distribution] = {name: Distribution() for name in MEASURED}
         self._questions: Counter[str] = Counter()
@@ -48,6 +50,7 @@ class Profile:
             self.num_unreadable += 1
             return
         sample = record.found
+        self.num_pairs += sample.rejected is not None
         for name, value in (
             ("split", record.split),
             ("task", sample.task),
@@ -88,6 +91,7 @@ class Profile:
         return {
             "num_records": self.num_records,
             "num_unreadable": self.num_unreadable,
+            "num_pairs": self.num_pairs,
             "num_media_sets": len(self._questions),
             "counts": {name: dict(ranked(counts)) for name, counts in self.counts.items()},
             "distributions": {name: values.to_dict() for name, values in self.distributions.items()},

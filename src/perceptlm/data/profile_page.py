@@ -19,7 +19,7 @@ _QUANTILES = ("num", "min", "p5", "median", "mean", "p95", "max")
 
 def profile_lines(found: Profile) -> list[str]:
     """Return the profile as lines of text: a table per kind of count, then one of all distributions."""
-    lines = [f"{found.num_records:,} records" + _unreadable(found)]
+    lines = [f"{found.num_records:,} records" + _unreadable(found) + _pairs(found)]
     for name in COUNTED:
         rows = ranked(found.counts[name])
         total = found.counts[name].total()
@@ -50,7 +50,7 @@ def profile_page(found: Profile, title: str) -> Page:
         Highlight(f"{found.distributions['questions per media'].num:,}", "sets of media files"),
     ]
     about = [
-        f"What the records of {title} hold{_unreadable(found)}.",
+        f"What the records of {title} hold{_unreadable(found)}{_pairs(found)}.",
         "Media were not opened: sizes and lengths are what the records say.",
     ]
     sections: list[Section] = [Summary(about, highlights)]
@@ -80,6 +80,10 @@ def _drawing(found: Profile, name: str) -> EmbeddedPicture:
     summary = ", ".join(f"{key} {value:,g}" for key, value in values.summary().items())
     drawn = histogram(edges, counts, title=name, xlabel=MEASURED[name], ylabel="number")
     return embed_svg(drawn, alt=f"Histogram of {name}: {summary}", caption=summary)
+
+
+def _pairs(found: Profile) -> str:
+    return f"; {found.num_pairs:,} have a rejected answer beside the one given" if found.num_pairs else ""
 
 
 def _unreadable(found: Profile) -> str:

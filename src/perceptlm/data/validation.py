@@ -37,6 +37,8 @@ class Validation:
     root: Path
     limit: int
     num_records: dict[str, int] = field(default_factory=dict)
+    num_pairs: int = 0
+    """Records with a rejected answer."""
     num_media: int = 0
     """Media files; with decoding, as described: one file under two sizes counts twice."""
     num_decoded: int = 0
@@ -55,6 +57,7 @@ class Validation:
         return {
             "directory": str(self.root),
             "num_records": self.num_records,
+            "num_pairs": self.num_pairs,
             "num_media": self.num_media,
             "num_decoded": self.num_decoded,
             "num_problems": self.num_problems,
@@ -85,6 +88,7 @@ def validate(
             if isinstance(record.found, DataError):
                 found.add(record, record.found.message.removeprefix(f"{record.path}:{record.line}: "))
             else:
+                found.num_pairs += record.found.rejected is not None
                 _check(record, record.found, found, media, ids)
             each()
     found.num_media, found.num_decoded = media.num_files, media.num_decoded

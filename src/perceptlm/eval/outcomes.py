@@ -94,7 +94,7 @@ class Row(Config):
 
     id: str
     row: str
-    """The line of the results table: fgqa, sgqa, rcap, rtloc, rdcap or image."""
+    """The line of the results table: fgqa, sgqa, rcap, rtloc, rdcap, image, or an image benchmark."""
     task: Task
     variant: Variant
     prompt: str

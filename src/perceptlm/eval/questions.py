@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perceptlm.errors import DataError
+from perceptlm.eval.benchmarks.images.table import image_row
 from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.benchmarks.plm_videobench.prompts import plain_question, profiled
 from perceptlm.eval.settings import ROW_NAMES, RowName
@@ -72,7 +73,9 @@ def row_of(sample: Sample) -> RowName | None:
     """Return the row of the results table a Sample belongs to; None for video tasks outside the benchmark."""
     if sample.task in BENCHMARK_TASKS:
         return next(row for row in ROW_NAMES if row == sample.task)
-    return "image" if all(media.kind == "image" for media in sample.media) else None
+    if any(media.kind != "image" for media in sample.media):
+        return None
+    return image_row(sample) or "image"
 
 
 def make_question(sample: Sample, num_frames: int, root: Path = Path(), profile: Profile = "strict") -> Question | None:

@@ -17,6 +17,7 @@ from perceptlm import artifact
 from perceptlm.clients import GenerationClient, ModelIdentity, needs_media
 from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
+from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.breakdown import breakdown, write_breakdown
 from perceptlm.eval.coverage import Dropped, Gaps, coverage_of_rows, find_gaps
 from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
@@ -214,7 +215,7 @@ def score_rows(
             score = score_answer(question, answer.text, settings.profile, verdicts)
             judgements = judgements_of(question, answer.text, settings.profile, verdicts)
         rows.append(_make_row(question, answer, score, judgements, traits))
-    return rows
+    return with_captions_scored(rows, questions)
 
 
 def summarise(

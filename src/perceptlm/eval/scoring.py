@@ -6,6 +6,8 @@ calls the answer right (or the right option is named) and 0 otherwise. This modu
 
 from __future__ import annotations
 
+from perceptlm.eval.benchmarks.images.table import IMAGE_METRICS, IMAGE_ROWS
+from perceptlm.eval.benchmarks.images.tasks import is_image_benchmark, score_image
 from perceptlm.eval.benchmarks.plm_videobench import tasks
 from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.judges.procedural import JUDGE_NAME, ProceduralJudge
@@ -32,6 +34,7 @@ def metric_of(row: RowName, judge: str = JUDGE_NAME) -> str:
         "rtloc": "mean recall at temporal IoU > 0.3, 0.5, 0.7, 0.9",
         "rdcap": f"SODA_c: temporal IoU x judge score ({judge})",
         "image": f"mean of question accuracy and caption score by judge ({judge})",
+        **{name: IMAGE_METRICS[name] for name in IMAGE_ROWS},
     }
     return metrics[row]
 
@@ -39,7 +42,11 @@ def metric_of(row: RowName, judge: str = JUDGE_NAME) -> str:
 def named_calls(question: Question, text: str, profile: Profile = "strict") -> list[tuple[str, JudgeCall]]:
     """Return what a judge must be asked about `text`, each with the id its verdict has in a row."""
     name = question.sample.id
-    if question.row in ("fgqa", "rtloc") or isinstance(question.sample.answer, ChoiceAnswer):
+    if (
+        is_image_benchmark(question)
+        or question.row in ("fgqa", "rtloc")
+        or isinstance(question.sample.answer, ChoiceAnswer)
+    ):
         return []
     if question.row == "rdcap":
         return [(f"{name}/{g}/{p}", call) for (g, p), call in tasks.dense_calls(question, text, profile).items()]
@@ -54,6 +61,8 @@ def calls_of(question: Question, text: str, profile: Profile = "strict") -> list
 
 def score_answer(question: Question, text: str, profile: Profile = "strict", verdicts: Verdicts = PROCEDURAL) -> Score:
     """Score `text` as the answer to `question`; a call without a verdict makes the question unscored."""
+    if is_image_benchmark(question):
+        return score_image(question, text, profile)
     if question.row == "rtloc":
         return tasks.score_span(question, text, profile)
     if question.row == "rdcap":

@@ -10,17 +10,22 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
+from perceptlm.eval.benchmarks.images.table import IMAGE_ROWS, IMAGE_TOKENS, ImageRow
 from perceptlm.eval.benchmarks.plm_videobench.profiles import PROFILES, TABLE, Profile
 from perceptlm.eval.outcomes import Variant
 from perceptlm.schema import Split
 
-RowName = Literal["fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image"]
-ROW_NAMES: tuple[RowName, ...] = ("fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image")
-"""The lines of the results table: the five PLM-VideoBench tasks, and images (captions and questions together)."""
+RowName = Literal["fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image"] | ImageRow
+ROW_NAMES: tuple[RowName, ...] = ("fgqa", "sgqa", "rcap", "rtloc", "rdcap", "image", *IMAGE_ROWS)
+"""The lines of the results table: the five PLM-VideoBench tasks, images of no benchmark (captions and questions
+together), and the image benchmarks."""
 
 
 class TokenLimits(Config):
-    """The longest answer per row, in tokens. These suit the procedural world; a profile has its own (`of_profile`)."""
+    """The longest answer per row, in tokens. These suit the procedural world; a profile has its own (`of_profile`).
+
+    Those of image benchmarks are fixed (`IMAGE_TOKENS`).
+    """
 
     fgqa: int = Field(default=16, gt=0)
     sgqa: int = Field(default=64, gt=0)
@@ -31,7 +36,8 @@ class TokenLimits(Config):
 
     def of(self, row: RowName) -> int:
         """Return the limit of one row."""
-        return int(getattr(self, row))
+        limit = next((IMAGE_TOKENS[name] for name in IMAGE_ROWS if name == row), None)
+        return int(getattr(self, row)) if limit is None else limit
 
     @classmethod
     def of_profile(cls, profile: Profile) -> TokenLimits:

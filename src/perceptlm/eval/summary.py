@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from perceptlm.eval.benchmarks.images.corpus import published_lines, published_numbers
 from perceptlm.eval.benchmarks.plm_videobench.metrics import SUITE_WEIGHTS, suite_average
 from perceptlm.eval.judges.procedural import JUDGE_NAME
 from perceptlm.eval.outcomes import BLIND_VARIANTS, PARTIAL_VARIANTS, Row, Score, Variant
@@ -62,6 +63,8 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, jud
     own = [item for item in rows if item.variant == "own"]
     units = {variant: units_of(rows, variant) for variant in settings.variants}
     result: dict[str, Any] = {"metric": metric_of(row, judge), **_score_with_interval(units["own"], row, settings)}
+    if published := published_numbers(row, rows, settings):
+        result["published"] = published
     result["unit"] = "group of questions" if row == "fgqa" else "question"
     result["bounds"] = [fmean(unit.low for unit in units["own"]), fmean(unit.high for unit in units["own"])]
     result |= _counts(own)
@@ -203,7 +206,8 @@ def _judge_counts(own: Sequence[Row]) -> dict[str, Any]:
 
 def table_lines(scores: Mapping[str, Any]) -> list[str]:
     """Return the content of `scores.json` as aligned lines for a terminal, in percent."""
-    lines = [f"{'':8}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
+    width = max(8, *(len(name) + 1 for name in scores["tasks"]))
+    lines = [f"{'':{width}}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
     lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}{'asked %':>9}"
     for name, row in scores["tasks"].items():
         interval = f"{_percent(row['ci_low'])} - {_percent(row['ci_high'])}"
@@ -211,11 +215,11 @@ def table_lines(scores: Mapping[str, Any]) -> list[str]:
         cells = "".join(f"{text:>10}" for text in baselines)
         coverage = row.get("coverage")
         share = None if not coverage else coverage["num_askable"] / max(coverage["num_items"], 1)
-        lines.append(f"{name:8}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}{_percent(share):>9}")
+        lines.append(f"{name:{width}}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}{_percent(share):>9}")
     if scores.get("average_ci_low") is not None:
         interval = f"{_percent(scores['average_ci_low'])} - {_percent(scores['average_ci_high'])}"
-        lines.append(f"{'average':8}{_percent(scores['average']):>7}{interval:>17}")
-    return [*lines, f"judge: {scores['judge']}"]
+        lines.append(f"{'average':{width}}{_percent(scores['average']):>7}{interval:>17}")
+    return [*lines, *published_lines(scores["tasks"]), f"judge: {scores['judge']}"]
 
 
 def _percent(value: float | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -32,6 +33,8 @@ class AdaptedLinear(nn.Linear):
         self.register_parameter("bias", None)
         self.weight = base.weight
         self.scale = alpha / rank
+        self.is_off = False
+        """Whether nothing is added for now."""
         # In fp32 whatever the base is in: they are what is trained, and few.
         empty = torch.empty(rank, base.in_features, device=base.weight.device)
         self.low_rank_down = nn.Parameter(empty)
@@ -39,6 +42,8 @@ class AdaptedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""
+        if self.is_off:
+            return functional.linear(x, self.weight)
         down, up = self.low_rank_down.to(x.dtype), self.low_rank_up.to(x.dtype)
         added = functional.linear(functional.linear(x, down), up)
         return functional.linear(x, self.weight) + self.scale * added
@@ -78,6 +83,19 @@ def _first_values(name: str, adapted: AdaptedLinear, seed: int) -> Tensor:
 def adapted_maps(model: nn.Module) -> dict[str, AdaptedLinear]:
     """Return every adapted map of `model` by its name."""
     return {name: module for name, module in model.named_modules() if isinstance(module, AdaptedLinear)}
+
+
+@contextmanager
+def without_low_rank(model: nn.Module) -> Iterator[None]:
+    """Within this context `model` computes what it did before it was adapted. Not for passes that take a gradient."""
+    maps = adapted_maps(model).values()
+    for adapted in maps:
+        adapted.is_off = True
+    try:
+        yield
+    finally:
+        for adapted in maps:
+            adapted.is_off = False
 
 
 def merged_state(model: nn.Module) -> dict[str, Tensor]:

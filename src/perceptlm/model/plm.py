@@ -18,7 +18,7 @@ from perceptlm.model.initialise import initialise
 from perceptlm.model.kv_cache import KVCache, Memory
 from perceptlm.model.projector import Projector
 from perceptlm.model.segments import sight
-from perceptlm.model.token_loss import token_losses
+from perceptlm.model.token_loss import each_token_loss, token_losses
 from perceptlm.model.vision_encoder import VisionTransformer
 
 
@@ -34,6 +34,18 @@ class Loss:
     num_targets: int
     per_tag: Tensor
     per_tag_count: Tensor
+
+
+@dataclass(frozen=True)
+class PairwiseLoss:
+    """The loss of a Batch, and of each of its pairs what the model makes of the two answers.
+
+    `chosen` and `rejected` (pairs,) are summed log-probabilities of answers, in fp32 at least, with a graph.
+    """
+
+    loss: Loss
+    chosen: Tensor
+    rejected: Tensor
 
 
 class PerceptionLM(nn.Module):
@@ -95,13 +107,32 @@ class PerceptionLM(nn.Module):
         total, losses = token_losses(
             hidden[supervised], self.decoder.output_weight, batch.targets[supervised], self.activation_dtype
         )
-        tags = batch.tag[supervised]
-        sums = losses.new_zeros(len(batch.tags))
-        return Loss(
-            total=total,
-            num_targets=len(losses),
-            per_tag=sums.index_add(0, tags, losses),
-            per_tag_count=torch.bincount(tags, minlength=len(batch.tags)),
+        return _loss(batch, total, losses, batch.tag[supervised])
+
+    def pairwise_loss(self, batch: Batch) -> PairwiseLoss:
+        """Return the loss as `loss` does, and what there is to say of the pairs, which may be none.
+
+        Logits are made only where something is learnt. The matrix that makes them must be frozen, unless there is no
+        gradient.
+        """
+        hidden = self.hidden(batch)
+        targets = batch.targets
+        if batch.rejected_targets is not None:
+            targets = targets.where(targets != IGNORED_TARGET, batch.rejected_targets)
+        learnt = targets != IGNORED_TARGET
+        losses = each_token_loss(hidden[learnt], self.decoder.output_weight, targets[learnt], self.activation_dtype)
+        supervised = batch.targets[learnt] != IGNORED_TARGET
+        own = losses[supervised]
+        loss = _loss(batch, own.sum(), own.detach(), batch.tag[learnt][supervised])
+        sums = losses.new_zeros(batch.num_pairs)
+        if batch.pair is None:
+            return PairwiseLoss(loss, sums, sums)
+        pair = batch.pair[learnt]
+        chosen, rejected = supervised & (pair >= 0), ~supervised
+        return PairwiseLoss(
+            loss,
+            sums.index_add(0, pair[chosen], -losses[chosen]),
+            sums.index_add(0, pair[rejected], -losses[rejected]),
         )
 
     def hidden(self, batch: Batch, *, vision_tokens: Tensor | None = None, cache: Memory | None = None) -> Tensor:
@@ -153,3 +184,13 @@ class PerceptionLM(nn.Module):
         if len(places) != len(features):
             raise LayoutError(f"{len(places)} image placeholders but {len(features)} vision tokens")
         return embedded.flatten(0, 1).index_copy(0, places, features).view_as(embedded)
+
+
+def _loss(batch: Batch, total: Tensor, losses: Tensor, tags: Tensor) -> Loss:
+    """Return the Loss of supervised targets with these losses and tags (S,)."""
+    return Loss(
+        total=total,
+        num_targets=len(losses),
+        per_tag=losses.new_zeros(len(batch.tags)).index_add(0, tags, losses),
+        per_tag_count=torch.bincount(tags, minlength=len(batch.tags)),
+    )

@@ -26,32 +26,23 @@ def token_losses(hidden: Tensor, output: Tensor, targets: Tensor, dtype: torch.d
     return total, losses
 
 
+def each_token_loss(hidden: Tensor, output: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the negative log-likelihood of each of `targets` (S,), as `token_losses` does, with a graph to `hidden`.
+
+    `output` must be frozen: its gradient would need the logits again.
+    """
+    if torch.is_grad_enabled() and output.requires_grad:
+        raise ValueError("losses of single tokens have no gradient for the matrix that makes logits")
+    losses: Tensor = _EachTokenLoss.apply(hidden, output, targets, dtype)  # type: ignore[no-untyped-call]
+    return losses
+
+
 class _TokenLosses(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, output: Tensor, targets: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        wide = torch.promote_types(dtype, torch.float32)
         of_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         of_output = torch.zeros_like(output) if ctx.needs_input_grad[1] else None
-        losses = torch.empty(len(targets), dtype=wide, device=hidden.device)
-        num_rows = max(1, _NUM_LOGITS // len(output))
-        with torch.autocast(hidden.device.type, enabled=False):
-            matrix = output.to(dtype)
-            for start in range(0, len(targets), num_rows):
-                rows = slice(start, start + num_rows)
-                narrow, wanted = hidden[rows].to(dtype), targets[rows, None]
-                logits = functional.linear(narrow, matrix).to(wide)
-                log_sums = logits.logsumexp(dim=-1, keepdim=True)
-                losses[rows] = (log_sums - logits.gather(1, wanted))[:, 0]
-                if of_hidden is None and of_output is None:
-                    continue
-                # The gradient of a loss by its logits: probabilities, less one for the target.
-                errors = logits.sub_(log_sums).exp_()
-                errors.scatter_add_(1, wanted, errors.new_full(wanted.shape, -1.0))
-                errors = errors.to(dtype)
-                if of_hidden is not None:
-                    of_hidden[rows] = errors @ matrix
-                if of_output is not None:
-                    of_output += errors.T @ narrow
+        losses = _in_pieces(hidden, output, targets, dtype, of_hidden, of_output)
         ctx.save_for_backward(of_hidden, of_output)
         ctx.mark_non_differentiable(losses)
         return losses.sum(), losses
@@ -67,3 +58,51 @@ class _TokenLosses(torch.autograd.Function):
             None,
             None,
         )
+
+
+class _EachTokenLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, output: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        of_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        losses = _in_pieces(hidden, output, targets, dtype, of_hidden, None)
+        ctx.save_for_backward(of_hidden)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, None, None, None]:
+        (of_hidden,) = ctx.saved_tensors
+        factors = grad_outputs[0][:, None]
+        return None if of_hidden is None else of_hidden * factors.to(of_hidden.dtype), None, None, None
+
+
+def _in_pieces(
+    hidden: Tensor,
+    output: Tensor,
+    targets: Tensor,
+    dtype: torch.dtype,
+    of_hidden: Tensor | None,
+    of_output: Tensor | None,
+) -> Tensor:
+    """Return the loss of each target (S,); fill in the gradients of their sum that are asked for, `of_output` zeros."""
+    wide = torch.promote_types(dtype, torch.float32)
+    losses = torch.empty(len(targets), dtype=wide, device=hidden.device)
+    num_rows = max(1, _NUM_LOGITS // len(output))
+    with torch.autocast(hidden.device.type, enabled=False):
+        matrix = output.to(dtype)
+        for start in range(0, len(targets), num_rows):
+            rows = slice(start, start + num_rows)
+            narrow, wanted = hidden[rows].to(dtype), targets[rows, None]
+            logits = functional.linear(narrow, matrix).to(wide)
+            log_sums = logits.logsumexp(dim=-1, keepdim=True)
+            losses[rows] = (log_sums - logits.gather(1, wanted))[:, 0]
+            if of_hidden is None and of_output is None:
+                continue
+            # The gradient of a loss by its logits: probabilities, less one for the target.
+            errors = logits.sub_(log_sums).exp_()
+            errors.scatter_add_(1, wanted, errors.new_full(wanted.shape, -1.0))
+            errors = errors.to(dtype)
+            if of_hidden is not None:
+                of_hidden[rows] = errors @ matrix
+            if of_output is not None:
+                of_output += errors.T @ narrow
+    return losses

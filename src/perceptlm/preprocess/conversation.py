@@ -26,15 +26,26 @@ from perceptlm.schema.placeholders import resolve, texts_around_images
 
 @dataclass
 class TokenRun:
-    """Token ids in order; `supervised[i]` says whether ids[i] is to be learnt."""
+    """Token ids in order; `supervised[i]` says whether ids[i] is to be learnt.
+
+    A `rejected` one ends with an answer that was judged worse than that of the run before it. Of an Example's first
+    run, the first `num_shared` tokens belong to the prefix that all branches see.
+    """
 
     ids: list[int] = field(default_factory=list)
     supervised: list[bool] = field(default_factory=list)
+    rejected: bool = False
+    num_shared: int = 0
 
     def add(self, ids: Sequence[int], *, supervised: bool) -> None:
         """Append `ids`."""
         self.ids += ids
         self.supervised += [supervised] * len(ids)
+
+    @property
+    def answer_start(self) -> int:
+        """Where the last answer begins, its header included: after all that is not learnt."""
+        return len(self.supervised) - self.supervised[::-1].index(False)
 
 
 def resolved_turns(sample: Sample, *, num_frames: int) -> list[Turn]:
@@ -103,6 +114,28 @@ def training_branch(
     if tokenizer.chat.closes:
         run.add([tokenizer.special_id(tokenizer.chat.end_of_text)], supervised=True)
     return run
+
+
+def judged_branches(
+    tokenizer: Tokenizer,
+    turns: Sequence[Turn],
+    rejected_turns: Sequence[Turn],
+    *,
+    kinds: Sequence[str] = (),
+    image_ids: Sequence[int] = (),
+) -> list[TokenRun]:
+    """Return the branch of a conversation, and the one with a rejected last answer in its place (`plm_sft`).
+
+    Images that stand in the text are there once: all up to the last of them is shared.
+    """
+    chosen, rejected = (
+        training_branch(tokenizer, "plm_sft", spoken, kinds=kinds, image_ids=image_ids)
+        for spoken in (turns, rejected_turns)
+    )
+    image = tokenizer.special_id(IMAGE)
+    end = len(chosen.ids) - chosen.ids[::-1].index(image) if image in chosen.ids else 0
+    chosen.num_shared = end
+    return [chosen, TokenRun(rejected.ids[end:], rejected.supervised[end:], rejected=True)]
 
 
 def prompt_branch(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NO_TAG = -1
 """`tag` where nothing is supervised."""
+NO_PAIR = -1
+"""`pair` where no answer is compared with another."""
 PADDING_GROUP = -1
 
 
@@ -130,8 +132,10 @@ def _fill_rows(
         "branch": 0,
         "tag": NO_TAG,
     }
+    if any(example.num_pairs for row in rows for example in row):
+        padding |= {"rejected_targets": IGNORED_TARGET, "pair": NO_PAIR}
     arrays = {name: np.full((len(rows), width), value, np.int64) for name, value in padding.items()}
-    group = 0
+    group = num_pairs = 0
     for number, row in enumerate(rows):
         start = 0
         for example in row:
@@ -142,6 +146,10 @@ def _fill_rows(
             # One more entry at the end, so that NO_TAG (-1) stays what it is.
             renumbered = np.array([*(tags.index(tag) for tag in example.tags), NO_TAG], np.int64)
             arrays["tag"][number, start:end] = renumbered[example.tag]
+            if example.pair is not None and example.rejected_targets is not None:
+                arrays["rejected_targets"][number, start:end] = example.rejected_targets
+                arrays["pair"][number, start:end] = np.where(example.pair >= 0, example.pair + num_pairs, NO_PAIR)
+                num_pairs += example.num_pairs
             group += 1
             start = end
     return arrays

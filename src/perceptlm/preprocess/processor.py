@@ -22,6 +22,7 @@ from perceptlm.preprocess.chat_format import IMAGE
 from perceptlm.preprocess.configuration import ProcessorConfig, Template
 from perceptlm.preprocess.conversation import (
     TokenRun,
+    judged_branches,
     picture_ids,
     prefix_ids,
     prompt_branch,
@@ -91,11 +92,18 @@ class Processor:
         return (self.tokenizer.special_id(chat.end_of_text), self.tokenizer.special_id(chat.end_of_turn))
 
     def example(
-        self, samples: Sequence[Sample], root: Path, *, template: Template | None = None, blank: bool = False
+        self,
+        samples: Sequence[Sample],
+        root: Path,
+        *,
+        template: Template | None = None,
+        blank: bool = False,
+        pairs: bool = False,
     ) -> Example:
         """Return one Example of `samples` about the same pictures: a shared prefix and a branch for each.
 
-        A `blank` one opens no file: how many pictures there are follows from the records.
+        A `blank` one opens no file: how many pictures there are follows from the records. With `pairs` (and `plm_sft`)
+        a Sample with a rejected answer has a second branch for that, and has both or none.
 
         If they do not all fit `max_tokens`, branches are left out from the end: `ids` names those kept, and
         `num_dropped_branches` counts the others. If not even the first fits, it is shown with as many frames (spread as
@@ -109,19 +117,23 @@ class Processor:
             if _shared_part(sample) != shared:
                 raise DataError(f"samples {first.id} and {sample.id} differ in media, regions or system text")
         template = template or self.config.template
-        detail, prefix, branches = self._fitted(samples, template)
-        self.num_dropped_branches += len(samples) - len(branches)
-        kept = samples[: len(branches)]
+        detail, prefix, found = self._fitted(samples, template, pairs)
+        self.num_dropped_branches += len(samples) - len(found)
+        kept = samples[: len(found)]
         tiles = self._blank_tiles(first, detail) if blank else self._prepare(first, root, detail)
-        example = assemble(tuple(sample.id for sample in kept), prefix, branches, kept, tiles, blank)
+        branches = [run for runs in found for run in runs]
+        owners = [sample for sample, runs in zip(kept, found, strict=True) for _ in runs]
+        example = assemble(tuple(sample.id for sample in kept), prefix, branches, owners, tiles, blank)
         if not example.num_supervised:
             raise DataError(f"sample {first.id}: there is nothing to learn from an empty answer")
         return example
 
-    def _fitted(self, samples: Sequence[Sample], template: Template) -> tuple[Detail, list[int], list[TokenRun]]:
+    def _fitted(
+        self, samples: Sequence[Sample], template: Template, pairs: bool
+    ) -> tuple[Detail, list[int], list[list[TokenRun]]]:
         """Return prefix and branches with the most detail for which there is room."""
         for num_cuts, detail in enumerate(self._details(samples[0])):
-            prefix, branches = self._layout(samples, template, detail)
+            prefix, branches = self._layout(samples, template, detail, pairs)
             if branches:
                 self.num_shortened += num_cuts > 0
                 return detail, prefix, branches
@@ -145,9 +157,9 @@ class Processor:
                 yield detail
 
     def _layout(
-        self, samples: Sequence[Sample], template: Template, detail: Detail
-    ) -> tuple[list[int], list[TokenRun]]:
-        """Return the prefix, and the branches of as many of the first Samples as there is room for."""
+        self, samples: Sequence[Sample], template: Template, detail: Detail, pairs: bool
+    ) -> tuple[list[int], list[list[TokenRun]]]:
+        """Return the prefix, and the branches of each of as many of the first Samples as there is room for."""
         first = samples[0]
         num_pictures = self._num_pictures(first, detail)
         kinds, image_ids = [item.kind for item in first.media], self._image_ids()
@@ -156,14 +168,18 @@ class Processor:
             template, system_text(self._resolved(first, detail)), num_pictures if in_front else 0, first.media
         )
         room = self.config.max_tokens - len(prefix)
-        branches: list[TokenRun] = []
+        branches: list[list[TokenRun]] = []
         for sample in samples:
             turns = self._resolved(sample, detail)
-            branch = training_branch(self.tokenizer, template, turns, kinds=kinds, image_ids=image_ids)
-            if len(branch.ids) > room:
+            if pairs and sample.rejected is not None:
+                judged = self._resolved(sample.model_copy(update={"turns": sample.rejected_turns}), detail)
+                runs = judged_branches(self.tokenizer, turns, judged, kinds=kinds, image_ids=image_ids)
+            else:
+                runs = [training_branch(self.tokenizer, template, turns, kinds=kinds, image_ids=image_ids)]
+            room -= sum(len(run.ids) for run in runs)
+            if room < 0:
                 break
-            room -= len(branch.ids)
-            branches.append(branch)
+            branches.append(runs)
         return prefix, branches
 
     def prompt(self, request: GenerationRequest) -> Example:
@@ -304,7 +320,7 @@ def assemble(
     tiles: NDArray[np.uint8],
     blank: bool = False,
 ) -> Example:
-    """Lay prefix and branches end to end; `samples` give the tags of supervised branches."""
+    """Lay prefix and branches end to end; `samples` give each branch's tag where it is supervised."""
     input_ids = np.array([*prefix, *(token for branch in branches for token in branch.ids)], np.int64)
     targets = np.full(len(input_ids), IGNORED_TARGET, np.int64)
     tag = np.full(len(input_ids), packing.NO_TAG, np.int64)
@@ -312,10 +328,12 @@ def assemble(
     branch_numbers = np.zeros(len(input_ids), np.int64)
     tags = tuple(dict.fromkeys(sample.task for sample in samples))
     start = len(prefix)
+    num_shared = start + (branches[0].num_shared if branches else 0)
     for number, branch in enumerate(branches):
         end = start + len(branch.ids)
-        positions[start:end] = len(prefix) + np.arange(len(branch.ids))
-        branch_numbers[start:end] = number + 1
+        if number:
+            positions[start:end] = num_shared + np.arange(len(branch.ids))
+        branch_numbers[max(start, num_shared) : end] = number + 1
         # A target stands one position before its token. A branch's first token follows the prefix, not the branch
         # before it, and the prefix has room for one target only: that of the first branch.
         skipped = 1 if number or not prefix else 0
@@ -324,6 +342,7 @@ def assemble(
         if len(learnt):
             tag[learnt - 1] = tags.index(samples[number].task)
         start = end
+    rejected_targets, pair = _split_off_rejected(len(prefix), branches, targets, tag)
     return Example(
         ids=ids,
         input_ids=input_ids,
@@ -334,4 +353,30 @@ def assemble(
         tags=tags,
         pictures=tiles,
         blank=blank,
+        rejected_targets=rejected_targets,
+        pair=pair,
     )
+
+
+def _split_off_rejected(
+    start: int, branches: Sequence[TokenRun], targets: NDArray[np.int64], tag: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | tuple[None, None]:
+    """Take the targets of rejected branches out of `targets`, and number the pairs where their answers are learnt.
+
+    `start` is where the first branch begins.
+    """
+    if not any(branch.rejected for branch in branches):
+        return None, None
+    rejected_targets, pair = np.full_like(targets, IGNORED_TARGET), np.full_like(targets, packing.NO_PAIR)
+    num_pairs, before = 0, slice(0, 0)
+    for branch in branches:
+        end = start + len(branch.ids)
+        # Targets stand one position before their tokens.
+        answer = slice(start + branch.answer_start - 1, end - 1)
+        if branch.rejected:
+            rejected_targets[answer] = targets[answer]
+            targets[start:end], tag[start:end] = IGNORED_TARGET, packing.NO_TAG
+            pair[before], pair[answer] = num_pairs, num_pairs
+            num_pairs += 1
+        start, before = end, answer
+    return rejected_targets, pair

@@ -145,11 +145,27 @@ class Fact(Config):
 
 
 class TextAnswer(Config):
-    """Free text, with the facts it must state when a program knows them."""
+    """Free text, with the facts it must state when a program knows them, and what else people answered.
+
+    `others` are the further references of a benchmark that has several (ten for VQAv2); without any, none is written.
+    """
 
     type: Literal["text"] = "text"
     text: str
     facts: tuple[Fact, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if not self.others:
+            values.pop("others", None)
+        return values
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Every answer counted as right, the one that is shown first."""
+        return (self.text, *self.others)
 
 
 class ChoiceAnswer(Config):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from perceptlm.config import Config
 from perceptlm.errors import DataError
@@ -28,7 +28,8 @@ class Sample(Config):
 
     `turns` ends with the assistant's answer. `regions` are shown on the pictures as each of them says. `group` ties
     records that score together (the binary questions of one FGQA item). `template` names the wording, so that
-    a best constant answer per template can be found. `cluster` names the source recording for intervals.
+    a best constant answer per template can be found. `cluster` names the source recording for intervals. `rejected` is
+    written only where there is one.
     """
 
     id: str = Field(min_length=1)
@@ -37,6 +38,9 @@ class Sample(Config):
     media: tuple[MediaRef, ...]
     turns: tuple[Turn, ...] = Field(min_length=2)
     answer: Answer
+    rejected: str | None = Field(
+        default=None, description="another answer to the last question, judged worse than the one given"
+    )
     origin: Origin
     cluster: str
     template: str
@@ -61,6 +65,14 @@ class Sample(Config):
         return self
 
     @model_validator(mode="after")
+    def _judged(self) -> Sample:
+        if self.rejected is not None and not self.rejected.strip():
+            raise ValueError("rejected is empty")
+        if self.rejected is not None and self.rejected.strip() == self.reference.strip():
+            raise ValueError("rejected is the same answer as the last turn's")
+        return self
+
+    @model_validator(mode="after")
     def _regions(self) -> Sample:
         if len(self.media) == 1:
             media = self.media[0]
@@ -73,6 +85,13 @@ class Sample(Config):
             if region.shown_as == "text" and text is None:
                 raise ValueError(f"region {number} is shown as text, but is not a box of a single image")
         return self
+
+    @model_serializer(mode="wrap")
+    def _what_is_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if self.rejected is None:  # so that records without a judgement stay the bytes that they were
+            values.pop("rejected", None)
+        return values
 
     @property
     def frames(self) -> range:
@@ -100,3 +119,9 @@ class Sample(Config):
     def reference(self) -> str:
         """The last assistant text."""
         return self.turns[-1].text
+
+    @property
+    def rejected_turns(self) -> tuple[Turn, ...]:
+        """The same conversation with `rejected` for its last answer; only where there is one."""
+        assert self.rejected is not None
+        return (*self.turns[:-1], Turn(role="assistant", text=self.rejected))

@@ -43,6 +43,13 @@ class LowRankConfig(Config):
     targets: tuple[Literal["attention", "mlp"], ...] = Field(default=("attention", "mlp"), min_length=1)
 
 
+class PreferenceConfig(Config):
+    """Learn from pairs of answers, one judged better, beside the answers themselves (`train.preference`)."""
+
+    beta: float = Field(default=0.1, gt=0, description="the smaller, the further the model may go from its start")
+    answer_weight: float = Field(default=1.0, ge=0, description="of the loss per supervised token")
+
+
 class ModelChanges(Config):
     """What a stage changes of the model and of how pictures are shown to it. None: as the stage before left it.
 
@@ -129,6 +136,9 @@ class StageConfig(Config):
         default=None,
         description="train low-rank matrices beside the decoder's maps, at its rate; its weights are frozen",
     )
+    preference: PreferenceConfig | None = Field(
+        default=None, description="also learn from pairs of answers, against the model without low-rank matrices"
+    )
     schedule: ScheduleConfig = ScheduleConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     precision: Literal["bf16", "fp32", "fp64"] = Field(
@@ -166,6 +176,18 @@ class StageConfig(Config):
     def _low_rank_learns(self) -> StageConfig:
         if self.low_rank is not None and "decoder" not in self.learning_rates:
             raise ValueError("low_rank needs a learning rate for 'decoder'")
+        return self
+
+    @model_validator(mode="after")
+    def _reference_stays(self) -> StageConfig:
+        if self.preference is None:
+            return self
+        if self.low_rank is None:
+            raise ValueError("preference needs low_rank: the model without these matrices is what it is held against")
+        if set(self.learning_rates) != {"decoder"}:
+            raise ValueError("with preference only 'decoder' may have a learning rate: all else is the reference's too")
+        if self.template != "plm_sft":
+            raise ValueError("preference needs the template plm_sft: in another there are no questions")
         return self
 
     @field_validator("learning_rates", "tasks", "sources")

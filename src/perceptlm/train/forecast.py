@@ -1,13 +1,14 @@
 """What a stage of training will take, from shapes alone: parameters, floating-point operations, memory, hours.
 
 Operations are counted as in the literature: two for each weight and token forward, as many again for the gradient of
-what comes in and for that of the weights, attention's products beside them, and one more forward where activations are
-computed again instead of kept. Nothing is run and no weight is allocated. Memory is counted in `rank_memory`.
+what comes in and for that of the weights, attention's products beside them, one more forward where activations are
+computed again instead of kept, and one for the reference where pairs of answers are learnt from. Nothing is run and no
+weight is allocated. Memory is counted in `rank_memory`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ class Forecast:
     most_memory: RankMemory
     num_steps: int
     hours: float
+    pairs_per_step: float = 0.0
+    """Answers that are held against rejected ones, where the data was looked at."""
 
     @property
     def flops(self) -> float:
@@ -51,12 +54,13 @@ def forecast(
     num_copies: int = 1,
     samples_per_rank: int,
     flops_per_second: float,
+    reference: bool = False,
 ) -> Forecast:
     """Return what a stage takes on `num_ranks` ranks that each do `flops_per_second` of useful operations.
 
     The model is held `num_copies` times, each shared out over ranks; a rank works on `samples_per_rank` samples at a
     time, of which `largest` is the one that takes most, and keeps what enters each block, computing the rest again.
-    Raises UsageError where copies do not divide ranks.
+    With `reference` each is read without low-rank matrices too. UsageError where copies do not divide ranks.
     """
     import torch
 
@@ -72,7 +76,7 @@ def forecast(
     num_trained = sum(count for part, count in counts.items() if part in trained)
     vision = samples_per_step * workload.num_pictures * _vision_flops(config, "vision_encoder" in trained)
     vision += samples_per_step * workload.num_pictures * _projector_flops(config)
-    text = samples_per_step * _text_flops(config, workload, "decoder" in trained)
+    text = samples_per_step * _text_flops(config, workload, "decoder" in trained, reference)
     num_patches = samples_per_step * num_steps * workload.num_pictures * config.vision.grid_size**2
     memory, most_memory = (
         rank_memory(
@@ -106,8 +110,9 @@ def flops_of(
     *,
     num_encoded: int,
     num_pictures: int,
-    lengths: Iterable[int],
+    lengths: Sequence[int],
     num_supervised: int,
+    reference: bool = False,
 ) -> float:
     """Return the operations that training on a batch is worth, with nothing computed twice.
 
@@ -116,6 +121,8 @@ def flops_of(
     flops = num_encoded * _vision_flops(config, "vision_encoder" in trained, recomputed=False)
     flops += num_pictures * _projector_flops(config)
     flops += sum(_block_flops(config, length, "decoder" in trained, recomputed=False) for length in lengths)
+    if reference:
+        flops += _reference_flops(config, lengths, num_supervised)
     return flops + _logit_flops(config, num_supervised, "decoder" in trained)
 
 
@@ -143,21 +150,31 @@ def _projector_flops(config: PLMConfig) -> float:
     return 3 * 2.0 * (config.vision.width * width + width**2) * config.vision.grid_size**2
 
 
-def _text_flops(config: PLMConfig, workload: Workload, trained: bool) -> float:
+def _text_flops(config: PLMConfig, workload: Workload, trained: bool, reference: bool) -> float:
     """Return the operations for one sample in the decoder; logits are made where there is loss."""
     blocks = _block_flops(config, workload.num_tokens, trained, recomputed=True)
-    return blocks + _logit_flops(config, workload.num_supervised, trained)
+    before = _reference_flops(config, [workload.num_tokens], workload.num_supervised) if reference else 0.0
+    return before + blocks + _logit_flops(config, workload.num_supervised, trained)
+
+
+def _reference_flops(config: PLMConfig, lengths: Iterable[float], num_supervised: float) -> float:
+    """Return the operations of a pass without gradient: blocks for Examples of these lengths, and logits."""
+    blocks = sum(_forward_flops(config, length) for length in lengths)
+    return blocks + 2.0 * config.decoder.width * config.decoder.vocab_size * num_supervised
 
 
 def _block_flops(config: PLMConfig, num_tokens: float, trained: bool, *, recomputed: bool) -> float:
     """Return the operations of the decoder's blocks for one Example."""
+    return _passes(trained=trained, passed_through=True, recomputed=recomputed) * _forward_flops(config, num_tokens)
+
+
+def _forward_flops(config: PLMConfig, num_tokens: float) -> float:
     decoder = config.decoder
     heads = decoder.num_heads * decoder.head_dim
     weights = decoder.width * (2 * heads + 2 * decoder.num_kv_heads * decoder.head_dim + 3 * decoder.mlp_width)
     # A token looks at half of the others, on average.
     attention = 2 * num_tokens**2 * heads
-    passes = _passes(trained=trained, passed_through=True, recomputed=recomputed)
-    return passes * decoder.num_layers * (2.0 * weights * num_tokens + attention)
+    return decoder.num_layers * (2.0 * weights * num_tokens + attention)
 
 
 def _logit_flops(config: PLMConfig, num_supervised: float, trained: bool) -> float:

@@ -1,4 +1,4 @@
-"""Batches as a function of (seed, step), made some steps ahead in a thread.
+"""Batches as a function of (seed, step), made some steps ahead in a thread; their files are decoded by several.
 
 Nothing that a batch depends on is remembered between steps, so a resumed run asks for step k and gets what an
 uninterrupted one got. Rows are packed for all processes together, before any file is opened, and then shared out: which
@@ -8,6 +8,7 @@ blind stage shows grey pictures, and a frozen vision encoder's output is taken f
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +30,7 @@ from perceptlm.train.ranks import ALONE, Ranks
 from perceptlm.train.vision_features import VisionFeatures
 
 _STEPS_AHEAD = 2
+_MOST_DECODERS = 8
 Cost = Callable[[int, int], float]
 """(pictures, tokens) of an Example -> what it takes to train on it, in any unit."""
 
@@ -109,6 +111,7 @@ class StepLoader:
         self._num_path_draws = num_path_draws
         self._features = features
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._decoders = ThreadPoolExecutor(_num_decoders(), thread_name_prefix="decoders")
         self._pending: dict[int, Future[_Made]] = {}
 
     def get(self, step: int) -> StepData:
@@ -140,7 +143,7 @@ class StepLoader:
 
     def _make(self, step: int, without: Mapping[int, Dropped] | None = None) -> _Made:
         """Plan, pack, take this process's rows, decode, preprocess and collate; `without` units, by place."""
-        units = self._plan.units(step)
+        units, config = self._plan.units(step), self._config
         unread = dict(without or {})
         laid_out: list[tuple[HeldUnit, Example]] = []
         for place, unit in enumerate(units):
@@ -148,7 +151,9 @@ class StepLoader:
                 continue
             try:
                 samples = unit.read()
-                example = self._processor.example(samples, unit.root, template=self._config.template, blank=True)
+                example = self._processor.example(
+                    samples, unit.root, template=config.template, blank=True, pairs=config.preference is not None
+                )
             except DataError as error:
                 unread[place] = Dropped((unit.name,), error.message)
             else:
@@ -175,11 +180,15 @@ class StepLoader:
         """Return the batch of these rows; None if none of their units can be used."""
         filled: list[list[Example]] = []
         shown: list[_Shown] = []
-        for row in rows:
+        decoded = [
+            [(example, self._decoders.submit(self._show, unit, len(example.pictures))) for unit, example in row]
+            for row in rows
+        ]
+        for row in decoded:
             filled.append([])
-            for unit, example in row:
+            for example, showing in row:
                 try:
-                    looked_at = self._show(unit, len(example.pictures))
+                    looked_at = showing.result()
                 except DataError as error:
                     dropped.append(Dropped(example.ids, error.message))
                     continue
@@ -221,3 +230,9 @@ class StepLoader:
 
     def __exit__(self, *exc: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._decoders.shutdown(cancel_futures=True)
+
+
+def _num_decoders() -> int:
+    """Return how many threads decode: this process's share of the machine's processors."""
+    return max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))

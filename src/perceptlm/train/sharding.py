@@ -42,7 +42,8 @@ def shard(model: PerceptionLM, ranks: Ranks, *, bf16: bool) -> None:
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)  # all that gloo can do
-    register_fsdp_forward_method(model, "loss")
+    for method in ("loss", "pairwise_loss"):
+        register_fsdp_forward_method(model, method)
     model.always_looks = True
 
 

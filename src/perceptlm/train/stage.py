@@ -135,7 +135,7 @@ class _Run:
         held_out = None
         if looked_at is not None:
             loader = self._loader(looked_at, looked_at.num_steps, model, processor, features)
-            held_out = HeldOut(loader, looked_at.num_steps)
+            held_out = HeldOut(loader, looked_at.num_steps, config.preference)
         Trainer(
             model,
             self._loader(plan, config.num_steps, model, processor, features),

@@ -5,17 +5,19 @@ Turns folders and a recipe into plans. Knows no model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from perceptlm import artifact
 from perceptlm.config import load_yaml
 from perceptlm.data.blend import Blend
+from perceptlm.data.dataset_files import has_pairs
 from perceptlm.data.plan import HeldOutPlan, Plan, SourcePlan, TaskPlan, Unit, first_groups
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.data.source import Source, keep_back, spread
-from perceptlm.errors import ConfigError
+from perceptlm.errors import ConfigError, DataError
+from perceptlm.schema import Split
 from perceptlm.seeding import derive_seed
 from perceptlm.train.configuration import StageConfig, StageSource
 
@@ -49,6 +51,19 @@ class StageData:
             )
         for path in self.inputs().values():
             artifact.require_kind(path, "world", "dataset")
+        if config.preference is not None:
+            self._check_pairs(config)
+
+    def _check_pairs(self, config: StageConfig) -> None:
+        """Raise DataError where there is nothing to prefer."""
+        splits: list[tuple[Path, Split]] = [] if self.world is None else [(self.world, "train")]
+        splits += [(folder.data, config.sources[name].split) for name, folder in self.sources.items()]
+        if not any(has_pairs(root, split) for root, split in splits):
+            raise DataError(
+                f"stage {config.name} learns from pairs of answers, but no sample of "
+                f"{', '.join(str(root / split) for root, split in splits)} has the field 'rejected'",
+                hint="plm data convert llava makes it of rows with 'chosen' and 'rejected'",
+            )
 
     def inputs(self) -> dict[str, Path]:
         """Return the inputs that a checkpoint's manifest names."""
@@ -73,7 +88,7 @@ class StageData:
             units: tuple[Unit, ...] = first_groups(
                 held, self.world, num_groups=settings.num_groups, num_branches=config.num_branches
             )
-            return learnt, HeldOutPlan(units, config.num_groups)
+            return learnt, _held_out_plan(units, config)
         sources, looked_at = self._open_sources(config, seed)
         plan = SourcePlan(
             list(sources.values()),
@@ -88,7 +103,7 @@ class StageData:
                 f"stage {config.name}: none of its sources has a split '{settings.split}', or keeps something back",
                 hint="set held_out of a source, or leave out validation",
             )
-        return plan, HeldOutPlan(spread(list(looked_at.values()), settings.num_groups), config.num_groups)
+        return plan, _held_out_plan(spread(list(looked_at.values()), settings.num_groups), config)
 
     def _open_sources(self, config: StageConfig, seed: int) -> tuple[dict[str, Source], dict[str, Source]]:
         """Return what is learnt from of every source, and what is looked at of those that have something."""
@@ -120,6 +135,23 @@ def read_blend(path: Path) -> tuple[dict[str, StageSource], dict[str, DataFolder
         for item in blend.sources
     }
     return sources, folders
+
+
+def _held_out_plan(units: Sequence[Unit], config: StageConfig) -> HeldOutPlan:
+    """Return the plan of what is looked at; ConfigError if pairs are wanted and none is among them."""
+    if config.preference is not None and not any(map(_has_pair, units)):
+        raise ConfigError(
+            f"stage {config.name} learns from pairs of answers, but none of the {len(units)} held-out groups has one",
+            hint="keep back more (held_out), look at more (validation.num_groups), or leave out validation",
+        )
+    return HeldOutPlan(tuple(units), config.num_groups)
+
+
+def _has_pair(unit: Unit) -> bool:
+    try:
+        return any(sample.rejected is not None for sample in unit.read())
+    except DataError:  # the look will leave it out
+        return False
 
 
 def _names(names: Mapping[str, object]) -> str:

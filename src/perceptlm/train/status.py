@@ -10,6 +10,7 @@ from typing import Any
 
 from perceptlm.artifact import MANIFEST, REQUEST, RUN_FOLDER, partial_path
 from perceptlm.errors import UsageError
+from perceptlm.train.figures import loss_of, preference_of
 
 _RECENT = 20
 """Steps that the present loss and rate are means of."""
@@ -28,6 +29,9 @@ class Status:
     per_task: dict[str, float] = field(default_factory=dict)
     held_out_loss: float | None = None
     best_held_out_step: int | None = None
+    preference: dict[str, float] = field(default_factory=dict)
+    """Means over the last steps that had pairs; nothing where none are learnt from."""
+    held_out_preference: dict[str, float] = field(default_factory=dict)
     tokens_per_second: float | None = None
     data_wait_share: float | None = None
     useful_share: float | None = None
@@ -62,7 +66,9 @@ def read_status(out: Path) -> Status:
         loss=fmean(step["loss"] for step in steps[-_RECENT:]) if steps else None,
         per_task=steps[-1]["per_task"] if steps else {},
         held_out_loss=looks[-1]["loss"] if looks else None,
-        best_held_out_step=min(looks, key=lambda look: float(look["loss"]))["step"] if looks else None,
+        best_held_out_step=min(looks, key=loss_of)["step"] if looks else None,
+        preference=_mean_preference(steps[-_RECENT:]),
+        held_out_preference=preference_of(looks[-1]) if looks else {},
         tokens_per_second=sum(rate["num_tokens"] for rate in rates) / seconds if seconds else None,
         data_wait_share=sum(rate["data_wait_seconds"] for rate in rates) / seconds if seconds else None,
         useful_share=sum(rate["num_tokens"] for rate in rates) / sum(rate["num_places"] for rate in rates)
@@ -85,6 +91,8 @@ def describe(status: Status) -> list[str]:
         ("loss", status.loss, "{:.4f} per token, last steps"),
         ("held-out loss", status.held_out_loss, "{:.4f}"),
         ("... best after", status.best_held_out_step, "{:,} steps"),
+        ("pairs", _told(status.preference), "{}, last steps"),
+        ("held-out pairs", _told(status.held_out_preference), "{}"),
         ("speed", status.tokens_per_second, "{:,.0f} tokens/s"),
         ("of the matrix peak", status.model_flops_utilisation, "{:.1%}"),
         ("waiting for data", status.data_wait_share, "{:.1%} of the time"),
@@ -97,6 +105,18 @@ def describe(status: Status) -> list[str]:
             lines.append(f"  {label:<20} {form.format(value)}")
     lines += [f"  {task:<20} {loss:.4f}" for task, loss in status.per_task.items()]
     return lines
+
+
+def _mean_preference(steps: list[dict[str, Any]]) -> dict[str, float]:
+    found = [preference_of(step) for step in steps if step.get("num_pairs")]
+    return {name: fmean(values[name] for values in found) for name in found[0]} if found else {}
+
+
+def _told(preference: dict[str, float]) -> str | None:
+    if not preference.get("num_pairs"):
+        return None
+    accuracy, margin = preference["preference_accuracy"], preference["preference_margin"]
+    return f"{accuracy:.1%} ranked right, margin {margin:.3f}, loss {preference['preference_loss']:.4f}"
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ def batch_flops(config: PLMConfig, trained: Collection[Part], batch: Batch) -> f
         num_encoded=batch.num_pictures if batch.patches is None else 0,
         num_pictures=batch.num_pictures,
         lengths=torch.bincount(groups).tolist(),
-        num_supervised=batch.num_supervised,
+        num_supervised=batch.num_supervised + batch.num_rejected,
+        reference=batch.num_pairs > 0,
     )
 
 

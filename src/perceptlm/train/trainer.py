@@ -2,6 +2,7 @@
 
 Processes that train together each work on their rows of a step. The loss is the sum over all supervised tokens divided
 by their number, both of all processes and all batches of the step, so that it does not depend on how rows are split.
+Where pairs of answers are learnt from, their loss is added likewise (`preference`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from perceptlm.model.plm import PerceptionLM
 from perceptlm.train.averaging import RunningMean
 from perceptlm.train.checkpoint import STATE_FOLDER, SavedStates, remove_states
 from perceptlm.train.configuration import StageConfig
+from perceptlm.train.figures import loss_of
 from perceptlm.train.guards import DropGuard, SpikeGuard
 from perceptlm.train.loader import Dropped, StepData, StepLoader
 from perceptlm.train.loss_sums import LossSums
@@ -31,6 +33,7 @@ from perceptlm.train.optimiser import (
     set_learning_rates,
     state_tensors,
 )
+from perceptlm.train.preference import StepCounts, batch_loss
 from perceptlm.train.ranks import ALONE, Ranks
 from perceptlm.train.schedule import learning_rate_factor
 from perceptlm.train.sharding import forget_gathered
@@ -138,7 +141,7 @@ class Trainer:
             log.step(record, rates, dropped)
             show(f"loss {record['loss']:.3f}  {rates['num_tokens'] / rates['seconds']:,.0f} tokens/s")
             try:
-                spikes.watch(step, record["loss"])
+                spikes.watch(step, loss_of(record))
                 drops.watch(step, len(dropped), data.num_units, dropped[-1].reason if dropped else "")
             except TrainingError:
                 self._save_now(step + 1)
@@ -151,13 +154,15 @@ class Trainer:
         factor = learning_rate_factor(step, config.num_steps, config.schedule)
         set_learning_rates(self.optimiser, factor)
         self.optimiser.zero_grad(set_to_none=True)
-        num_targets = int(self.ranks.sum([sum(batch.num_supervised for batch in data.batches)])[0])
-        if not num_targets:
+        counted = [sum(getattr(batch, what) for batch in data.batches) for what in ("num_supervised", "num_pairs")]
+        counts = StepCounts(*map(int, self.ranks.sum(counted)))
+        if not counts.num_targets:
             raise TrainingError(f"stage {config.name}, step {step}: none of its samples could be used")
-        sums = self.backward(data, num_targets).of_all(self.ranks)
+        sums = self.backward(data, counts).of_all(self.ranks)
         norms = gradient_norms(self.optimiser)
         where = f"stage {config.name}, step {step}"
-        norm = apply_gradients(self.optimiser, sums.mean, config.optimiser.max_grad_norm, where=where)
+        total = sums.objective(config.preference)
+        norm = apply_gradients(self.optimiser, total, config.optimiser.max_grad_norm, where=where)
         if self.mean is not None:
             self.mean.update(step + 1)
         digits = 12 if config.precision == "fp64" else 6
@@ -168,8 +173,9 @@ class Trainer:
             "gradient_norm": round(norm, digits),
             "gradient_norm_per_part": {part: round(value, digits) for part, value in norms.items()},
             "learning_rate_factor": round(factor, 8),
-            "num_targets": num_targets,
+            "num_targets": counts.num_targets,
             "num_pictures": sums.num_pictures,
+            **sums.preference_figures(config.preference, digits),
         }
 
     def _all_dropped(self, data: StepData) -> list[Dropped]:
@@ -177,8 +183,8 @@ class Trainer:
             return []
         return [item for found in self.ranks.all_of(data.dropped) for item in found]
 
-    def backward(self, data: StepData, num_targets: int) -> LossSums:
-        """Add up the gradients of this process's batches, of a loss that is divided by `num_targets`."""
+    def backward(self, data: StepData, counts: StepCounts) -> LossSums:
+        """Add up the gradients of this process's batches, of losses that are divided by `counts`."""
         sums = LossSums()
         num_batches = self.ranks.largest(len(data.batches))
         for number in range(num_batches):
@@ -186,9 +192,9 @@ class Trainer:
             if batch is None:
                 raise ValueError("a process with less to do than others needs an idle batch")
             with self._autocast():
-                loss = self.model.loss(batch.to(self.device))
-            (loss.total / num_targets).backward()  # type: ignore[no-untyped-call]
-            sums.add(batch, loss)
+                loss = batch_loss(self.model, batch, self.config.preference, self.ranks)
+            loss.share(counts, self.config.preference).backward()  # type: ignore[no-untyped-call]
+            loss.add_to(sums, batch)
         return sums
 
     def _autocast(self) -> torch.autocast:
@@ -221,7 +227,7 @@ class Trainer:
                     self.best.wait()
             self._set_training()
             log.validation(self.looks[-1])
-            logger.info("%s: held-out loss %.4f after %d steps", self.config.name, self.looks[-1]["loss"], step)
+            logger.info("%s: held-out loss %.4f after %d steps", self.config.name, loss_of(self.looks[-1]), step)
         return is_over(self.looks, settings.patience)
 
     def _weights(self) -> dict[str, torch.Tensor]:

@@ -15,6 +15,7 @@ from perceptlm.artifact import RUN_FOLDER
 from perceptlm.errors import UsageError
 from perceptlm.exchange.jsonl import JsonlAppender, read_lines
 from perceptlm.train.checkpoint import cut_log
+from perceptlm.train.figures import loss_of, preference_of
 from perceptlm.train.loader import Dropped
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class TrainingLog:
                 for item in dropped:
                     file.write({"step": step, "ids": list(item.ids), "reason": item.reason})
         if self._board is not None:
-            self._show(step, "train", {"loss": record["loss"], **record["per_task"]})
+            self._show(step, "train", _losses(record))
             norms = {"gradient_norm": record["gradient_norm"], **record["gradient_norm_per_part"]}
             self._show(step, "gradient", norms)
             self._show(step, "rate", rates)
@@ -93,9 +94,9 @@ class TrainingLog:
         return [record for _, record in read_lines(path)] if path.exists() else []
 
     def losses(self) -> list[float]:
-        """Return the losses of all steps so far. Only the first process may ask."""
+        """Return the losses of all steps so far, as guards watch them. Only the first process may ask."""
         path = self.folder / METRICS
-        return [float(record["loss"]) for _, record in read_lines(path)] if path.exists() else []
+        return [loss_of(record) for _, record in read_lines(path)] if path.exists() else []
 
     def drops(self) -> int:
         """Return how many units could not be used so far. Only the first process may ask."""
@@ -103,12 +104,16 @@ class TrainingLog:
         return sum(1 for _ in read_lines(path)) if path.exists() else 0
 
     def _show_look(self, record: Mapping[str, Any]) -> None:
-        self._show(int(record["step"]), "validation", {"loss": record["loss"], **record["per_task"]})
+        self._show(int(record["step"]), "validation", _losses(record))
 
     def _show(self, step: int, group: str, values: Mapping[str, float]) -> None:
         assert self._board is not None
         for name, value in values.items():
             self._board.add_scalar(f"{group}/{name}", value, step)
+
+
+def _losses(record: Mapping[str, Any]) -> dict[str, float]:
+    return {"loss": record["loss"], **preference_of(record), **record["per_task"]}
 
 
 def _summary_writer(folder: Path, start: int) -> SummaryWriter:

@@ -32,6 +32,8 @@ class Adaptation:
     full: bool = False
     held_out: float | None = None
     """None: a tenth, or nothing where `own` has a validation split."""
+    preference: bool = False
+    """Learn from rejected answers too."""
 
     @property
     def data(self) -> StageData:
@@ -43,6 +45,10 @@ def plan_adaptation(wanted: Adaptation) -> StageConfig:
     """Return the recipe, indexing data that has no index yet; UsageError for shares that are none."""
     if not 0 <= wanted.replay_share < 1 or wanted.epochs <= 0:
         raise UsageError(f"replay share {wanted.replay_share:g} and {wanted.epochs:g} epochs: a share is below 1")
+    if wanted.full and wanted.preference:
+        raise UsageError(
+            "preference is held against the model without low-rank matrices, and full has none", hint="leave out --full"
+        )
     artifact.require_kind(wanted.start, CHECKPOINT_KIND)
     for folder in wanted.data.sources.values():
         artifact.require_kind(folder.data, "world", "dataset")
@@ -58,6 +64,7 @@ def plan_adaptation(wanted: Adaptation) -> StageConfig:
         epochs=wanted.epochs,
         full=wanted.full,
         held_out=held_out,
+        preference=wanted.preference,
     )
 
 

@@ -47,25 +47,32 @@ def forecast_stage(start: Path, config: StageConfig, data: StageData, *, seed: i
         Workload(
             fmean(len(example.pictures) for example in examples),
             fmean(example.num_tokens for example in examples),
-            fmean(example.num_supervised for example in examples),
+            fmean(example.num_supervised + example.num_rejected for example in examples),
         ),
         samples_per_step=config.num_groups,
         num_steps=config.num_steps,
         num_ranks=num_ranks,
         samples_per_rank=-(-config.num_groups // num_ranks),
         flops_per_second=measured_peak(best_device(), torch.get_num_threads()) * _UTILISATION,
+        reference=config.preference is not None,
     )
-    return replace(found, num_trained=num_trained)
+    pairs_per_step = config.num_groups * fmean(example.num_pairs for example in examples)
+    return replace(found, num_trained=num_trained, pairs_per_step=pairs_per_step)
 
 
 def describe(found: Forecast) -> dict[str, str]:
     """Return a forecast as lines for a person."""
-    gib = 2.0**30
+    gib, pairs = 2.0**30, {}
+    if found.pairs_per_step:
+        pairs["pairs"] = (
+            f"about {found.pairs_per_step:,.1f} a step, each against the model without its low-rank matrices"
+        )
     return {
         "parameters": f"{sum(found.num_parameters.values()):,}, of which {found.num_trained:,} are trained",
         "a step": f"{found.tokens_per_step:,.0f} tokens, {found.flops / 1e12:,.2f} TFLOP",
         "memory": f"{found.memory.state_bytes / gib:.2f} GiB of state, {found.memory.activation_bytes / gib:.2f} of "
         "activations if these are computed again in full",
+        **pairs,
         "steps": f"{found.num_steps:,} at most",
         "time": f"{found.hours:,.2f} hours at most, at a quarter of this machine's matrix peak",
     }
@@ -73,10 +80,12 @@ def describe(found: Forecast) -> dict[str, str]:
 
 def _first_examples(processor: Processor, config: StageConfig, data: StageData, seed: int) -> list[Example]:
     plan, _ = data.plans(config.model_copy(update={"validation": None}), seed)
-    examples = []
+    pairs, examples = config.preference is not None, []
     for unit in plan.units(0)[:_MOST_LOOKED_AT]:
         try:
-            examples.append(processor.example(unit.read(), unit.root, template=config.template, blank=True))
+            examples.append(
+                processor.example(unit.read(), unit.root, template=config.template, blank=True, pairs=pairs)
+            )
         except DataError:  # the stage will drop it, and say so
             continue
     if not examples:

@@ -42,6 +42,51 @@ def test_several_images_stand_where_they_are_marked(converted: Any, dropped: Any
     assert dropped() == [(1, "makes no valid sample")]
 
 
+def judged(chosen: Any, rejected: Any, *texts: str, **more: Any) -> dict[str, Any]:
+    return {"conversations": said(*texts or ["What?"]), "chosen": chosen, "rejected": rejected, **more}
+
+
+def answer(text: str, role: str = "gpt") -> dict[str, str]:
+    return {"from": role, "value": text}
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+def test_two_answers_of_which_one_was_chosen(converted: Any, name: str) -> None:
+    rows = [
+        judged(answer("A cup."), answer("A cat."), "<image>\nWhat?", image="a.png"),
+        judged(answer("Yes.", "assistant"), answer("No."), "What?", "A cup.", "Red?"),
+        {"conversations": said("2 + 2?", "4.")},
+        {"conversations": said("2 + 2?", "4."), "chosen": None, "rejected": None},
+    ]
+    samples = converted("llava", rows, name, origin=ORIGIN)
+    assert [(sample.reference, sample.rejected) for sample in samples] == [
+        ("A cup.", "A cat."), ("Yes.", "No."), ("4.", None), ("4.", None),
+    ]  # fmt: skip
+    assert samples[0].answer.text == "A cup."
+    assert [turn.text for turn in samples[1].turns] == ["What?", "A cup.", "Red?", "Yes."]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (judged(answer("x"), None), "no answer in 'rejected'"),
+        (judged("x", answer("y")), "no answer in 'chosen'"),
+        (judged(answer("x"), {"from": "gpt", "value": 3}), "no answer in 'rejected'"),
+        (judged(answer("x"), answer("y", "human")), "'rejected' is not the assistant's"),
+        (judged(answer("x"), answer(" x\n")), "both answers are the same"),
+        (judged(answer("x"), answer(" ")), "empty answer"),
+        (judged(answer(" "), answer("x")), "empty answer"),
+        (judged(answer("x"), answer("y"), "What?", "z"), "turns do not alternate up to an answer"),
+        (judged(answer("x"), answer("<|frame:1|>")), "text holds a placeholder"),
+        (judged(answer("x"), answer("\ud800")), "text is not valid Unicode"),
+        ({"text": "x", "chosen": answer("x"), "rejected": answer("y")}, "no conversation"),
+    ],
+)
+def test_judgements_that_cannot_be_used(converted: Any, dropped: Any, row: dict[str, Any], reason: str) -> None:
+    converted("llava", [{"conversations": said("2 + 2?", "4.")}, row], "rows.jsonl", origin=ORIGIN)
+    assert dropped() == [(1, reason)]
+
+
 def test_text_and_captions(converted: Any) -> None:
     rows = [
         {"conversations": said("2 + 2?", "4.")},

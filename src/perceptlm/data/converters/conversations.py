@@ -1,5 +1,6 @@
 """LLaVA's JSON and the training JSONL of the public PLM code: conversations about images, a video, or nothing.
 
+Of pairwise judgements, `conversations` ends with a question, and `chosen` and `rejected` (`from`, `value`) answer it.
 A row has `image` (a path or several), `video` (with `start_time`, `end_time` in seconds, and `bbox_map`: frame -> box
 or null) or neither, and `conversations` (`from`, `value`) or `text`. `bbox` ([x, y, w, h] in pixels of a `width` x
 `height` picture) fills `<|bboxN|>` in the text. Sources: facts/reference-implementation.md sections 2.5, 2.7 and 3.
@@ -47,16 +48,21 @@ class Conversations:
         """Return a conversation about what the row shows."""
         media = self._media(row)
         regions = _regions(row, media)
-        if isinstance(row.get("text"), str) and "conversations" not in row:
+        num_boxes = sum(region.shown_as == "text" for region in regions)
+        rejected = None
+        if row.get("chosen") is not None or row.get("rejected") is not None:
+            turns, rejected = _judged(row, num_boxes)
+        elif isinstance(row.get("text"), str) and "conversations" not in row:
             turns = dialogue("", text_of(row, "text"))
         else:
-            turns = turns_of(row.get("conversations"), num_boxes=sum(region.shown_as == "text" for region in regions))
+            turns = turns_of(row.get("conversations"), num_boxes=num_boxes)
         return self._context.sample(
             place,
             media,
             task=self._context.task or _task(row, media),
             turns=turns,
             answer=TextAnswer(text=turns[-1].text),
+            rejected=rejected,
             cluster=media[0].path if media else f"{self._context.format}.{place}",
             regions=regions,
             attributes=attributes_of(row, source_id="id"),
@@ -95,6 +101,28 @@ def turns_of(conversations: Any, *, num_boxes: int = 0) -> tuple[Turn, ...]:
     if not turns[-1].text.strip():
         raise RowError("empty answer")
     return tuple(turns)
+
+
+def _judged(row: Row, num_boxes: int) -> tuple[tuple[Turn, ...], str]:
+    """Return the turns of a row with two answers, up to the better one, and the worse one."""
+    conversations = row.get("conversations")
+    if not isinstance(conversations, list):
+        raise RowError("no conversation")
+    answers = {}
+    for name in ("chosen", "rejected"):
+        entry = row.get(name)
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("value"), str):
+            raise RowError(f"no answer in '{name}'", f"found {type(entry).__name__}")
+        if _ROLES.get(str(entry.get("from"))) != "assistant":
+            raise RowError(f"'{name}' is not the assistant's", str(entry.get("from"))[:40])
+        answers[name] = entry
+    turns = turns_of([*conversations, answers["chosen"]], num_boxes=num_boxes)
+    rejected = _checked(answers["rejected"]["value"], num_boxes)
+    if not rejected.strip():
+        raise RowError("empty answer", "in 'rejected'")
+    if rejected.strip() == turns[-1].text.strip():
+        raise RowError("both answers are the same")
+    return turns, rejected
 
 
 def _checked(text: str, num_boxes: int) -> str:

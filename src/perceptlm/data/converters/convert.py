@@ -23,7 +23,7 @@ from perceptlm.data.converters.regions import BoxFile, OwnMasklets, RegionSource
 from perceptlm.data.converters.rows import Row, RowError
 from perceptlm.data.converters.settings import ConvertSettings, Sources
 from perceptlm.data.converters.shards import COUNTS_FILE, DroppedRow, ShardWriter, forget_mark
-from perceptlm.data.converters.tables import Table, file_identity, folder_identity, open_table
+from perceptlm.data.converters.tables import Table, file_identity, folder_identity
 from perceptlm.data.converters.video_auto import map_columns
 from perceptlm.data.decontamination import BenchmarkMedia, benchmark_files, fingerprint_benchmark, read_benchmark
 from perceptlm.data.index_build import build_index
@@ -98,7 +98,7 @@ def read_counts(directory: Path) -> dict[str, Any]:
 def preview(sources: Sources, settings: ConvertSettings, num_rows: int = PREVIEW_ROWS) -> Preview:
     """Convert the first `num_rows` rows and write nothing."""
     _check(sources, 1.0)
-    tables = [open_table(path) for path in sources.inputs]
+    tables = FORMATS[settings.format].tables(sources.inputs)
     converter = _converter(sources, settings, tables, "unread")
     benchmark = _benchmark(sources)
     reasons: Counter[str] = Counter()
@@ -132,7 +132,7 @@ class _Place:
 def convert_rows(sources: Sources, settings: ConvertSettings) -> Iterator[Sample | DroppedRow]:
     """Yield what each row would become, and write nothing."""
     _check(sources, 1.0)
-    tables = [open_table(path) for path in sources.inputs]
+    tables = FORMATS[settings.format].tables(sources.inputs)
     converter = _converter(sources, settings, tables, "unread")
     for place in _rows(tables, 0):
         made = _convert_row(converter, place)
@@ -158,7 +158,7 @@ def _make(partial: Path, sources: Sources, settings: ConvertSettings, digest: st
         forget_mark(partial)
         return
     start = time.perf_counter()
-    tables = [open_table(path) for path in sources.inputs]
+    tables = FORMATS[settings.format].tables(sources.inputs)
     converter = _converter(sources, settings, tables, digest)
     total = sum(table.num_rows for table in tables)
     benchmark = _benchmark(sources)

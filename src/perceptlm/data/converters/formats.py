@@ -14,7 +14,28 @@ from perceptlm.data.converters.captions import CaptionTask, RegionCaptions
 from perceptlm.data.converters.context import Clips, Context, Converter
 from perceptlm.data.converters.conversations import Conversations
 from perceptlm.data.converters.image_auto import ImageAuto, ImageSet
+from perceptlm.data.converters.image_benchmarks import (
+    ImageBenchmark,
+    ReadRow,
+    read_chartqa,
+    read_coco_captions,
+    read_docvqa,
+    read_pope,
+    read_refcoco,
+    read_textvqa,
+    read_vqav2,
+)
+from perceptlm.data.converters.image_tables import (
+    OpenTables,
+    open_charts,
+    open_coco_captions,
+    open_data,
+    open_pope,
+    open_rows,
+    open_vqav2,
+)
 from perceptlm.data.converters.questions import BenchFgqa, BenchSgqa, HumanFgqa
+from perceptlm.data.converters.referring_tables import open_expressions
 from perceptlm.data.converters.regions import CHOICES, NO_REGIONS
 from perceptlm.data.converters.rows import check_pattern
 from perceptlm.data.converters.settings import ConvertSettings, Regions, Sources
@@ -47,6 +68,7 @@ class Format:
     clips: Clips = "cut"
     task: CaptionTask | None = None
     takes_columns: bool = False
+    tables: OpenTables = open_rows
 
 
 def _formats() -> dict[str, Format]:
@@ -80,7 +102,49 @@ def _formats() -> dict[str, Format]:
     return found
 
 
-FORMATS: Mapping[str, Format] = _formats()
+def _image_benchmarks() -> dict[str, Format]:
+    """Return the image benchmarks; `--media` is where their pictures lie, in folders as they are unpacked."""
+
+    def benchmark(
+        help: str, name: str, read: ReadRow, task: Task, owner: tuple[str, str], video_path: str, tables: OpenTables
+    ) -> Format:
+        make: Callable[[Context], Converter] = partial(ImageBenchmark, benchmark=name, read=read, task=task)
+        person: Owner = ("person", owner[0], None, owner[1])
+        return Format(help, make, person, ("benchmark", "validation", "train"), video_path, tables=tables)
+
+    return {
+        "docvqa": benchmark(
+            "DocVQA, the JSON of its page", "docvqa", read_docvqa, "text_reading",
+            ("DocVQA annotators", "LicenseRef-DocVQA"), "{image}", open_data,
+        ),
+        "chartqa": benchmark(
+            "ChartQA, test_human.json and test_augmented.json", "chartqa", read_chartqa, "image_qa",
+            ("ChartQA annotators", "LicenseRef-ChartQA"), "png/{imgname}", open_charts,
+        ),
+        "textvqa": benchmark(
+            "TextVQA, TextVQA_0.5.1_val.json", "textvqa", read_textvqa, "text_reading",
+            ("TextVQA annotators", "CC-BY-4.0"), "{image_id}.jpg", open_data,
+        ),
+        "vqav2": benchmark(
+            "VQAv2, questions and annotations", "vqav2", read_vqav2, "image_qa",
+            ("VQAv2 annotators", "CC-BY-4.0"), "{image}", open_vqav2,
+        ),
+        "pope": benchmark(
+            "POPE, coco_pope_random.json and its like", "pope", read_pope, "image_qa",
+            ("POPE authors", "MIT"), "{image}", open_pope,
+        ),
+        "refcoco": benchmark(
+            "RefCOCO, RefCOCO+ or RefCOCOg, in one of four JSON forms", "refcoco", read_refcoco, "grounding",
+            ("RefCOCO annotators", "LicenseRef-RefCOCO"), "{image}", open_expressions,
+        ),
+        "coco-captions": benchmark(
+            "COCO captions, captions_val2014.json or Karpathy's rows", "coco_captions", read_coco_captions,
+            "image_caption", ("COCO annotators", "CC-BY-4.0"), "{file_name}", open_coco_captions,
+        ),
+    }  # fmt: skip
+
+
+FORMATS: Mapping[str, Format] = _formats() | _image_benchmarks()
 
 
 def settings_for(
@@ -109,7 +173,7 @@ def settings_for(
         )
     if columns and not found.takes_columns:
         raise UsageError(f"the columns of format {name} are known; --column is for video-auto")
-    if task is not None and (found.owner in (_HUMAN, _BENCH) or task in BENCHMARK_TASKS):
+    if task is not None and (found.owner == _HUMAN or "benchmark" in found.splits or task in BENCHMARK_TASKS):
         raise UsageError(f"format {name} cannot be converted to the task '{task}'")
     check_pattern(video_path or found.video_path)
     return ConvertSettings(

@@ -1,0 +1,1 @@
+"""Image benchmarks as published: DocVQA, ChartQA, TextVQA, VQAv2, POPE, RefCOCO and COCO captions."""
