@@ -19,6 +19,7 @@ from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.breakdown import breakdown, write_breakdown
+from perceptlm.eval.ceiling import noise_ceilings
 from perceptlm.eval.coverage import Dropped, Gaps, coverage_of_rows, find_gaps
 from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
 from perceptlm.eval.frame_cache import FrameCache
@@ -177,6 +178,8 @@ def _write_results(
         own = [row for row in rows if row.row == name and row.variant == "own"]
         lost = Dropped() if settings.limit else asked.gaps.dropped.get(name, Dropped())
         found["coverage"] = coverage_of_rows(own, lost).to_dict()
+    for name, ceiling in noise_ceilings(questions, judge, settings).items():
+        scores["tasks"][name]["ceiling"] = ceiling
     constants = {
         name: constant_units(name, of_row, training, settings, judge_is_free=judge.identity.is_free)
         for name in (ROW_NAMES if learnt_from else ())
