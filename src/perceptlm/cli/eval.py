@@ -70,6 +70,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked
 
 # Verbs with files of their own are registered here, one line each.
 app.command()(eval_looking.doctor)
+app.command()(eval_looking.report)
 app.command("judge-agreement")(eval_judge.judge_agreement)
 app.command()(eval_numbers.vectors)
 app.command()(eval_numbers.compare)

@@ -48,3 +48,25 @@ def doctor(
     typer.echo(json.dumps(found.to_dict()) if as_json else "\n".join(diagnosis_lines(found)))
     if not found.is_healthy:
         raise typer.Exit(1)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Published evaluations (plm eval run).")],
+    out: Annotated[Path, typer.Option("--out", help="The page; results.json is written beside it.")],
+    data: _Data = None,
+    media: Annotated[
+        Path | None, typer.Option("--media", help="Where media files are now (default: where they were).")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=0, help="Questions shown of each row of the table.")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
+) -> None:
+    """Show evaluations side by side with the published table: scores, breakdowns, controls, samples with pictures."""
+    from perceptlm.eval.datasets import EvalData
+    from perceptlm.eval.report_page import write_report
+    from perceptlm.eval.results import RESULTS, read_runs, results_text
+
+    found = read_runs(runs, data=[EvalData(item, media) for item in data or ()], media=media)
+    written = write_report(found, out, num_samples=samples)
+    if as_json:
+        typer.echo(results_text(written), nl=False)
+    typer.echo(f"wrote {out} and {out.parent / RESULTS}", err=True)

@@ -77,3 +77,25 @@ def box_share(sample: Sample) -> float | None:
 def _subject(question: Question) -> Hashable:
     sample = question.sample
     return (question.root, sample.media, sample.regions[0].subject if sample.regions else None)
+
+
+def describe_attributes(attributes: Mapping[str, str | int | float | bool]) -> list[str]:
+    """Return what is known of a question as short words, names not known here as they are."""
+    words = []
+    for name, value in sorted(attributes.items()):
+        if name in ("num_things", "num_events"):
+            noun = name.removeprefix("num_").removesuffix("s")
+            words.append(f"{value} {noun}{'' if value == 1 else 's'}")
+        elif name == "occlusion":
+            words.append(f"hidden: {value}")
+        elif name == "held_out":
+            words.append("thing and action held out of training" if value else "thing and action seen in training")
+        elif name == "egocentric":
+            words.extend(["seen by its wearer"] if value else [])
+        elif name == "clip_seconds":
+            words.append(f"{value:g} s" if isinstance(value, float) else f"{value} s")
+        elif name == "box_share" and isinstance(value, float):
+            words.append(f"box: {100 * value:.1f} % of the picture")
+        else:
+            words.append(f"{name.replace('_', ' ')}: {value}")
+    return words
