@@ -11,9 +11,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from perceptlm.clients.openai_messages import (
@@ -112,6 +114,29 @@ class OpenAIClient:
             try:
                 for future in futures:
                     yield future.result()
+            finally:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def generate_as_completed(self, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
+        """Yield one result per request as they come, whatever their order.
+
+        A request is sent only when an earlier result has been taken, so that whoever records results as they come
+        never loses more than `num_parallel` of them to a kill.
+        """
+        stop, left = threading.Event(), iter(requests)
+        with self._connect() as http, ThreadPoolExecutor(self._num_parallel, "openai-client") as pool:
+
+            def send(number: int) -> set[Future[GenerationResult]]:
+                return {pool.submit(self._answer, http, request, stop) for request in islice(left, number)}
+
+            pending = send(self._num_parallel)
+            try:
+                while pending:
+                    done, pending = wait_for(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+                        pending |= send(1)
             finally:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)

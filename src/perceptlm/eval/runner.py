@@ -24,14 +24,16 @@ from perceptlm.errors import ClientError, DataError, UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
+from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.breakdown import breakdown, write_breakdown
-from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import Row, Score, Variant
+from perceptlm.eval.judges.protocol import Judge, JudgeIdentity, Verdicts
+from perceptlm.eval.judging import judge_answers
+from perceptlm.eval.outcomes import Judgement, Row, Score, Variant
 from perceptlm.eval.pictures import PictureSource
 from perceptlm.eval.questions import Question, first_questions, make_questions
-from perceptlm.eval.scoring import score_answer
-from perceptlm.eval.settings import ROW_NAMES, EvalSettings
-from perceptlm.eval.summary import summarise_row
+from perceptlm.eval.scoring import PROCEDURAL, score_with_judgements
+from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
+from perceptlm.eval.summary import Unit, summarise_row
 from perceptlm.exchange.jsonl import JsonlAppender, cut_torn_line, read_lines, write_records
 from perceptlm.log import progress
 from perceptlm.schema import BENCHMARK_TASKS, Split
@@ -60,20 +62,23 @@ def evaluate(
     out: Path,
     settings: EvalSettings,
     *,
+    judge: Judge = PROCEDURAL,
     blind_client: GenerationClient | None = None,
     inputs: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Publish the evaluation of `client` on `dataset` (a world artifact) as `out`, going on from a killed run.
 
+    `judge` says what answers and captions are worth; who it is is part of the result's identity.
     `blind_client` answers the variant `trained_blind`: the same recipe trained without pixels. `inputs` names the
     artifacts the clients were loaded from, for the manifest. Raises UsageError for variants without a client,
-    ArtifactError for a dataset of another kind, ClientError when too many requests fail.
+    ArtifactError for a dataset of another kind, ClientError when too many requests fail, of the model or of the judge.
     """
     artifact.require_kind(dataset, "world")
     if ("trained_blind" in settings.variants) != (blind_client is not None):
         raise UsageError("the variant 'trained_blind' needs a model trained without pixels, and only it does")
     recipe: dict[str, Any] = {"settings": settings.to_dict(), "model": client.identity.to_dict()}
+    recipe["judge"] = judge.identity.to_dict()
     if blind_client is not None:
         recipe["blind_model"] = blind_client.identity.to_dict()
     clients = dict.fromkeys(settings.variants, client)
@@ -83,19 +88,18 @@ def evaluate(
     def make(partial: Path) -> None:
         if (partial / SCORES).exists() and not (partial / _ANSWERS).exists():
             return  # killed between its last step and publishing
-        everything = load_questions(dataset, settings.split, settings.num_frames)
+        everything = load_questions(dataset, settings.split, settings.num_frames, settings.profile)
         questions = first_questions(everything, settings.limit)
         pictures = PictureSource(dataset, everything, num_frames=settings.num_frames, seed=settings.seed)
         answers = generate_answers(clients, questions, pictures, partial / _ANSWERS, settings)
-        rows = score_rows(questions, answers, settings)
+        texts = {key: answer.text for key, answer in answers.items() if answer.error is None}
+        verdicts = judge_answers(questions, texts, judge, settings)
+        rows = score_rows(questions, answers, settings, verdicts)
         training = TrainingAnswers(load_questions(dataset, "train", settings.num_frames), seed=settings.seed)
-        scores = {"model": client.identity.to_dict(), **summarise(rows, questions, training, settings)}
-        constants = {
-            name: constant_units(name, [q for q in questions if q.row == name], training, settings)
-            for name in ROW_NAMES
-        }
+        scores = {"model": client.identity.to_dict()}
+        scores |= summarise(rows, questions, training, settings, judge.identity)
         write_records(partial / ROWS, rows)
-        write_breakdown(partial, breakdown(rows, constants, settings))
+        write_breakdown(partial, breakdown(rows, _constants(questions, training, settings, judge), settings))
         text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         artifact.write_atomic(partial / SCORES, text.encode())
         (partial / _ANSWERS).unlink()
@@ -111,10 +115,10 @@ def evaluate(
     )
 
 
-def load_questions(dataset: Path, split: Split, num_frames: int) -> tuple[Question, ...]:
-    """Return the questions of a split in dataset order; DataError if there are none."""
+def load_questions(dataset: Path, split: Split, num_frames: int, profile: Profile = "strict") -> tuple[Question, ...]:
+    """Return the questions of a split in dataset order, as `profile` asks them; DataError if there are none."""
     with _collector_paused():
-        questions = make_questions(SampleSet.open(dataset, split).samples, num_frames)
+        questions = make_questions(SampleSet.open(dataset, split).samples, num_frames, profile)
     if not questions:
         raise DataError(f"its split '{split}' holds no benchmark question", path=dataset)
     return questions
@@ -191,7 +195,9 @@ def make_request(
     )
 
 
-def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSettings) -> list[Row]:
+def score_rows(
+    questions: Sequence[Question], answers: Answers, settings: EvalSettings, verdicts: Verdicts = PROCEDURAL
+) -> list[Row]:
     """Return one scored row per question and variant: variants in order, questions in dataset order."""
     rows = []
     for variant in settings.variants:
@@ -199,27 +205,33 @@ def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSe
             answer = answers[variant, question.sample.id]
             if answer.error is not None:
                 score = Score(outcome="error", reason=answer.error)
-            else:
-                score = score_answer(question, answer.text, settings.profile)
-            rows.append(_make_row(question, answer, score))
+                rows.append(_make_row(question, answer, score, ()))
+                continue
+            score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
+            rows.append(_make_row(question, answer, score, judgements))
     return with_captions_scored(rows, questions)
 
 
 def summarise(
-    rows: Sequence[Row], questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
+    rows: Sequence[Row],
+    questions: Sequence[Question],
+    training: TrainingAnswers,
+    settings: EvalSettings,
+    judge: JudgeIdentity = PROCEDURAL.identity,
 ) -> dict[str, Any]:
     """Return what `scores.json` holds beside the model's name: every table row that has questions, and the average."""
     tasks = {}
     for name in ROW_NAMES:
         asked = [question for question in questions if question.row == name]
         if asked:
-            tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings)
-            tasks[name]["baselines"] |= text_baselines(name, asked, training, settings)
+            tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings, judge.label)
+            tasks[name]["baselines"] |= text_baselines(name, asked, training, settings, judge_is_free=judge.is_free)
     scores: dict[str, float] = {
         name: tasks[name]["score"] for name in BENCHMARK_TASKS if name in tasks and tasks[name]["score"] is not None
     }
     return {
-        "judge": JUDGE_NAME,
+        "judge": judge.label,
+        "judge_identity": judge.to_dict(),
         "profile": settings.profile,
         "num_frames": settings.num_frames,
         "confidence": settings.confidence,
@@ -229,7 +241,18 @@ def summarise(
     }
 
 
-def _make_row(question: Question, answer: Answer, score: Score) -> Row:
+def _constants(
+    questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings, judge: Judge
+) -> dict[RowName, list[Unit]]:
+    """Return the units of every row as the constant answers score them."""
+    found = {}
+    for name in ROW_NAMES:
+        asked = [question for question in questions if question.row == name]
+        found[name] = constant_units(name, asked, training, settings, judge_is_free=judge.identity.is_free)
+    return found
+
+
+def _make_row(question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...]) -> Row:
     sample = question.sample
     return Row.model_validate(
         {
@@ -248,6 +271,7 @@ def _make_row(question: Question, answer: Answer, score: Score) -> Row:
             "cluster": sample.cluster,
             "group": sample.group,
             "attributes": sample.attributes,
+            "judgements": judgements,
         }
     )
 
@@ -274,6 +298,16 @@ def _check_failures(failed: Answers, total: int, settings: EvalSettings) -> None
             f"the last: {last.error}",
             hint="the answers so far are kept: mend the model or server and run the same command again",
         )
+
+
+def kept_texts(out: Path) -> dict[tuple[Variant, str], str]:
+    """Return the answers that an unfinished evaluation to `out` has so far; it may still be running."""
+    path = artifact.partial_path(out) / _ANSWERS
+    if not path.is_file():
+        return {}
+    whole = path.read_bytes().rpartition(b"\n")[0].split(b"\n")
+    answers = (Answer.model_validate_json(line) for line in whole if line)
+    return {(answer.variant, answer.id): answer.text for answer in answers}
 
 
 def _read_answers(path: Path) -> Answers:

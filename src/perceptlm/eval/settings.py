@@ -5,13 +5,13 @@ Everything that decides a digested byte of the result is here or in the model an
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
 from perceptlm.eval.benchmarks.images.table import IMAGE_ROWS, IMAGE_TOKENS, ImageRow
-from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.benchmarks.plm_videobench.profiles import PROFILES, TABLE, Profile
 from perceptlm.eval.outcomes import Variant
 from perceptlm.schema import Split
 
@@ -22,9 +22,8 @@ together), and the image benchmarks."""
 
 
 class TokenLimits(Config):
-    """The longest answer per row, in tokens. FGQA and RTLoc as in lmms-eval, whose 16 for SGQA cut its own answers.
-
-    Those of image benchmarks are fixed (`IMAGE_TOKENS`).
+    """The longest answer per row, in tokens. These suit the procedural world; a profile has its own (`of_profile`), and
+    those of image benchmarks are fixed (`IMAGE_TOKENS`).
     """
 
     fgqa: int = Field(default=16, gt=0)
@@ -39,6 +38,11 @@ class TokenLimits(Config):
         limit = next((IMAGE_TOKENS[name] for name in IMAGE_ROWS if name == row), None)
         return int(getattr(self, row)) if limit is None else limit
 
+    @classmethod
+    def of_profile(cls, profile: Profile) -> TokenLimits:
+        """Return the limits of a profile's table."""
+        return cls(**{task: rules.max_new_tokens for (task, name), rules in TABLE.items() if name == profile})
+
 
 class EvalSettings(Config):
     """One evaluation. `limit` keeps the first items of each row: FGQA groups, samples elsewhere; None keeps all."""
@@ -48,12 +52,21 @@ class EvalSettings(Config):
     variants: tuple[Variant, ...] = ("own", "zero", "other")
     limit: int | None = Field(default=None, gt=0)
     profile: Profile = "strict"
-    max_new_tokens: TokenLimits = TokenLimits()
+    max_new_tokens: TokenLimits = Field(default=TokenLimits(), description="unless given, those of the profile")
     seed: int = Field(default=0, ge=0)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     num_resamples: int = Field(default=2000, gt=0)
     num_samples_per_chunk: int = Field(default=32, gt=0, description="asked together; a killed run redoes one chunk")
     max_error_share: float = Field(default=0.05, ge=0, le=1, description="more unanswered requests stop the run")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_of_profile(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "max_new_tokens" not in values:
+            profile = values.get("profile", "strict")
+            if profile in PROFILES:
+                return {**values, "max_new_tokens": TokenLimits.of_profile(profile)}
+        return values
 
     @field_validator("variants")
     @classmethod

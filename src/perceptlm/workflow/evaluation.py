@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from perceptlm.artifact import MANIFEST
+from perceptlm.eval.judges.protocol import Judge
 from perceptlm.eval.runner import evaluate
+from perceptlm.eval.scoring import PROCEDURAL
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.inference.client import LocalClient
 from perceptlm.model.device import best_device
@@ -21,6 +23,11 @@ _BATCH_SIZE = 128
 """Answers written side by side."""
 
 
+def local_client(directory: Path) -> LocalClient:
+    """Return a model directory as a client, such as a judge's, in bf16."""
+    return LocalClient(load(directory, device=best_device().type, dtype="bfloat16"), batch_size=_BATCH_SIZE)
+
+
 def evaluate_local(
     out: Path,
     settings: EvalSettings,
@@ -28,6 +35,7 @@ def evaluate_local(
     data: Path,
     model: Path,
     blind: Path | None = None,
+    judge: Judge = PROCEDURAL,
     overwrite: bool = False,
 ) -> Path:
     """Publish the evaluation of `model`; `blind`, trained without pixels, answers the variant `trained_blind`."""
@@ -47,6 +55,7 @@ def evaluate_local(
             data,
             out,
             settings,
+            judge=judge,
             blind_client=blind_client,
             inputs=inputs,
             overwrite=overwrite,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from perceptlm.eval.benchmarks.images import metrics
 from perceptlm.eval.benchmarks.images.answer_words import evalai_words, one_line, vqa_words
 from perceptlm.eval.benchmarks.images.table import ImageRow, image_row
-from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.outcomes import Score
 from perceptlm.eval.questions import Question
 from perceptlm.schema import BoxTrack, TextAnswer
