@@ -11,10 +11,10 @@ from perceptlm.eval.benchmarks.images import corpus
 from perceptlm.eval.benchmarks.images.corpus import published_numbers, with_captions_scored
 from perceptlm.eval.benchmarks.images.table import IMAGE_METRICS, IMAGE_ROWS, IMAGE_TOKENS
 from perceptlm.eval.benchmarks.images.tasks import LATER
-from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.outcomes import Row, Score
 from perceptlm.eval.questions import Question, make_question
-from perceptlm.eval.scoring import METRICS, score_answer
+from perceptlm.eval.scoring import metric_of, score_answer
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings, TokenLimits
 from perceptlm.eval.summary import summarise_row, table_lines
 from perceptlm.schema import BoxTrack, MediaRef, Origin, Sample, SpanAnswer, TextAnswer, TimeSpan, Turn
@@ -60,7 +60,7 @@ def row(asked: Question, text: str, variant: str = "own", profile: Profile = "st
 def test_every_benchmark_has_a_row_a_metric_and_a_limit() -> None:
     assert set(IMAGE_ROWS) == set(IMAGE_METRICS) == set(IMAGE_TOKENS)
     assert ROW_NAMES[-len(IMAGE_ROWS) :] == IMAGE_ROWS
-    assert METRICS["docvqa"].startswith("ANLS")
+    assert metric_of("docvqa").startswith("ANLS")
     assert (TokenLimits().of("chartqa"), TokenLimits(image=7).of("image")) == (16, 7)
     assert question("unheard of", "x").row == "image"
 
