@@ -54,7 +54,7 @@ def run(
     judge_wording: eval_judge.WordingPath = None,
     judge_cache: eval_judge.CachePath = None,
     judge_parallel: eval_judge.NumParallel = 8,
-    max_judge_error_share: eval_judge.MaxErrorShare = 0.05,
+    judge_max_errors: eval_judge.MaxErrorShare = 0.05,
     price_in: eval_judge.PriceIn = None,
     price_out: eval_judge.PriceOut = None,
     judge_price_in: eval_judge.JudgePriceIn = None,
@@ -68,7 +68,7 @@ def run(
 
     _check_models(model, blind_model, endpoint, model_name)
     judge = eval_judge.JudgeOptions(
-        judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, max_judge_error_share,
+        judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, judge_max_errors,
         judge_cache or eval_judge.cache_beside(out),
     )  # fmt: skip
     shown = [*variants.split(","), *(["trained_blind"] if blind_model else [])]

@@ -34,7 +34,7 @@ CachePath = Annotated[
 ]
 NumParallel = Annotated[int, typer.Option("--judge-parallel", min=1, help="Calls to the judge at a time.")]
 MaxErrorShare = Annotated[
-    float, typer.Option("--max-judge-error-share", min=0, max=1, help="More calls without a reply stop the run.")
+    float, typer.Option("--judge-max-errors", min=0, max=1, help="More calls without a reply stop the run.")
 ]
 PriceIn = Annotated[float | None, typer.Option("--price-in", min=0, help="Of a million tokens the model reads.")]
 PriceOut = Annotated[float | None, typer.Option("--price-out", min=0, help="Of a million tokens it writes.")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from perceptlm.errors import DataError
 from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
@@ -36,7 +37,7 @@ class Question:
     def prompt(self) -> str:
         """The last user text."""
         sample = self.sample
-        return self._resolve(profiled(sample.question, sample.task, self.profile, total_frames=len(sample.frames)))
+        return self._resolve(profiled(sample.question, sample.task, self.profile, total_frames=len(self._frames)))
 
     @property
     def plain(self) -> str:
@@ -56,14 +57,18 @@ class Question:
 
     def shown_span(self, span: TimeSpan) -> tuple[int, int]:
         """Return a span of source frames in numbers of shown frames."""
-        frames = self.sample.frames
         return (
-            shown_number(span.start_frame, frames, self.num_frames),
-            shown_number(span.end_frame, frames, self.num_frames),
+            shown_number(span.start_frame, self._frames, self.num_frames),
+            shown_number(span.end_frame, self._frames, self.num_frames),
         )
 
+    @cached_property
+    def _frames(self) -> range:
+        # Worked out from rates and times by fractions, which for every number of a text would take most of scoring.
+        return self.sample.frames
+
     def _resolve(self, text: str) -> str:
-        return resolve(text, frames=self.sample.frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
+        return resolve(text, frames=self._frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
 
 
 def row_of(sample: Sample) -> RowName | None:

@@ -29,7 +29,7 @@ from perceptlm.eval.judging import judge_answers
 from perceptlm.eval.outcomes import Judgement, Row, Score, Variant
 from perceptlm.eval.pictures import PictureSource
 from perceptlm.eval.questions import Question, first_questions, make_questions
-from perceptlm.eval.scoring import PROCEDURAL, judgements_of, score_answer
+from perceptlm.eval.scoring import PROCEDURAL, score_with_judgements
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
 from perceptlm.eval.summary import Unit, average_with_interval, summarise_row
 from perceptlm.exchange.jsonl import JsonlAppender, cut_torn_line, read_lines, write_records
@@ -206,10 +206,8 @@ def score_rows(
                 score = Score(outcome="error", reason=answer.error)
                 rows.append(_make_row(question, answer, score, ()))
                 continue
-            score = score_answer(question, answer.text, settings.profile, verdicts)
-            rows.append(
-                _make_row(question, answer, score, judgements_of(question, answer.text, settings.profile, verdicts))
-            )
+            score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
+            rows.append(_make_row(question, answer, score, judgements))
     return rows
 
 
