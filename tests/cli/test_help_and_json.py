@@ -10,6 +10,7 @@ from perceptlm.cli.main import NOUNS, load_command, run
 from perceptlm.exchange.jsonl import read_records, write_records
 from perceptlm.schema import Sample
 
+VECTORS = Path(__file__).resolve().parents[1] / "eval" / "data" / "eval_public.json"
 RECORDED = Path(__file__).resolve().parents[1] / "model" / "data" / "perception_lm_tiny_l"
 
 
@@ -72,6 +73,8 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],
         "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],
+        "eval vectors": [VECTORS],
+        "eval compare": [demo / "eval", demo / "eval"],
         "eval judge-agreement": [demo / "eval", "--against", demo / "eval"],
         "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
         "chat": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "--max-new-tokens", 1],

@@ -44,7 +44,8 @@ def test_each_slice_has_its_score_and_the_baselines_on_the_same_items(rows: list
     assert list(of(slices, "speed")) == ["slow", "fast"]
     fast = of(slices, "speed")["fast"]
     assert (fast.row, fast.n, fast.score) == ("rcap", 2, pytest.approx(0.9))
-    assert 0.8 <= fast.low <= 0.9 <= fast.high <= 1.0
+    # Two clips say next to nothing: one degree of freedom.
+    assert 0.0 <= fast.low < 0.5 < 0.9 <= fast.high <= 1.0
     assert (fast.blind, fast.blind_variant, fast.constant) == (0.25, "other", pytest.approx(0.2))
     assert list(of(slices, "num_things")) == ["3", "4", "5+"]
     assert of(slices, "num_things")["5+"].n == 2

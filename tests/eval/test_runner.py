@@ -60,6 +60,8 @@ def test_a_model_that_looks_is_told_from_one_that_does_not(published: Path) -> N
     scores = scores_of(published)
     assert set(scores["tasks"]) == set(ROWS)
     assert scores["average"] == pytest.approx(1.0)
+    assert 0 <= scores["average_ci_low"] <= scores["average"] <= scores["average_ci_high"] <= 1 + 1e-12
+    assert scores["interval"].startswith("studentised bootstrap over clusters")
     for name, row in scores["tasks"].items():
         assert row["score"] == pytest.approx(1.0), name
         assert row["ci_low"] <= row["score"] <= row["ci_high"]
@@ -68,6 +70,7 @@ def test_a_model_that_looks_is_told_from_one_that_does_not(published: Path) -> N
         assert row["baselines"]["blind"]["score"] == 0.0
         assert set(row["blind_variants"]) == {"zero", "other"}
         assert row["blind_variants"]["zero"]["paired"]["excludes_zero"]
+        assert row["blind_variants"]["zero"]["paired"]["p_value"] < 0.05
         assert row["blind_variants"]["other"]["paired"]["difference"] == pytest.approx(1.0)
     assert scores["tasks"]["fgqa"]["n"] == 5
     assert scores["tasks"]["image"]["n"] == 10

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perceptlm.cli import eval_judge
+from perceptlm.cli import eval_judge, eval_numbers
 
 if TYPE_CHECKING:
     from perceptlm.eval.judges.protocol import Judge
@@ -18,6 +18,8 @@ app = typer.Typer(no_args_is_help=True, help="Score a model on the PLM-VideoBenc
 
 
 app.command("judge-agreement")(eval_judge.judge_agreement)
+app.command()(eval_numbers.vectors)
+app.command()(eval_numbers.compare)
 
 
 @app.callback()

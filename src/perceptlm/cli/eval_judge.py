@@ -138,7 +138,6 @@ def judge_agreement(
     against: Annotated[
         Path, typer.Option("--against", help="Another evaluation, or a JSONL file of human verdicts {id, value}.")
     ],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Root of the intervals' resampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print it all as JSON.")] = False,
 ) -> None:
     """Measure a judge against people (a file of their verdicts) or against another judge (its results)."""
@@ -148,7 +147,7 @@ def judge_agreement(
     artifact.require_kind(results, "eval")
     if against.is_dir():
         artifact.require_kind(against, "eval")
-        report = compare_judges(results, against, seed=seed)
+        report = compare_judges(results, against)
     else:
-        report = compare_with_people(results, against, seed=seed)
+        report = compare_with_people(results, against)
     typer.echo(json.dumps(report.to_dict()) if as_json else "\n".join(report.lines()))

@@ -23,7 +23,6 @@ from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import ClientError, DataError, UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
-from perceptlm.eval.benchmarks.plm_videobench.metrics import suite_average
 from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.breakdown import breakdown, write_breakdown
 from perceptlm.eval.judges.protocol import Judge, JudgeIdentity, Verdicts
@@ -33,10 +32,11 @@ from perceptlm.eval.pictures import PictureSource
 from perceptlm.eval.questions import Question, first_questions, make_questions
 from perceptlm.eval.scoring import PROCEDURAL, score_with_judgements
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
-from perceptlm.eval.summary import Unit, summarise_row
+from perceptlm.eval.summary import Unit, average_with_interval, summarise_row
 from perceptlm.exchange.jsonl import JsonlAppender, cut_torn_line, read_lines, write_records
 from perceptlm.log import progress
-from perceptlm.schema import BENCHMARK_TASKS, Split
+from perceptlm.schema import Split
+from perceptlm.statistics import METHOD
 
 KIND = "eval"
 ROWS, SCORES = "rows.jsonl", "scores.json"
@@ -226,17 +226,14 @@ def summarise(
         if asked:
             tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings, judge.label)
             tasks[name]["baselines"] |= text_baselines(name, asked, training, settings, judge_is_free=judge.is_free)
-    scores: dict[str, float] = {
-        name: tasks[name]["score"] for name in BENCHMARK_TASKS if name in tasks and tasks[name]["score"] is not None
-    }
     return {
         "judge": judge.label,
         "judge_identity": judge.to_dict(),
         "profile": settings.profile,
         "num_frames": settings.num_frames,
         "confidence": settings.confidence,
-        "interval": "percentile bootstrap over clusters (source clips)",
-        "average": suite_average(scores) if len(scores) == len(BENCHMARK_TASKS) else None,
+        "interval": f"{METHOD} (source clips)",
+        **average_with_interval(rows, settings),
         "tasks": tasks,
     }
 

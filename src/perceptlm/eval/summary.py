@@ -14,12 +14,13 @@ from statistics import fmean
 from typing import Any
 
 from perceptlm.eval.benchmarks.images.corpus import published_lines, published_numbers
+from perceptlm.eval.benchmarks.plm_videobench.metrics import SUITE_WEIGHTS, suite_average
 from perceptlm.eval.judges.procedural import JUDGE_NAME
 from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Score, Variant
 from perceptlm.eval.scoring import metric_of
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
-from perceptlm.statistics import bootstrap_interval, paired_difference
+from perceptlm.statistics import Part, Values, bootstrap_interval, bootstrap_interval_of_sum, paired_difference
 
 _BASELINES = ("blind", "constant", "chance", "oracle")
 
@@ -71,7 +72,7 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, jud
     blind: dict[Variant, dict[str, Any]] = {}
     for variant in BLIND_VARIANTS:
         if variant in settings.variants:
-            paired = _paired(units["own"], units[variant], row, settings)
+            paired = _paired(units["own"], units[variant], settings)
             blind[variant] = _score_with_interval(units[variant], row, settings) | {"paired": paired}
     usable = {variant: values for variant, values in blind.items() if values["score"] is not None}
     if usable:
@@ -86,28 +87,59 @@ def units_of(rows: Iterable[Row], variant: Variant) -> list[Unit]:
     return make_units((item.unit, item.cluster, item.score) for item in rows if item.variant == variant)
 
 
-def score_range(values: Sequence[float]) -> tuple[float, float]:
+def score_range(values: Values) -> tuple[float, float]:
     """Return the least and greatest value a score can take: 0 and 1, unless a judge went off its scale."""
     return min(0.0, *values), max(1.0, *values)
 
 
-def _score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any]:
+def average_with_interval(rows: Sequence[Row], settings: EvalSettings) -> dict[str, Any]:
+    """Return the suite average of the variant `own` and its interval; nothing but None unless all five tasks have one.
+
+    Tasks about the same clips are resampled together.
+    """
+    units = {name: units_of((row for row in rows if row.row == name), "own") for name in SUITE_WEIGHTS}
+    scores = {name: mean_score(found) for name, found in units.items()}
+    known = {name: score for name, score in scores.items() if score is not None}
+    if len(known) < len(SUITE_WEIGHTS):
+        return {"average": None, "average_ci_low": None, "average_ci_high": None}
+    parts = [unit_part(units[name], weight) for name, weight in SUITE_WEIGHTS.items()]
+    interval = bootstrap_interval_of_sum(
+        parts,
+        seed=derive_seed(settings.seed, "interval", "average"),
+        num_resamples=settings.num_resamples,
+        confidence=settings.confidence,
+        bounds=score_range([value for part in parts for value in part.values]),
+    )
+    return {"average": suite_average(known), "average_ci_low": interval.low, "average_ci_high": interval.high}
+
+
+def unit_part(units: Sequence[Unit], weight: float = 1.0) -> Part:
+    """Return the units that have a value as one mean for `perceptlm.statistics`."""
     known = [(unit.value, unit.cluster) for unit in units if unit.value is not None]
-    if not known:
+    return Part([value for value, _ in known], [cluster for _, cluster in known], weight)
+
+
+def _score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any]:
+    part = unit_part(units)
+    if not part.clusters:
         return {"score": None, "ci_low": None, "ci_high": None, "n": 0}
-    values, clusters = [value for value, _ in known], [cluster for _, cluster in known]
     interval = bootstrap_interval(
-        values,
-        clusters,
+        part.values,
+        part.clusters,
         seed=derive_seed(settings.seed, "interval", row),
         num_resamples=settings.num_resamples,
         confidence=settings.confidence,
-        bounds=score_range(values),
+        bounds=score_range(part.values),
     )
-    return {"score": fmean(values), "ci_low": interval.low, "ci_high": interval.high, "n": len(known)}
+    return {
+        "score": fmean(part.values),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "n": len(part.clusters),
+    }
 
 
-def _paired(own: Sequence[Unit], blind: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any] | None:
+def _paired(own: Sequence[Unit], blind: Sequence[Unit], settings: EvalSettings) -> dict[str, Any] | None:
     blind_values = {unit.key: unit.value for unit in blind}
     pairs = [
         (unit.value, value, unit.cluster)
@@ -120,8 +152,6 @@ def _paired(own: Sequence[Unit], blind: Sequence[Unit], row: RowName, settings: 
         [pair[0] for pair in pairs],
         [pair[1] for pair in pairs],
         [pair[2] for pair in pairs],
-        derive_seed(settings.seed, "paired", row),
-        num_resamples=settings.num_resamples,
         confidence=settings.confidence,
         bounds=score_range([value for pair in pairs for value in pair[:2]]),
     )
@@ -129,6 +159,7 @@ def _paired(own: Sequence[Unit], blind: Sequence[Unit], row: RowName, settings: 
         "difference": result.difference,
         "ci_low": result.interval.low,
         "ci_high": result.interval.high,
+        "p_value": result.p_value,
         "excludes_zero": result.excludes_zero,
         "n": len(pairs),
     }
@@ -177,6 +208,9 @@ def table_lines(scores: Mapping[str, Any]) -> list[str]:
         baselines = (_percent(row["baselines"].get(baseline, {}).get("score")) for baseline in _BASELINES)
         cells = "".join(f"{text:>10}" for text in baselines)
         lines.append(f"{name:{width}}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}")
+    if scores.get("average_ci_low") is not None:
+        interval = f"{_percent(scores['average_ci_low'])} - {_percent(scores['average_ci_high'])}"
+        lines.append(f"{'average':{width}}{_percent(scores['average']):>7}{interval:>17}")
     return [*lines, *published_lines(scores["tasks"]), f"judge: {scores['judge']}"]
 
 
