@@ -116,6 +116,13 @@ def _rebuild_world(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pa
     return make_world(out, parse(WorldSettings, manifest.recipe, source="manifest"), manifest.seeds["seed"])
 
 
+def _rebuild_world_bench(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.recipes.world_bench import WorldBenchRecipe
+    from perceptlm.workflow.world_bench import make_world_bench
+
+    return make_world_bench(out, parse(WorldBenchRecipe, manifest.recipe, source="manifest"))
+
+
 def _rebuild_processor(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
     from perceptlm.train.configuration import ProcessorRecipe
     from perceptlm.train.processor_artifact import make_processor
@@ -172,6 +179,7 @@ REBUILD: dict[str, Rebuild] = {
     "vision": _rebuild_part,
     "decoder": _rebuild_part,
     "world": _rebuild_world,
+    "worldbench": _rebuild_world_bench,
     "processor": _rebuild_processor,
     "checkpoint": _rebuild_checkpoint,
     "eval": _rebuild_eval,
