@@ -32,7 +32,7 @@ class BenchClips(Config):
     """How many clips of each pool there are, and their format. Lengths in frames: the tasks need 32 at least."""
 
     version: int = Field(default=1, ge=1)
-    num_fgqa: int = Field(default=500, ge=1)
+    num_fgqa: int = Field(default=600, ge=1)
     num_sgqa: int = Field(default=200, ge=1)
     num_region: int = Field(default=360, ge=1)
     width: int = Field(default=256, ge=64, le=512, multiple_of=2)
