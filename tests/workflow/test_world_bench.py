@@ -35,7 +35,10 @@ TINY = WorldBenchRecipe(
     name="worldbench-tiny",
     clips=BenchClips(num_fgqa=24, num_sgqa=5, num_region=5, width=64, height=64, max_num_frames=40),
 )
-GOLDEN = StatedDigests(questions="", pictures="")
+GOLDEN = StatedDigests(
+    questions="05aec912287de2ac142c1bd69c27d2c8226eb58f7348af1be8488b20587f21c2",
+    pictures="c702c6b1be407740ce81ba7120bd78d5029266851394f3b236e3bc1963c4a685",
+)
 COLUMNS = {
     "fgqa": {"uid", "qa_uid", "video", "question", "answer", "options", "answer_index", "metadata"},
     "sgqa": {"uid", "video", "question", "answer", "domain"},

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from perceptlm.config import Config
 from perceptlm.errors import UsageError
-from perceptlm.schema import Task
+from perceptlm.schema import REGION_TASKS, Task
 from perceptlm.world.bench_pools import BenchClips
 
 BenchSize = Literal["full", "small"]
@@ -47,9 +47,33 @@ class TaskCounts(Config):
     videos: int
 
 
-STATED: Mapping[str, StatedDigests] = {}
+STATED: Mapping[str, StatedDigests] = {
+    "worldbench-1": StatedDigests(
+        questions="ec47cc11b6ce2636210baecc85a57b6e106b2a5a5edbcc42377456363f3dc511",
+        pictures="fae721059657da6e2aa0733594d415635a8af4a4ad1fbd6a9e5936600cc1e8e1",
+    ),
+    "worldbench-1-small": StatedDigests(
+        questions="29d659d4fc5f5d9010d762a64f708a3a1c1fe28377a2fc345a2145aa45f8e738",
+        pictures="4d41a89be56d22709ed5173eca1b2e725105ae5a4da630b8d2339bf432387bf3",
+    ),
+}
 """By name: what was made where the version was fixed. A machine that draws or rounds otherwise says so."""
-COUNTS: Mapping[str, Mapping[Task, TaskCounts]] = {}
+COUNTS: Mapping[str, Mapping[Task, TaskCounts]] = {
+    "worldbench-1": {
+        "fgqa": TaskCounts(rows=2940, items=980, videos=551),
+        "sgqa": TaskCounts(rows=766, items=766, videos=200),
+        "rcap": TaskCounts(rows=1514, items=1514, videos=360),
+        "rtloc": TaskCounts(rows=1224, items=1224, videos=360),
+        "rdcap": TaskCounts(rows=396, items=396, videos=360),
+    },
+    "worldbench-1-small": {
+        "fgqa": TaskCounts(rows=144, items=48, videos=38),
+        "sgqa": TaskCounts(rows=78, items=78, videos=20),
+        "rcap": TaskCounts(rows=149, items=149, videos=36),
+        "rtloc": TaskCounts(rows=123, items=123, videos=36),
+        "rdcap": TaskCounts(rows=40, items=40, videos=36),
+    },
+}
 """By name: how many items each task has."""
 
 
@@ -67,12 +91,19 @@ def world_bench(size: BenchSize = "full", version: int = VERSION) -> WorldBenchR
     return WorldBenchRecipe(name=f"worldbench-{version}-small", clips=whole.model_copy(update=part))
 
 
-def largest_half_width(counts: TaskCounts, score: float, *, correlation: float, confidence: float = 0.95) -> float:
-    """Return how wide half an interval of a mean score can be, at most: z * sqrt(score * (1 - score) / n * d).
+def largest_half_widths(
+    counts: Mapping[Task, TaskCounts], score: float, *, correlation: float, confidence: float = 0.95
+) -> dict[str, float]:
+    """Return how wide half an interval of each task's score can be at most, and of the suite's "average".
 
-    No score between 0 and 1 with that mean varies more than one that is 0 or 1 (Bhatia and Davis 2000). d is the
-    design effect of m items of a video that agree with the given `correlation`: 1 + (m - 1) * correlation (Kish 1965).
+    A task's is z * sqrt(score * (1 - score) / n * d): no score between 0 and 1 with that mean varies more than one that
+    is 0 or 1 (Bhatia and Davis 2000). d is the design effect of m items of a video that agree with the given
+    `correlation`: 1 + (m - 1) * correlation (Kish 1965). The region tasks share their videos and may err together.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    design_effect = 1 + (counts.items / counts.videos - 1) * correlation
-    return z * math.sqrt(score * (1 - score) / counts.items * design_effect)
+    found = {}
+    for task, count in counts.items():
+        design_effect = 1 + (count.items / count.videos - 1) * correlation
+        found[str(task)] = z * math.sqrt(score * (1 - score) / count.items * design_effect)
+    region = sum(found[task] for task in REGION_TASKS) / len(REGION_TASKS)
+    return found | {"average": math.hypot(found["fgqa"], found["sgqa"], region) / 3}

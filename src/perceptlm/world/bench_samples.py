@@ -6,6 +6,7 @@ of the release has, roughly: RCap, RTLoc and RDCap share their videos at 4.2, 3.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from perceptlm.schema import Sample
@@ -13,7 +14,7 @@ from perceptlm.seeding import generator
 from perceptlm.world.balance import Placed, quartets
 from perceptlm.world.bench_pools import PoolName, pool_seed
 from perceptlm.world.clip_record import ClipRecord, ClipView
-from perceptlm.world.inquiries import inquiries_of
+from perceptlm.world.inquiries import Inquiry, inquiries_of
 from perceptlm.world.sample_writer import SampleWriter
 from perceptlm.world.samples import open_samples, put_up
 from perceptlm.world.tasks_captions import MAX_TOLD_EVENTS, rcap, rdcap, rtloc
@@ -21,6 +22,7 @@ from perceptlm.world.tasks_questions import fgqa_samples
 
 MAX_FGQA, MAX_SGQA = 3, 5
 """Questions of a clip that are put up; balancing leaves about a third of them out."""
+_ANY_NUMBER = 100
 
 
 def bench_samples(pool: PoolName, records: Sequence[ClipRecord], version: int) -> list[Sample]:
@@ -43,13 +45,10 @@ def _samples(pool: PoolName, records: Sequence[ClipRecord], version: int) -> lis
     writers = [SampleWriter(ClipView(record), seed) for record in records]
     if pool == "region":
         return _region_samples(writers)
-    use = "fgqa" if pool == "fgqa" else "sgqa"
-    most = {use: MAX_FGQA if use == "fgqa" else MAX_SGQA}
-    asked = [
-        Placed(number, inquiry)
-        for number, writer in enumerate(writers)
-        for inquiry in put_up(writer, inquiries_of(writer.view), most)[use]
-    ]
+    asked = []
+    for number, writer in enumerate(writers):
+        offered = put_up(writer, inquiries_of(writer.view), {pool: MAX_SGQA if pool == "sgqa" else _ANY_NUMBER})[pool]
+        asked += [Placed(number, i) for i in (offered if pool == "sgqa" else _of_all_dimensions(offered))]
     if pool == "sgqa":
         return open_samples(writers, asked, seed, "worldbench")
     rng = generator(seed, "options", "worldbench")
@@ -57,6 +56,17 @@ def _samples(pool: PoolName, records: Sequence[ClipRecord], version: int) -> lis
     for quartet in quartets(asked, seed):
         found += fgqa_samples([(writers[placed.clip], placed.inquiry) for placed in quartet], rng)
     return sorted(found, key=lambda sample: (sample.cluster, sample.group or ""))  # stable: questions keep their order
+
+
+def _of_all_dimensions(inquiries: Sequence[Inquiry]) -> list[Inquiry]:
+    """Return some: what, where, when and how alike as far as there are any, in the order given otherwise."""
+    rounds: Counter[str] = Counter()
+    ranked = []
+    for place, inquiry in enumerate(inquiries):
+        dimension = inquiry.definition.dimension
+        ranked.append((rounds[dimension], place, inquiry))
+        rounds[dimension] += 1
+    return [inquiry for _, _, inquiry in sorted(ranked, key=lambda item: item[:2])[:MAX_FGQA]]
 
 
 def _region_samples(writers: Sequence[SampleWriter]) -> list[Sample]:
