@@ -72,6 +72,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],
         "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],
+        "eval judge-agreement": [demo / "eval", "--against", demo / "eval"],
         "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
         "chat": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "--max-new-tokens", 1],
         "trace": ["--data", world, "--model", demo / "sft", "--out", out],

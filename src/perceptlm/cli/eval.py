@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from perceptlm.eval.datasets import EvalData
-    from perceptlm.eval.settings import EvalSettings
+from perceptlm.cli import eval_judge
 
 app = typer.Typer(no_args_is_help=True, help="Score a model on the PLM-VideoBench tasks, beside blind baselines.")
 
@@ -41,9 +39,6 @@ Predictions = Annotated[
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests a server is asked at once.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds a server may take for one answer.")]
 Tasks = Annotated[str | None, typer.Option("--tasks", help="Rows of the table, such as fgqa,rtloc (default: all).")]
-ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="How it is asked and scored: see docs/evaluation.md (default: strict).")
-]
 Variants = Annotated[
     str | None,
     typer.Option(
@@ -70,6 +65,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")]
 
 
+app.command("judge-agreement")(eval_judge.judge_agreement)
+
+
 @app.callback()
 def _nouns() -> None:
     """Score a model on the PLM-VideoBench tasks, beside blind baselines."""
@@ -89,7 +87,7 @@ def run(
     concurrency: Concurrency = 8,
     timeout: Timeout = 300.0,
     tasks: Tasks = None,
-    profile: ProfileName = None,
+    profile: eval_judge.ProfileName = None,
     variants: Variants = None,
     num_frames: NumFrames = None,
     limit: Limit = None,
@@ -100,6 +98,18 @@ def run(
     shard: Shard = None,
     generate_only: GenerateOnly = False,
     score_only: ScoreOnly = False,
+    judge_endpoint: eval_judge.Endpoint = None,
+    judge_name: eval_judge.ModelName = None,
+    judge_revision: eval_judge.Revision = None,
+    judge_model: eval_judge.ModelPath = None,
+    judge_wording: eval_judge.WordingPath = None,
+    judge_cache: eval_judge.CachePath = None,
+    judge_parallel: eval_judge.NumParallel = 8,
+    judge_max_errors: eval_judge.MaxErrorShare = 0.05,
+    price_in: eval_judge.PriceIn = None,
+    price_out: eval_judge.PriceOut = None,
+    judge_price_in: eval_judge.JudgePriceIn = None,
+    judge_price_out: eval_judge.JudgePriceOut = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
@@ -108,21 +118,33 @@ def run(
     from perceptlm.workflow.asked_models import AskedModel, evaluate_asked, phase_of, settings_for, sources_of
 
     asked = AskedModel(model, backend, blind_model, endpoint, model_name, predictions, concurrency, timeout)
-    phase = phase_of(generate_only, score_only, shard)
-    sources = sources_of(data, media or [])
+    judge = eval_judge.JudgeOptions(
+        judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, judge_max_errors,
+        judge_cache or eval_judge.cache_beside(out),
+    )  # fmt: skip
+    phase, sources = phase_of(generate_only, score_only, shard), sources_of(data, media or [])
     values = {"tasks": tasks, "profile": profile, "variants": variants, "num_frames": num_frames, "limit": limit}
-    values |= {"num_samples_per_chunk": batch_size, "seed": seed}
-    settings = settings_for(asked, phase, out, values)
+    settings = settings_for(asked, phase, out, values, num_samples_per_chunk=batch_size, seed=seed)
     if dry_run:
-        _say_plan(sources, out, settings, as_json)
+        prices = eval_judge.prices(price_in, price_out, judge_price_in, judge_price_out)
+        eval_judge.say_plan(sources, out, settings, judge, prices, as_json=as_json)
         return
-    from perceptlm.eval.frame_cache import FrameCache
+    how = {"phase": phase, "share": _share(shard), "frames": _frames(frame_cache, frame_cache_gib)}
+    with judge.open(settings) as opened:
+        place = evaluate_asked(asked, sources, out, settings, judge=opened, overwrite=overwrite, **how)
+    _say_results(place, as_json)
+
+
+def _share(shard: str | None) -> Any:
     from perceptlm.eval.generation import Share
 
-    frames = FrameCache(frame_cache, max_bytes=int(frame_cache_gib * 2**30))
-    share = None if shard is None else Share.parse(shard)
-    place = evaluate_asked(asked, sources, out, settings, frames=frames, phase=phase, share=share, overwrite=overwrite)
-    _say_results(place, as_json)
+    return None if shard is None else Share.parse(shard)
+
+
+def _frames(folder: Path | None, gib: float) -> Any:
+    from perceptlm.eval.frame_cache import FrameCache
+
+    return FrameCache(folder, max_bytes=int(gib * 2**30))
 
 
 def _say_results(place: Path, as_json: bool) -> None:
@@ -140,21 +162,3 @@ def _say_results(place: Path, as_json: bool) -> None:
     text = (place / SCORES).read_text(encoding="utf-8")
     typer.echo(text if as_json else "\n".join(table_lines(json.loads(text))), nl=not as_json)
     typer.echo(f"wrote {place}", err=True)
-
-
-def _say_plan(sources: list[EvalData], out: Path, settings: EvalSettings, as_json: bool) -> None:
-    from perceptlm.artifact import partial_path
-    from perceptlm.eval.datasets import check_data, load_questions
-    from perceptlm.eval.generation import describe_work
-    from perceptlm.eval.questions import first_questions
-
-    check_data(sources)
-    questions = first_questions(load_questions(sources, settings, check_media=False), settings.limit)
-    plan: dict[str, Any] = describe_work(partial_path(out), questions, settings)
-    if as_json:
-        typer.echo(json.dumps(plan))
-        return
-    rows = ", ".join(f"{row} {count}" for row, count in plan["questions"].items())
-    shown = ", ".join(f"{variant} {count}" for variant, count in plan["requests"].items())
-    typer.echo(f"would send {plan['num_requests'] - plan['num_answered']} requests about {plan['num_media']} files")
-    typer.echo(f"questions: {rows}; shown: {shown}; answered before: {plan['num_answered']}")

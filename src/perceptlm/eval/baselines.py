@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from perceptlm.eval.benchmarks.plm_videobench.metrics import mean_recall, multi_binary_chance, temporal_iou
-from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.outcomes import Score
 from perceptlm.eval.questions import Question
-from perceptlm.eval.scoring import score_answer
+from perceptlm.eval.scoring import JUDGED_ROWS, score_answer
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.eval.summary import Unit, make_units, mean_score
 from perceptlm.schema import ChoiceAnswer, SpanAnswer
@@ -34,6 +34,7 @@ _CHANCE_RULES: dict[RowName, str] = {
     "fgqa": "exact: mean over groups of 0.5 to the number of questions",
     "rtloc": "exact: mean over all spans of the shown frames with start before end",
 }
+NOT_COMPUTED = "not computed: every answer tried would be a call to the judge"
 _RANDOM_ANSWER = f"mean over {NUM_DRAWS} answers drawn from training questions of the same template, or any option"
 
 
@@ -76,12 +77,20 @@ class TrainingAnswers:
 
 
 def text_baselines(
-    row: RowName, questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
+    row: RowName,
+    questions: Sequence[Question],
+    training: TrainingAnswers,
+    settings: EvalSettings,
+    *,
+    judge_is_free: bool = True,
 ) -> dict[str, Any]:
     """Return chance, constant and oracle of one row, each with its score and the rule it follows.
 
-    Without training questions there is no constant answer, and chance only where it needs none.
+    They judge many thousands of answers: without a judge that is free, rows that need one have none of them. Without
+    training questions there is no constant answer, and chance only where it needs none.
     """
+    if row in JUDGED_ROWS and not judge_is_free:
+        return {name: {"score": None, "rule": NOT_COMPUTED} for name in ("chance", "constant", "oracle")}
     templates = {training.template_for(question) for question in questions} - {None}
     chosen = {template: best_constant(row, template, training, settings) for template in sorted(map(str, templates))}
     found = {
@@ -103,9 +112,16 @@ def text_baselines(
 
 
 def constant_units(
-    row: RowName, questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
+    row: RowName,
+    questions: Sequence[Question],
+    training: TrainingAnswers,
+    settings: EvalSettings,
+    *,
+    judge_is_free: bool = True,
 ) -> list[Unit]:
-    """Return the units of a row's questions when each is answered by the constant of its template."""
+    """Return the units of a row's questions when each is answered by its template's constant, if judging is free."""
+    if row in JUDGED_ROWS and not judge_is_free:
+        return []
 
     def answer(question: Question) -> str:
         template = training.template_for(question)

@@ -21,7 +21,7 @@ from perceptlm.config import Config
 from perceptlm.errors import DataError
 from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Variant
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
-from perceptlm.eval.summary import Unit, units_of
+from perceptlm.eval.summary import Unit, score_range, units_of
 from perceptlm.exchange.jsonl import encode_line
 from perceptlm.seeding import derive_seed
 from perceptlm.statistics import bootstrap_interval
@@ -138,6 +138,7 @@ def _slice(
         seed=derive_seed(settings.seed, "breakdown", name, by, value),
         num_resamples=settings.num_resamples,
         confidence=settings.confidence,
+        bounds=score_range(values),
     )
     blind = {variant: _mean(answered[variant], scored) for variant in BLIND_VARIANTS if variant in answered}
     known = {variant: score for variant, score in blind.items() if score is not None}

@@ -91,13 +91,13 @@ def training_questions(data: Sequence[EvalData], settings: EvalSettings) -> tupl
 def _questions(item: EvalData, split: Split, settings: EvalSettings, check_media: bool) -> Sequence[Question]:
     if artifact.read_manifest(item.directory).kind == WORLD and item.media is None:
         samples = SampleSet.open(item.directory, split).samples
-        return make_questions(samples, settings.num_frames, item.directory)
+        return make_questions(samples, settings.num_frames, settings.profile, item.directory)
     files = MediaFiles(item.root)
     found = []
     for located in read_located(item.directory, [split]):
         if isinstance(located.found, DataError):
             raise located.found
-        question = make_question(located.found, settings.num_frames, item.root)
+        question = make_question(located.found, settings.num_frames, settings.profile, item.root)
         if question is not None:
             if check_media:
                 _check_media(located.found, files, located.path, located.line)

@@ -6,7 +6,6 @@ these files are read, one is written. Knows neither how answers are scored nor w
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from perceptlm import artifact
 from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult, answers_alone, needs_media
 from perceptlm.config import Config
 from perceptlm.errors import ClientError, DataError, UsageError
@@ -169,19 +169,10 @@ def asked_keys(questions: Sequence[Question], settings: EvalSettings) -> list[Ke
     ]
 
 
-def describe_work(folder: Path, questions: Sequence[Question], settings: EvalSettings) -> dict[str, Any]:
-    """Return what would be asked: numbers of questions by row, requests by variant, videos, answers already there."""
-    keys = asked_keys(questions, settings)
-    known = read_answers(folder) if folder.is_dir() else {}
-    media = {(question.root, item.path) for question in questions for item in question.sample.media}
-    return {
-        "questions": Counter(question.row for question in questions),
-        "variants": settings.variants,
-        "requests": Counter(variant for variant, _ in keys),
-        "num_requests": len(keys),
-        "num_answered": sum(key in known for key in keys),
-        "num_media": len(media),
-    }
+def kept_texts(out: Path) -> dict[Key, str]:
+    """Return the answers that an unfinished evaluation to `out` has so far; it may still be running."""
+    folder = artifact.partial_path(out)
+    return {key: answer.text for key, answer in read_answers(folder).items()} if folder.is_dir() else {}
 
 
 def make_chunks(questions: Sequence[Question], size: int) -> list[list[Question]]:

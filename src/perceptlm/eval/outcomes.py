@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import JsonValue, model_validator
 
 from perceptlm.config import Config
 from perceptlm.schema import Dimension, Task
@@ -31,8 +31,14 @@ class Score(Config):
     """The result of one question. `score` lies in [0, 1]; `parsed` is what was read out of the answer."""
 
     outcome: Outcome
-    score: float | None = Field(default=None, ge=0, le=1)
+    score: float | None = None
     reason: str | None = None
+    low: float | None = None
+    high: float | None = None
+    """The least and the most it could be where a judge failed. None: the score itself, or 0 and 1 where there is none.
+    A dense caption judged in part has narrower bounds; so has a 0 that lmms-eval gives to an unreadable reply."""
+    off_scale: bool = False
+    """The score lies outside [0, 1]: the profile lmms-eval-0.7.2 takes a judge's 12 out of 10 as it is."""
     parsed: JsonValue = None
     parse_failed: bool = False
     degenerate: bool = False
@@ -44,7 +50,37 @@ class Score(Config):
             raise ValueError("exactly the outcome 'value' has a score")
         if (self.outcome == "value") == (self.reason is not None):
             raise ValueError("exactly the other outcomes have a reason")
+        if not self.bounds[0] <= (self.bounds[0] if self.score is None else self.score) <= self.bounds[1]:
+            raise ValueError("the bounds do not hold the score")
+        if self.score is not None and not 0 <= self.score <= 1 and not self.off_scale:
+            raise ValueError(f"the score {self.score:g} lies outside 0 to 1")
         return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the most the score can be, had the judge not failed."""
+        low, high = (0.0, 1.0) if self.score is None else (self.score, self.score)
+        return (low if self.low is None else self.low), (high if self.high is None else self.high)
+
+
+class Judgement(Config):
+    """One verdict of a judge, as a row keeps it: so that a person can see why a score is what it is.
+
+    `id` is the question's, or `ID/G/P` for a dense caption: reference segment G beside predicted segment P, from 0.
+    """
+
+    id: str
+    value: float | None
+    """1 or 0 for an answer, score / 10 for a caption; None where the judge failed."""
+    reply: str | None = None
+    """The judge's words, cut to `MAX_REPLY_CHARACTERS`; None where no model was asked or none answered."""
+    reason: str | None = None
+    """How the judge failed."""
+    by_fallback: bool = False
+    num_tries: int = 1
+
+
+MAX_REPLY_CHARACTERS = 400
 
 
 class Row(Config):
@@ -67,6 +103,8 @@ class Row(Config):
     cluster: str
     group: str | None
     attributes: dict[str, str | int | float | bool]
+    judgements: tuple[Judgement, ...] = ()
+    """What the judge said, in the order asked; empty where no judge is needed."""
 
     @property
     def unit(self) -> str:

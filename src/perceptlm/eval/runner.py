@@ -29,13 +29,14 @@ from perceptlm.eval.generation import (
     generate_answers,
     recorded_answers,
 )
-from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import Row, Score, Variant
+from perceptlm.eval.judges.protocol import Judge, JudgeIdentity, Verdicts
+from perceptlm.eval.judging import judge_answers
+from perceptlm.eval.outcomes import Judgement, Row, Score, Variant
 from perceptlm.eval.pictures import PictureSource, num_shown
 from perceptlm.eval.questions import Question, first_questions
-from perceptlm.eval.scoring import score_answer
-from perceptlm.eval.settings import ROW_NAMES, EvalSettings
-from perceptlm.eval.summary import summarise_row
+from perceptlm.eval.scoring import PROCEDURAL, score_with_judgements
+from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
+from perceptlm.eval.summary import Unit, summarise_row
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.schema import BENCHMARK_TASKS
 
@@ -53,6 +54,7 @@ def evaluate(
     out: Path,
     settings: EvalSettings,
     *,
+    judge: Judge = PROCEDURAL,
     clients: Mapping[Variant, GenerationClient] | None = None,
     inputs: Mapping[str, Path] | None = None,
     frames: FrameCache | None = None,
@@ -62,10 +64,11 @@ def evaluate(
 ) -> Path:
     """Publish the evaluation of `client` on `data` (a world, or datasets) as `out`, going on from a killed run.
 
+    `judge` says what answers and captions are worth; who it is is part of the result's identity.
     `clients` answer variants in the stead of `client`: `trained_blind`, the same recipe trained without pixels, has its
     own. `inputs` names the artifacts the clients were loaded from, for the manifest. With the phase "ask", or a `share`
     of the work, nothing is published and the work directory returned. Raises UsageError for variants without a client,
-    ArtifactError for data of another kind, ClientError when too many requests fail.
+    ArtifactError for data of another kind, ClientError when too many requests fail, of the model or of the judge.
     """
     sources = [EvalData(data)] if isinstance(data, Path) else list(data)
     check_data(sources)
@@ -74,6 +77,7 @@ def evaluate(
         raise UsageError("the variant 'trained_blind' needs a model trained without pixels, and only it does")
     by_variant = dict.fromkeys(settings.variants, client) | other
     recipe: dict[str, Any] = {"settings": settings.to_dict(), "model": client.identity.to_dict()}
+    recipe["judge"] = judge.identity.to_dict()
     for variant, used in other.items():
         recipe["blind_model" if variant == "trained_blind" else f"{variant}_model"] = used.identity.to_dict()
     only_ask = phase == "ask" or share is not None
@@ -91,7 +95,7 @@ def evaluate(
             pictures = PictureSource(everything, seed=settings.seed, frames=frames)
             answers = generate_answers(by_variant, questions, pictures, partial, settings, share=share)
         if not only_ask:
-            _write_results(partial, client.identity, questions, answers, sources, settings)
+            _write_results(partial, client.identity, questions, answers, sources, settings, judge)
             _remove_answers(partial)
 
     return artifact.build(
@@ -118,15 +122,15 @@ def _write_results(
     answers: Answers,
     sources: Sequence[EvalData],
     settings: EvalSettings,
+    judge: Judge,
 ) -> None:
-    rows = score_rows(questions, answers, settings)
+    texts = {key: answer.text for key, answer in answers.items() if answer.error is None}
+    verdicts = judge_answers(questions, texts, judge, settings)
+    rows = score_rows(questions, answers, settings, verdicts)
     learnt_from = training_questions(sources, settings)
     training = TrainingAnswers(learnt_from, seed=settings.seed)
-    scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings)}
-    constants = {
-        name: constant_units(name, [q for q in questions if q.row == name], training, settings)
-        for name in (ROW_NAMES if learnt_from else ())
-    }
+    scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings, judge.identity)}
+    constants = _constants(questions, training, settings, judge) if learnt_from else {}
     write_records(partial / ROWS, rows)
     write_breakdown(partial, breakdown(rows, constants, settings))
     text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -138,35 +142,42 @@ def _remove_answers(partial: Path) -> None:
         path.unlink()
 
 
-def score_rows(questions: Sequence[Question], answers: Answers, settings: EvalSettings) -> list[Row]:
+def score_rows(
+    questions: Sequence[Question], answers: Answers, settings: EvalSettings, verdicts: Verdicts = PROCEDURAL
+) -> list[Row]:
     """Return one scored row per question and variant: variants in order, questions in dataset order."""
     rows = []
     by_id = {question.sample.id: question for question in questions}
     for variant, name in asked_keys(questions, settings):
         question, answer = by_id[name], answers[variant, name]
         if answer.error is not None:
-            score = Score(outcome="error", reason=answer.error)
-        else:
-            score = score_answer(question, answer.text, settings.profile)
-        rows.append(_make_row(question, answer, score))
+            rows.append(_make_row(question, answer, Score(outcome="error", reason=answer.error), ()))
+            continue
+        score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
+        rows.append(_make_row(question, answer, score, judgements))
     return rows
 
 
 def summarise(
-    rows: Sequence[Row], questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings
+    rows: Sequence[Row],
+    questions: Sequence[Question],
+    training: TrainingAnswers,
+    settings: EvalSettings,
+    judge: JudgeIdentity = PROCEDURAL.identity,
 ) -> dict[str, Any]:
     """Return what `scores.json` holds beside the model's name: every table row that has questions, and the average."""
     tasks = {}
     for name in ROW_NAMES:
         asked = [question for question in questions if question.row == name]
         if asked:
-            tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings)
-            tasks[name]["baselines"] |= text_baselines(name, asked, training, settings)
+            tasks[name] = summarise_row(name, [row for row in rows if row.row == name], settings, judge.label)
+            tasks[name]["baselines"] |= text_baselines(name, asked, training, settings, judge_is_free=judge.is_free)
     scores: dict[str, float] = {
         name: tasks[name]["score"] for name in BENCHMARK_TASKS if name in tasks and tasks[name]["score"] is not None
     }
     return {
-        "judge": JUDGE_NAME,
+        "judge": judge.label,
+        "judge_identity": judge.to_dict(),
         "profile": settings.profile,
         "num_frames": settings.num_frames,
         "confidence": settings.confidence,
@@ -176,7 +187,18 @@ def summarise(
     }
 
 
-def _make_row(question: Question, answer: Answer, score: Score) -> Row:
+def _constants(
+    questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings, judge: Judge
+) -> dict[RowName, list[Unit]]:
+    """Return the units of every row as the constant answers score them."""
+    found = {}
+    for name in ROW_NAMES:
+        asked = [question for question in questions if question.row == name]
+        found[name] = constant_units(name, asked, training, settings, judge_is_free=judge.identity.is_free)
+    return found
+
+
+def _make_row(question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...]) -> Row:
     sample = question.sample
     return Row.model_validate(
         {
@@ -195,5 +217,6 @@ def _make_row(question: Question, answer: Answer, score: Score) -> Row:
             "cluster": sample.cluster,
             "group": sample.group,
             "attributes": sample.attributes,
+            "judgements": judgements,
         }
     )

@@ -5,12 +5,12 @@ Everything that decides a digested byte of the result is here or in the model an
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
-from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.benchmarks.plm_videobench.profiles import PROFILES, TABLE, Profile
 from perceptlm.eval.outcomes import Variant
 from perceptlm.schema import Split
 
@@ -20,7 +20,7 @@ ROW_NAMES: tuple[RowName, ...] = ("fgqa", "sgqa", "rcap", "rtloc", "rdcap", "ima
 
 
 class TokenLimits(Config):
-    """The longest answer per row, in tokens. FGQA and RTLoc as in lmms-eval, whose 16 for SGQA cut its own answers."""
+    """The longest answer per row, in tokens. These suit the procedural world; a profile has its own (`of_profile`)."""
 
     fgqa: int = Field(default=16, gt=0)
     sgqa: int = Field(default=64, gt=0)
@@ -33,6 +33,11 @@ class TokenLimits(Config):
         """Return the limit of one row."""
         return int(getattr(self, row))
 
+    @classmethod
+    def of_profile(cls, profile: Profile) -> TokenLimits:
+        """Return the limits of a profile's table."""
+        return cls(**{task: rules.max_new_tokens for (task, name), rules in TABLE.items() if name == profile})
+
 
 class EvalSettings(Config):
     """One evaluation. `limit` keeps the first items of each row: FGQA groups, samples elsewhere; None keeps all."""
@@ -43,7 +48,7 @@ class EvalSettings(Config):
     variants: tuple[Variant, ...] = ("own", "zero", "other")
     limit: int | None = Field(default=None, gt=0)
     profile: Profile = "strict"
-    max_new_tokens: TokenLimits = TokenLimits()
+    max_new_tokens: TokenLimits = Field(default=TokenLimits(), description="unless given, those of the profile")
     seed: int = Field(default=0, ge=0)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     num_resamples: int = Field(default=2000, gt=0)
@@ -54,6 +59,15 @@ class EvalSettings(Config):
     @classmethod
     def _in_order(cls, tasks: tuple[RowName, ...]) -> tuple[RowName, ...]:
         return tuple(name for name in ROW_NAMES if name in tasks)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_of_profile(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "max_new_tokens" not in values:
+            profile = values.get("profile", "strict")
+            if profile in PROFILES:
+                return {**values, "max_new_tokens": TokenLimits.of_profile(profile)}
+        return values
 
     @field_validator("variants")
     @classmethod

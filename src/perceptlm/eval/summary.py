@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from perceptlm.eval.judges.procedural import JUDGE_NAME
 from perceptlm.eval.outcomes import BLIND_VARIANTS, PARTIAL_VARIANTS, Row, Score, Variant
-from perceptlm.eval.scoring import METRICS
+from perceptlm.eval.scoring import metric_of
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
 from perceptlm.statistics import bootstrap_interval, paired_difference
@@ -24,7 +25,8 @@ _BASELINES = ("blind", "constant", "chance", "oracle")
 
 @dataclass(frozen=True)
 class Unit:
-    """What is averaged: `value` is None where a needed part could not be scored; `low` and `high` bound it then."""
+    """What is averaged: `value` is None where a needed part could not be scored. `low` and `high` bound what it would
+    be had neither model nor judge failed."""
 
     key: str
     cluster: str
@@ -42,11 +44,9 @@ def make_units(scored: Iterable[tuple[str, str, Score]]) -> list[Unit]:
         clusters.setdefault(key, cluster)
     units = []
     for key, scores in parts.items():
-        values = [score.score for score in scores]
-        known = [value for value in values if value is not None]
-        complete = len(known) == len(values)
-        high = min(known, default=1.0)
-        units.append(Unit(key, clusters[key], high if complete else None, high if complete else 0.0, high))
+        known = [score.score for score in scores if score.score is not None]
+        low, high = (min(ends) for ends in zip(*(score.bounds for score in scores), strict=True))
+        units.append(Unit(key, clusters[key], min(known) if len(known) == len(scores) else None, low, high))
     return units
 
 
@@ -56,11 +56,11 @@ def mean_score(units: Sequence[Unit]) -> float | None:
     return fmean(values) if values else None
 
 
-def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings) -> dict[str, Any]:
+def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, judge: str = JUDGE_NAME) -> dict[str, Any]:
     """Return the results of one table row from its scored questions in every variant (without text baselines)."""
     own = [item for item in rows if item.variant == "own"]
     units = {variant: units_of(rows, variant) for variant in settings.variants}
-    result: dict[str, Any] = {"metric": METRICS[row], **_score_with_interval(units["own"], row, settings)}
+    result: dict[str, Any] = {"metric": metric_of(row, judge), **_score_with_interval(units["own"], row, settings)}
     result["unit"] = "group of questions" if row == "fgqa" else "question"
     result["bounds"] = [fmean(unit.low for unit in units["own"]), fmean(unit.high for unit in units["own"])]
     result |= _counts(own)
@@ -89,6 +89,11 @@ def units_of(rows: Iterable[Row], variant: Variant) -> list[Unit]:
     return make_units((item.unit, item.cluster, item.score) for item in rows if item.variant == variant)
 
 
+def score_range(values: Sequence[float]) -> tuple[float, float]:
+    """Return the least and greatest value a score can take: 0 and 1, unless a judge went off its scale."""
+    return min(0.0, *values), max(1.0, *values)
+
+
 def _score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any]:
     known = [(unit.value, unit.cluster) for unit in units if unit.value is not None]
     if not known:
@@ -100,6 +105,7 @@ def _score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSett
         seed=derive_seed(settings.seed, "interval", row),
         num_resamples=settings.num_resamples,
         confidence=settings.confidence,
+        bounds=score_range(values),
     )
     return {"score": fmean(values), "ci_low": interval.low, "ci_high": interval.high, "n": len(known)}
 
@@ -120,6 +126,7 @@ def _paired(own: Sequence[Unit], blind: Sequence[Unit], row: RowName, settings: 
         derive_seed(settings.seed, "paired", row),
         num_resamples=settings.num_resamples,
         confidence=settings.confidence,
+        bounds=score_range([value for pair in pairs for value in pair[:2]]),
     )
     return {
         "difference": result.difference,
@@ -141,6 +148,25 @@ def _counts(own: Sequence[Row]) -> dict[str, Any]:
         "parse_failures": sum(item.score.parse_failed for item in own),
         "truncated_answers": sum(item.finish_reason == "length" for item in own),
         "degenerate_references": sum(item.score.degenerate for item in own),
+        **_judge_counts(own),
+    }
+
+
+def _judge_counts(own: Sequence[Row]) -> dict[str, Any]:
+    """Return how the judge did, for rows it was asked about; `failed` ones have no reply, or none that can be read."""
+    judgements = [judgement for item in own for judgement in item.judgements]
+    if not judgements:
+        return {}
+    failed = [judgement for judgement in judgements if judgement.reason is not None]
+    return {
+        "judge": {
+            "judgements": len(judgements),
+            "failed": len(failed),
+            "unreadable_replies": sum(judgement.reply is not None for judgement in failed),
+            "read_by_fallback": sum(judgement.by_fallback for judgement in judgements),
+            "asked_again": sum(judgement.num_tries > 1 for judgement in judgements),
+            "off_scale": sum(item.score.off_scale for item in own),
+        }
     }
 
 

@@ -51,7 +51,7 @@ def demo(minutes: int = 15) -> DemoRecipe:
             _midtrain(num_steps=round(30 * times)),
             _sft(num_steps=round(212 * times)),
         ),
-        evaluation=EvalSettings(num_frames=16, limit=400, num_samples_per_chunk=512),
+        evaluation=EvalSettings(num_frames=16, limit=400, num_samples_per_chunk=512, max_new_tokens=TokenLimits()),
     )
 
 

@@ -24,6 +24,11 @@ _BATCH_SIZE = 128
 """Answers written side by side."""
 
 
+def local_client(directory: Path) -> LocalClient:
+    """Return a model directory as a client, such as a judge's, in bf16."""
+    return LocalClient(load(directory, device=best_device().type, dtype="bfloat16"), batch_size=_BATCH_SIZE)
+
+
 def evaluate_local(
     out: Path,
     settings: EvalSettings,

@@ -148,6 +148,9 @@ def _rebuild_part(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 def _rebuild_eval(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
     from perceptlm.eval.datasets import EvalData
+
+    if manifest.recipe.get("judge", {}).get("backend", "rules") != "rules":
+        raise ArtifactError("this evaluation asked a model to judge, and its replies cannot be made again")
     from perceptlm.eval.settings import EvalSettings
     from perceptlm.workflow.evaluation import evaluate_local
 

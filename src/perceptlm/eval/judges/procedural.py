@@ -21,14 +21,38 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from perceptlm.config import digest_of
 from perceptlm.eval.alignment import best_ordered_total
+from perceptlm.eval.judges.protocol import JudgeCall, JudgeIdentity, Verdict
 from perceptlm.schema import Fact
 from perceptlm.world.facts import facts_in_text
+from perceptlm.world.lexicon import OUT_OF_FRAME
 
 JUDGE_NAME = "procedural fact F1, not an LLM judge"
+NO_FACTS = "the reference states no facts to judge by"
 
 _DENIAL = "not:"
 """How `facts_in_text` marks a value that a text denies."""
+
+
+class ProceduralJudge:
+    """The judge of this module; it costs nothing, so that verdicts may be had from it one by one (`get`)."""
+
+    identity = JudgeIdentity(
+        name=JUDGE_NAME, revision="1", prompt_hash=digest_of(JUDGE_NAME), temperature=0.0, backend="rules"
+    )
+
+    def judge(self, calls: Sequence[JudgeCall]) -> list[Verdict]:
+        """Return one verdict per call; a reference without facts fails, but for the caption "Out of frame."."""
+        return [self.get(call) for call in calls]
+
+    def get(self, call: JudgeCall, /) -> Verdict:
+        """Return the verdict on one call."""
+        if not call.facts and (call.kind == "answer" or _words(call.reference) != _words(OUT_OF_FRAME)):
+            return Verdict(None, reason=NO_FACTS)
+        if call.kind == "answer":
+            return Verdict(float(judge_answer(call.prediction, call.reference, call.facts)))
+        return Verdict(judge_caption(call.prediction, call.reference, call.facts))
 
 
 @dataclass(frozen=True)

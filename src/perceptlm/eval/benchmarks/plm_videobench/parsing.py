@@ -1,23 +1,24 @@
-"""How an answer's text is read, in two profiles: `strict` and `lmms-eval-0.7.2`.
+"""How an answer's text is read: by `strict` rules (also in the profile `paper`) or as `lmms-eval-0.7.2` does.
 
-`strict` is ours: it reads every answer whose meaning is plain (spaces, asterisks, round brackets) and rejects what is
-ambiguous. `lmms-eval-0.7.2` repeats that tool bug for bug, so that its numbers can be compared with
-(facts/evaluation.md sections 1.2, 1.5, 1.6). Texts come from a model and are hostile: every pattern here runs in
-linear time and nothing is ever executed. This module knows no reference answers.
+The paper says nothing about reading answers. `strict` is ours: it reads every answer whose meaning is plain (spaces,
+asterisks, round brackets) and rejects what is ambiguous. `lmms-eval-0.7.2` repeats that tool bug for bug, so that its
+numbers can be compared with (facts/evaluation.md sections 1.2, 1.5, 1.6). Texts come from a model and are hostile:
+every pattern here runs in linear time and nothing is ever executed. This module knows no reference answers.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Profile = Literal["strict", "lmms-eval-0.7.2"]
+from perceptlm.eval.benchmarks.plm_videobench.profiles import LMMS, Profile
 
 _LARGEST = 10**9
 """Numbers in answers are cut off here: no clip is that long, and arithmetic stays finite."""
 
-_LMMS_PAIR = re.compile(r"\[(\d+(?:\.\d+)?),\s*(\d+(?:\.\d+)?)\]")
+_LMMS_PAIR = re.compile(r"\[([0-9]+(?:\.[0-9]+)?),\s*([0-9]+(?:\.[0-9]+)?)\]")
 _LMMS_SEGMENT = re.compile(r"\[(\d+),\s*(\d+)\]([^\[]*)")
+_ODD_SPACE = re.compile(r"[^\S \t\r\n\f]")
 _STRICT_PAIR = re.compile(r"[\[(]\s{0,9}(\d+(?:\.\d+)?)\s{0,9},\s{0,9}(\d+(?:\.\d+)?)\s{0,9}[\])]")
 _ANSWER_PREFIX = re.compile(r"^\W*(?:the\s+|my\s+)?(?:best\s+|correct\s+)?(?:answer|option|choice)\b(?:\s+is\b)?\W*")
 _BRACKETED_LETTER = re.compile(r"[(\[]\s?([a-z])\s?[)\]]")
@@ -65,12 +66,14 @@ def lmms_option_is_correct(response: str, target: str) -> bool:
 
 def parse_span(text: str, profile: Profile) -> tuple[float, float] | None:
     """Return the first "[start, end]" of `text` as it stands (perhaps reversed), or None."""
-    match = (_STRICT_PAIR if profile == "strict" else _LMMS_PAIR).search(text)
+    match = (_LMMS_PAIR if profile == LMMS else _STRICT_PAIR).search(text)
     if match is None:
         return None
     numbers = match.groups()
-    # lmms-eval reads the match as a Python literal, in which an integer such as 03 is a syntax error.
-    if profile != "strict" and any(n[0] == "0" and "." not in n and n.strip("0") for n in numbers):
+    # lmms-eval reads the match as a Python literal: an integer such as 03 is a syntax error there, as are odd spaces.
+    if profile == LMMS and (
+        any(n[0] == "0" and "." not in n and n.strip("0") for n in numbers) or _ODD_SPACE.search(match[0])
+    ):
         return None
     return _number(numbers[0]), _number(numbers[1])
 
@@ -81,7 +84,7 @@ def parse_segments(text: str, profile: Profile) -> tuple[CaptionedSegment, ...]:
     `strict` orders them by start, keeps colons, and puts start before end. `lmms-eval-0.7.2` leaves the order as
     written, reads whole numbers only, and ends a caption at any "[".
     """
-    if profile == "strict":
+    if profile != LMMS:
         return _strict_segments(text)
     return tuple(
         CaptionedSegment(_number(match[1]), _number(match[2]), _lmms_caption(match[3]))
