@@ -24,6 +24,7 @@ from pydantic import Field, ValidationError
 
 from perceptlm.config import Config, canonical_json, describe_validation_error, digest_of
 from perceptlm.errors import ArtifactError, StorageError
+from perceptlm.locks import locked
 from perceptlm.provenance import describe_code, describe_environment, describe_hardware
 
 MANIFEST = "manifest.json"
@@ -95,36 +96,43 @@ def build(
     seeds: Mapping[str, int] | None = None,
     beside: Sequence[str] = (),
     overwrite: bool = False,
+    unfinished: bool = False,
 ) -> Path:
     """Publish the artifact `out` by calling `make(partial_dir)`, or return at once if it is already there.
 
     `make` fills the directory it is given and must go on from what it finds there. Raises ArtifactError when
     `out` or its partial directory was made from another recipe or other inputs, unless `overwrite`; the old
     artifact stays in place until the new one is whole. Only artifacts and empty directories are ever replaced.
+    With `unfinished`, `make` does part of the work, perhaps beside other processes: the partial directory is returned.
     """
     request = _request(out, kind, recipe, inputs or {}, seeds or {})
     partial = partial_path(out)
     with translate_os_errors(partial):
-        shutil.rmtree(_replaced_path(out), ignore_errors=True)
-        if _is_artifact(out):
-            if _recorded_identity(out / MANIFEST) == _identity(request):
-                return out
-            if not overwrite:
-                raise ArtifactError(
-                    f"{out} already exists and was made from another recipe, seed or input",
-                    hint="choose another directory, remove this one, or pass --overwrite",
-                )
-        if partial.exists() and not _is_unfinished_work_of(partial, request):
-            if not overwrite and not _holds_nothing(partial):
-                raise ArtifactError(
-                    f"{partial} holds unfinished work of another recipe, seed or input",
-                    hint="remove it, choose another directory, or pass --overwrite",
-                )
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True, exist_ok=True)
-        _remove_temporary_files(partial)
-        write_atomic(partial / REQUEST, canonical_json(request).encode())
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with locked(partial.parent, wait=True):  # others may begin the same work at this moment
+            shutil.rmtree(_replaced_path(out), ignore_errors=True)
+            if _is_artifact(out):
+                if _recorded_identity(out / MANIFEST) == _identity(request):
+                    return out
+                if not overwrite:
+                    raise ArtifactError(
+                        f"{out} already exists and was made from another recipe, seed or input",
+                        hint="choose another directory, remove this one, or pass --overwrite",
+                    )
+            if partial.exists() and not _is_unfinished_work_of(partial, request):
+                if not overwrite and not _holds_nothing(partial):
+                    raise ArtifactError(
+                        f"{partial} holds unfinished work of another recipe, seed or input",
+                        hint="remove it, choose another directory, or pass --overwrite",
+                    )
+                shutil.rmtree(partial)
+            partial.mkdir(exist_ok=True)
+            if not unfinished:
+                _remove_temporary_files(partial)
+            write_atomic(partial / REQUEST, canonical_json(request).encode())
         make(partial)
+        if unfinished:
+            return partial
         publish(partial, out, request, beside=beside)
     return out
 

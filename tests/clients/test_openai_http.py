@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -339,3 +340,33 @@ def test_waits_double_up_to_a_minute_with_a_jitter_that_repeats():
 def test_importing_the_clients_loads_no_http_library():
     code = "import sys, perceptlm.clients; sys.exit(any(m in sys.modules for m in ('httpx', 'torch', 'PIL')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_answers_come_as_they_are_ready_and_never_more_than_is_asked_at_once(
+    server: Any, make_client: Any, ask: Any
+) -> None:
+    taken: list[str] = []
+
+    def questions() -> Any:
+        for number in range(12):
+            taken.append(str(number))
+            yield number, ask(str(number))
+
+    slow = threading.Event()
+    server.otherwise = lambda received: (slow.wait(5) if received.question == "0" else None, received.complete("yes"))
+    answered = []
+    for key, result in make_client(num_parallel=3).answer_each(questions()):
+        answered.append(key)
+        assert result.id == str(key)
+        assert len(taken) - len(answered) < 3
+        if len(answered) == 9:
+            slow.set()
+    assert sorted(answered) == list(range(12))
+    assert answered.index(0) >= 9
+
+
+def test_a_caller_that_stops_listening_ends_the_asking(server: Any, make_client: Any, ask: Any) -> None:
+    stream = make_client(num_parallel=2).answer_each((n, ask(str(n))) for n in range(50))
+    next(stream)
+    stream.close()
+    assert len(server.received) <= 4

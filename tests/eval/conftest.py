@@ -135,9 +135,8 @@ def make_row() -> Callable[..., Row]:
     return build_row
 
 
-@pytest.fixture(scope="session")
-def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A world artifact of five benchmark clips and eight training clips, each a flat moving grey."""
+def build_world(folder: Path, change: Callable[[Sample], Sample] = lambda sample: sample) -> Path:
+    """Return a world artifact of five benchmark clips and eight training clips, each a flat grey, samples changed."""
     num_clips = {"train": 8, "benchmark": 5}
 
     def make(partial: Path) -> None:
@@ -148,10 +147,27 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 frames = np.full((TOTAL_FRAMES, 32, 32, 3), 20 + 25 * clip, np.uint8)
                 write_video(partial / split / "videos" / f"{clip}.mp4", frames, Fraction(8))
                 write_png(partial / split / "images" / f"{clip}.png", frames[0])
-            samples = [sample for clip in range(number) for sample in samples_of_clip(clip, split)]
+            samples = [change(sample) for clip in range(number) for sample in samples_of_clip(clip, split)]
             write_records(partial / split / "samples.jsonl", samples)
 
-    return artifact.build(tmp_path_factory.mktemp("world") / "world", kind="world", recipe={"test": 1}, make=make)
+    return artifact.build(folder, kind="world", recipe={"test": 1}, make=make)
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world artifact of five benchmark clips and eight training clips, each a flat grey."""
+    return build_world(tmp_path_factory.mktemp("world") / "world")
+
+
+@pytest.fixture(scope="session")
+def asking_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, but every question begins with its id."""
+
+    def change(sample: Sample) -> Sample:
+        question = sample.turns[0].model_copy(update={"text": f"{sample.id}: {sample.turns[0].text}"})
+        return sample.model_copy(update={"turns": (question, *sample.turns[1:])})
+
+    return build_world(tmp_path_factory.mktemp("asking") / "world", change)
 
 
 class FakeClient:

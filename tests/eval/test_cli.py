@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from perceptlm import artifact
 from perceptlm.cli.main import run
 
 SERVER = ["--endpoint", "http://127.0.0.1:9/v1", "--model-name", "m"]
@@ -32,7 +33,7 @@ def test_dry_run_counts_the_requests(tiny_world: Path, tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "give one of --model DIR and --endpoint URL"),
+        ([], "give one of --model, --endpoint URL and --predictions FILE"),
         (["--endpoint", "http://x"], "go together"),
         ([*SERVER, "--variants", "zero"], "'variants'"),
         ([*SERVER, "--data", "missing", "--dry-run"], "missing"),
@@ -96,3 +97,20 @@ def test_a_server_is_evaluated(
     assert "not an LLM judge" in table
     assert run(["eval", "run", *options, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((out / "scores.json").read_text(encoding="utf-8"))
+
+
+def test_asking_and_scoring_are_two_commands(
+    tiny_world: Path, tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    asked = ["--endpoint", server, "--model-name", "m", "--num-frames", "4", "--limit", "2", "--variants", "own"]
+    data = ["--data", str(tiny_world), "--out"]
+    assert run(["eval", "run", *data, str(whole), *asked]) == 0
+    assert run(["eval", "run", *data, str(out), "--score-only"]) != 0
+    assert "nothing was asked yet" in capsys.readouterr().err
+    assert run(["eval", "run", *data, str(out), *asked, "--shard", "1/2"]) == 0
+    assert run(["eval", "run", *data, str(out), *asked, "--generate-only"]) == 0
+    assert not out.exists()
+    assert run(["eval", "run", *data, str(out), "--score-only", "--json"]) == 0
+    assert (out / "scores.json").read_bytes() == (whole / "scores.json").read_bytes()
+    assert artifact.read_manifest(out).digest == artifact.read_manifest(whole).digest

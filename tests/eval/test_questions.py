@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perceptlm.errors import DataError, UsageError
-from perceptlm.eval.pictures import PictureSource, other_samples
+from perceptlm.eval.pictures import PictureSource, other_questions
 from perceptlm.eval.questions import first_questions, make_question, make_questions, row_of
 from perceptlm.schema import MediaRef, Sample, TimeSpan
 
@@ -80,40 +80,40 @@ def test_a_sample_about_two_videos_is_refused(make_sample: Callable[..., Sample]
 
 def test_other_pictures_are_a_derangement_of_clips(samples: list[Sample]) -> None:
     questions = make_questions(samples, 8)
-    others = other_samples(questions, seed=3)
+    others = other_questions(questions, seed=3)
     assert set(others) == {question.sample.id for question in questions}
     for question in questions:
         other = others[question.sample.id]
-        assert row_of(other) == question.row
-        assert other.cluster != question.sample.cluster
-    shown = [others[q.sample.id].cluster for q in questions if q.row == "rcap"]
+        assert row_of(other.sample) == question.row
+        assert other.sample.cluster != question.sample.cluster
+    shown = [others[q.sample.id].sample.cluster for q in questions if q.row == "rcap"]
     assert sorted(shown) == sorted({q.sample.cluster for q in questions if q.row == "rcap"})
-    assert others == other_samples(questions, seed=3)
-    assert others != other_samples(questions, seed=4)
+    assert others == other_questions(questions, seed=3)
+    assert others != other_questions(questions, seed=4)
 
 
 def test_the_other_clip_is_the_next_one_asked_about(tiny_world: Path, samples: list[Sample]) -> None:
-    questions = make_questions(samples, 8)
-    source = PictureSource(tiny_world, questions, num_frames=8, seed=3)
+    questions = make_questions(samples, 8, root=tiny_world)
+    source = PictureSource(questions, seed=3)
     ordered = source.in_order(questions)
     assert sorted(q.sample.id for q in ordered) == sorted(q.sample.id for q in questions)
     assert [q.sample.id for q in source.in_order(questions[::-1])] != [q.sample.id for q in ordered]
     for kind in ("clip", "image"):
         circle = list(dict.fromkeys(q.sample.cluster for q in ordered if q.sample.cluster.startswith(kind)))
         assert len(circle) == 5
-        others = other_samples(questions, seed=3)
+        others = other_questions(questions, seed=3)
         for question in ordered:
             if question.sample.cluster in circle:
                 place = circle.index(question.sample.cluster)
-                assert others[question.sample.id].cluster == circle[(place + 1) % 5]
+                assert others[question.sample.id].sample.cluster == circle[(place + 1) % 5]
     # Those with a red box and those without stand together.
     shown = [(q.sample.cluster, bool(q.sample.regions)) for q in ordered]
     assert len(set(shown)) == len([pair for pair in zip(shown, [None, *shown], strict=False) if pair[0] != pair[1]])
 
 
 def test_equal_pictures_are_one_object(tiny_world: Path, samples: list[Sample]) -> None:
-    questions = make_questions(samples, 8)
-    source = PictureSource(tiny_world, questions, num_frames=8, seed=0)
+    questions = make_questions(samples, 8, root=tiny_world)
+    source = PictureSource(questions, seed=0)
     by_row = {question.row: question for question in questions if question.sample.cluster == "clip-0"}
     for variant in ("own", "zero"):
         (first,), (second,) = (source.media(by_row[row], variant) for row in ("fgqa", "sgqa"))  # type: ignore[arg-type]
@@ -123,8 +123,8 @@ def test_equal_pictures_are_one_object(tiny_world: Path, samples: list[Sample]) 
 
 
 def test_controls_have_the_shape_of_the_real_pictures(tiny_world: Path, samples: list[Sample]) -> None:
-    questions = make_questions(samples, 8)
-    source = PictureSource(tiny_world, questions, num_frames=8, seed=0)
+    questions = make_questions(samples, 8, root=tiny_world)
+    source = PictureSource(questions, seed=0)
     for row in ("rcap", "image"):
         question = next(question for question in questions if question.row == row)
         (own,), (zero,), (other,) = (source.media(question, variant) for variant in ("own", "zero", "other"))
@@ -137,6 +137,6 @@ def test_controls_have_the_shape_of_the_real_pictures(tiny_world: Path, samples:
 
 def test_one_clip_alone_has_no_other(tiny_world: Path, clip_samples: Clips) -> None:
     questions = make_questions(clip_samples(0, "benchmark"), 8)
-    source = PictureSource(tiny_world, questions, num_frames=8, seed=0)
+    source = PictureSource(questions, seed=0)
     with pytest.raises(UsageError, match="no other clip"):
         source.media(questions[0], "other")

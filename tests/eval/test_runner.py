@@ -177,7 +177,7 @@ def test_the_best_blind_variant_is_the_baseline(
     variants = ("own", "zero", "trained_blind")
     settings = SETTINGS.model_copy(update={"variants": variants})
     blind = fake_client(lambda request: references[request.id] if "sgqa" in request.id else "(A)", name="blind")
-    evaluate(fake_client(sighted), tiny_world, tmp_path / "out", settings, blind_client=blind)
+    evaluate(fake_client(sighted), tiny_world, tmp_path / "out", settings, clients={"trained_blind": blind})
     row = scores_of(tmp_path / "out")["tasks"]["sgqa"]
     assert row["baselines"]["blind"]["variant"] == "trained_blind"
     assert row["baselines"]["blind"]["score"] == 1.0
@@ -210,7 +210,7 @@ def test_a_single_question_per_row_still_has_another_clip(
 def test_what_cannot_be_evaluated_is_refused(tiny_world: Path, fake_client: Any, tmp_path: Path) -> None:
     client = fake_client(lambda _: "")
     with pytest.raises(UsageError, match="trained_blind"):
-        evaluate(client, tiny_world, tmp_path / "out", SETTINGS, blind_client=client)
+        evaluate(client, tiny_world, tmp_path / "out", SETTINGS, clients={"trained_blind": client})
     with pytest.raises(ArtifactError, match="no such directory"):
         evaluate(client, tmp_path / "missing", tmp_path / "out", SETTINGS)
     other = artifact.build(tmp_path / "other", kind="model", recipe={}, make=lambda _: None)

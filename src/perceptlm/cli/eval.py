@@ -1,20 +1,68 @@
-"""`plm eval`: score a model, local or behind a server, on a world artifact. No logic beyond the wiring."""
+"""`plm eval`: score any model on the benchmark tasks. No logic beyond the wiring."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from perceptlm.cli import eval_judge, eval_numbers
 
-if TYPE_CHECKING:
-    from perceptlm.eval.judges.protocol import Judge
-    from perceptlm.eval.settings import EvalSettings
-
 app = typer.Typer(no_args_is_help=True, help="Score a model on the PLM-VideoBench tasks, beside blind baselines.")
+
+Data = Annotated[
+    list[Path], typer.Option("--data", help="A world, or a converted benchmark (bench-fgqa, ...); may be repeated.")
+]
+Media = Annotated[
+    list[Path] | None,
+    typer.Option("--media", help="Where media files are: one for all --data, or one for each (default: as converted)."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Directory to publish.")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="A model directory, or with transformers a name on the hub.")
+]
+BackendName = Annotated[
+    Literal["perceptlm", "transformers"], typer.Option("--backend", help="What runs --model on this machine.")
+]
+BlindModel = Annotated[
+    Path | None, typer.Option("--blind-model", help="A model trained without pixels: one more blind variant.")
+]
+Endpoint = Annotated[str | None, typer.Option("--endpoint", help="URL of an OpenAI-compatible server.")]
+ModelName = Annotated[
+    str | None, typer.Option("--model-name", help="The model's name at the server, or of --predictions.")
+]
+Predictions = Annotated[
+    Path | None, typer.Option("--predictions", help='Score a file of answers: lines {"id": ..., "text": ...}.')
+]
+Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests a server is asked at once.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds a server may take for one answer.")]
+Tasks = Annotated[str | None, typer.Option("--tasks", help="Rows of the table, such as fgqa,rtloc (default: all).")]
+Variants = Annotated[
+    str | None,
+    typer.Option(
+        "--variants",
+        help="What is shown: own first, then zero, other, text_only, single_frame, shuffled_frames, no_box "
+        "(default: own,zero,other; of --predictions: own).",
+    ),
+]
+NumFrames = Annotated[
+    int | None, typer.Option("--num-frames", min=1, help="Frames per video (default: the model's own, or 32).")
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first N items of a row.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Questions a local model is asked together.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Root of every random choice.")]
+FrameFolder = Annotated[
+    Path | None, typer.Option("--frame-cache", help="Keep decoded frames here, for later runs and other models.")
+]
+FrameGiB = Annotated[float, typer.Option("--frame-cache-gib", min=0.0, help="The most that --frame-cache takes.")]
+Shard = Annotated[str | None, typer.Option("--shard", help="Ask only part I of N, such as 1/4; then run without.")]
+GenerateOnly = Annotated[bool, typer.Option("--generate-only", help="Ask, and score nothing yet.")]
+ScoreOnly = Annotated[bool, typer.Option("--score-only", help="Score what was asked before; no model is needed.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace another evaluation there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")]
 
 
 app.command("judge-agreement")(eval_judge.judge_agreement)
@@ -29,24 +77,29 @@ def _nouns() -> None:
 
 @app.command()
 def run(
-    data: Annotated[Path, typer.Option("--data", help="A world artifact (plm world make).")],
-    out: Annotated[Path, typer.Option("--out", help="Directory to publish.")],
-    model: Annotated[Path | None, typer.Option("--model", help="A model directory, such as out/demo/sft.")] = None,
-    blind_model: Annotated[
-        Path | None, typer.Option("--blind-model", help="A model trained without pixels: one more blind variant.")
-    ] = None,
-    endpoint: Annotated[str | None, typer.Option("--endpoint", help="URL of an OpenAI-compatible server.")] = None,
-    model_name: Annotated[str | None, typer.Option("--model-name", help="The model's name at the server.")] = None,
-    variants: Annotated[str, typer.Option("--variants", help="What is shown: own first, then zero, other.")] = (
-        "own,zero,other"
-    ),
-    num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames per video (default: the model's own, or 32).")
-    ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first N items of a row.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Questions asked together.")] = 32,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Root of every random choice.")] = 0,
-    profile: eval_judge.ProfileName = "strict",
+    data: Data,
+    out: Out,
+    media: Media = None,
+    model: Model = None,
+    backend: BackendName = "perceptlm",
+    blind_model: BlindModel = None,
+    endpoint: Endpoint = None,
+    model_name: ModelName = None,
+    predictions: Predictions = None,
+    concurrency: Concurrency = 8,
+    timeout: Timeout = 300.0,
+    tasks: Tasks = None,
+    profile: eval_judge.ProfileName = None,
+    variants: Variants = None,
+    num_frames: NumFrames = None,
+    limit: Limit = None,
+    batch_size: BatchSize = 32,
+    seed: Seed = 0,
+    frame_cache: FrameFolder = None,
+    frame_cache_gib: FrameGiB = 20.0,
+    shard: Shard = None,
+    generate_only: GenerateOnly = False,
+    score_only: ScoreOnly = False,
     judge_endpoint: eval_judge.Endpoint = None,
     judge_name: eval_judge.ModelName = None,
     judge_revision: eval_judge.Revision = None,
@@ -59,76 +112,55 @@ def run(
     price_out: eval_judge.PriceOut = None,
     judge_price_in: eval_judge.JudgePriceIn = None,
     judge_price_out: eval_judge.JudgePriceOut = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another evaluation there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print scores.json.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and cost, and stop.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Ask every benchmark question, score the answers, and publish rows, scores and their breakdown."""
-    from perceptlm.eval.forecast import Prices
+    from perceptlm.workflow.asked_models import AskedModel, evaluate_asked, phase_of, settings_for, sources_of
 
-    _check_models(model, blind_model, endpoint, model_name)
+    asked = AskedModel(model, backend, blind_model, endpoint, model_name, predictions, concurrency, timeout)
     judge = eval_judge.JudgeOptions(
         judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, judge_max_errors,
         judge_cache or eval_judge.cache_beside(out),
     )  # fmt: skip
-    shown = [*variants.split(","), *(["trained_blind"] if blind_model else [])]
-    frames = num_frames or _own_num_frames(model)
-    settings = _settings(
-        frames, variants=shown, limit=limit, profile=profile, seed=seed, num_samples_per_chunk=batch_size
-    )
+    phase, sources = phase_of(generate_only, score_only, shard), sources_of(data, media or [])
+    values = {"tasks": tasks, "profile": profile, "variants": variants, "num_frames": num_frames, "limit": limit}
+    settings = settings_for(asked, phase, out, values, num_samples_per_chunk=batch_size, seed=seed)
     if dry_run:
-        prices = Prices(model_in=price_in, model_out=price_out, judge_in=judge_price_in, judge_out=judge_price_out)
-        eval_judge.say_plan(data, out, settings, judge, prices, as_json=as_json)
+        prices = eval_judge.prices(price_in, price_out, judge_price_in, judge_price_out)
+        eval_judge.say_plan(sources, out, settings, judge, prices, as_json=as_json)
         return
+    how = {"phase": phase, "share": _share(shard), "frames": _frames(frame_cache, frame_cache_gib)}
     with judge.open(settings) as opened:
-        if model is not None:
-            from perceptlm.workflow.evaluation import evaluate_local
-
-            evaluate_local(out, settings, data=data, model=model, blind=blind_model, judge=opened, overwrite=overwrite)
-        else:
-            _evaluate_remote(str(endpoint), str(model_name), data, out, settings, opened, overwrite)
-    _say_scores(out, as_json)
+        place = evaluate_asked(asked, sources, out, settings, judge=opened, overwrite=overwrite, **how)
+    _say_results(place, as_json)
 
 
-def _check_models(model: Path | None, blind_model: Path | None, endpoint: str | None, model_name: str | None) -> None:
-    from perceptlm.errors import UsageError
+def _share(shard: str | None) -> Any:
+    from perceptlm.eval.generation import Share
 
-    if (model is None) == (endpoint is None):
-        raise UsageError("give one of --model DIR and --endpoint URL")
-    if blind_model is not None and model is None:
-        raise UsageError("--blind-model goes with --model")
-    if (endpoint is None) != (model_name is None):
-        raise UsageError("--endpoint and --model-name go together")
+    return None if shard is None else Share.parse(shard)
 
 
-def _settings(num_frames: int, **values: object) -> EvalSettings:
-    from perceptlm.config import parse
-    from perceptlm.eval.settings import EvalSettings
+def _frames(folder: Path | None, gib: float) -> Any:
+    from perceptlm.eval.frame_cache import FrameCache
 
-    return parse(EvalSettings, {"num_frames": num_frames, **values}, source="options")
+    return FrameCache(folder, max_bytes=int(gib * 2**30))
 
 
-def _say_scores(out: Path, as_json: bool) -> None:
+def _say_results(place: Path, as_json: bool) -> None:
     from perceptlm.eval.runner import SCORES
     from perceptlm.eval.summary import table_lines
+    from perceptlm.workflow.asked_models import prediction_gaps
 
-    text = (out / SCORES).read_text(encoding="utf-8")
+    for line in prediction_gaps(place):
+        typer.echo(line, err=True)
+    if not (place / SCORES).is_file():
+        if as_json:
+            typer.echo(json.dumps({"unfinished": str(place)}))
+        typer.echo(f"answers are kept in {place}; run without --shard and --generate-only to finish", err=True)
+        return
+    text = (place / SCORES).read_text(encoding="utf-8")
     typer.echo(text if as_json else "\n".join(table_lines(json.loads(text))), nl=not as_json)
-    typer.echo(f"wrote {out}", err=True)
-
-
-def _own_num_frames(model: Path | None) -> int:
-    if model is None:
-        return 32
-    from perceptlm.preprocess.processor import Processor
-
-    return Processor.load(model).config.num_frames
-
-
-def _evaluate_remote(
-    endpoint: str, model_name: str, data: Path, out: Path, settings: EvalSettings, judge: Judge, overwrite: bool
-) -> None:
-    from perceptlm.clients.openai_http import OpenAIClient
-    from perceptlm.eval.runner import evaluate
-
-    evaluate(OpenAIClient(endpoint, model=model_name), data, out, settings, judge=judge, overwrite=overwrite)
+    typer.echo(f"wrote {place}", err=True)

@@ -13,11 +13,14 @@ import typer
 
 if TYPE_CHECKING:
     from perceptlm.clients import GenerationClient
+    from perceptlm.eval.datasets import EvalData
     from perceptlm.eval.forecast import Prices
     from perceptlm.eval.judges.protocol import Judge
     from perceptlm.eval.settings import EvalSettings
 
-ProfileName = Annotated[str, typer.Option("--profile", help="Protocol: paper, lmms-eval-0.7.2 or strict.")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="Protocol: paper, lmms-eval-0.7.2 or strict (the usual one).")
+]
 Endpoint = Annotated[
     str | None, typer.Option("--judge-endpoint", help="URL of an OpenAI-compatible server that judges.")
 ]
@@ -110,16 +113,25 @@ def cache_beside(out: Path) -> Path:
     return out.parent / CACHE_NAME
 
 
+def prices(model_in: float | None, model_out: float | None, judge_in: float | None, judge_out: float | None) -> Prices:
+    """Return what a million tokens cost."""
+    from perceptlm.eval.forecast import Prices
+
+    return Prices(model_in=model_in, model_out=model_out, judge_in=judge_in, judge_out=judge_out)
+
+
 def say_plan(
-    data: Path, out: Path, settings: EvalSettings, judge: JudgeOptions, prices: Prices, *, as_json: bool
+    data: list[EvalData], out: Path, settings: EvalSettings, judge: JudgeOptions, prices: Prices, *, as_json: bool
 ) -> None:
     """Print the forecast of an evaluation."""
+    from perceptlm.eval.datasets import check_data, load_questions
     from perceptlm.eval.forecast import forecast
+    from perceptlm.eval.generation import kept_texts
     from perceptlm.eval.judges.opening import open_judge, wording_of
     from perceptlm.eval.questions import first_questions
-    from perceptlm.eval.runner import kept_texts, load_questions
 
-    questions = load_questions(data, settings.split, settings.num_frames, settings.profile)
+    check_data(data)
+    questions = load_questions(data, settings, check_media=False)
     asked, texts = first_questions(questions, settings.limit), kept_texts(out)
     if judge.is_procedural:
         found = forecast(asked, settings, texts, prices=prices)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
@@ -26,7 +25,7 @@ from perceptlm.clients.openai_messages import (
     request_body,
     server_message,
 )
-from perceptlm.clients.protocol import GenerationRequest, GenerationResult, ModelIdentity
+from perceptlm.clients.protocol import GenerationRequest, GenerationResult, K, ModelIdentity
 from perceptlm.errors import ClientError, ConfigError, DataError
 from perceptlm.seeding import generator
 
@@ -118,25 +117,21 @@ class OpenAIClient:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def generate_as_completed(self, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
-        """Yield one result per request as they come, whatever their order.
-
-        A request is sent only when an earlier result has been taken, so that whoever records results as they come
-        never loses more than `num_parallel` of them to a kill.
-        """
-        stop, left = threading.Event(), iter(requests)
+    def answer_each(self, asked: Iterable[tuple[K, GenerationRequest]]) -> Iterator[tuple[K, GenerationResult]]:
+        """Yield results as they come, each with its key; at most `num_parallel` are asked and not yet taken."""
+        stop = threading.Event()
+        source = iter(asked)
+        pending: dict[Future[GenerationResult], K] = {}
         with self._connect() as http, ThreadPoolExecutor(self._num_parallel, "openai-client") as pool:
-
-            def send(number: int) -> set[Future[GenerationResult]]:
-                return {pool.submit(self._answer, http, request, stop) for request in islice(left, number)}
-
-            pending = send(self._num_parallel)
             try:
-                while pending:
-                    done, pending = wait_for(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield future.result()
-                        pending |= send(1)
+                while True:
+                    for key, request in islice(source, self._num_parallel - len(pending)):
+                        pending[pool.submit(self._answer, http, request, stop)] = key
+                    if not pending:
+                        return
+                    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                        yield pending[future], future.result()
+                        del pending[future]
             finally:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -176,7 +171,7 @@ class OpenAIClient:
 
     def _retried(self, ask: Callable[[], T], name: str, stop: threading.Event) -> T:
         """Return what `ask` returns, asking again after growing waits; ClientError when attempts run out."""
-        wait = self._sleep or stop.wait
+        pause = self._sleep or stop.wait
         for attempt in range(self._max_attempts):
             try:
                 return ask()
@@ -185,7 +180,7 @@ class OpenAIClient:
             except ClientError as error:
                 last = error
             if attempt + 1 < self._max_attempts and not stop.is_set():
-                wait(wait_seconds(name, attempt, last))
+                pause(wait_seconds(name, attempt, last))
             if stop.is_set():
                 break
         raise ClientError(f"{last.message} (attempts: {attempt + 1})") from last

@@ -28,7 +28,7 @@ def request_body(request: GenerationRequest, model: str, picture_format: Picture
     if not request.turns or request.turns[-1].role != "user":
         raise DataError(f"request {request.id}: the conversation must end with a user turn")
     pictures = [_picture_part(picture, picture_format) for media in request.media for picture in media.pictures]
-    messages = _messages(request, pictures)
+    messages = conversation(request, pictures)
     body = {
         "model": model,
         "messages": messages,
@@ -40,8 +40,11 @@ def request_body(request: GenerationRequest, model: str, picture_format: Picture
     return json.dumps(body, allow_nan=False).encode()
 
 
-def _messages(request: GenerationRequest, pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the conversation with `pictures` in their places: within the texts, or all before the first user text."""
+def conversation(request: GenerationRequest, pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages with the parts `pictures` in their places: within the texts, or all before the first user text.
+
+    A content without pictures is a plain string, one with pictures a list of parts.
+    """
     texts = texts_around_images(request.turns, [item.kind for item in request.media])
     within = any(len(pieces) > 1 for pieces in texts)
     left = list(pictures)

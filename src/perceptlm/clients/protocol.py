@@ -6,15 +6,17 @@ how they become tiles, tokens or base64 is the client's own matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perceptlm.config import Config
 from perceptlm.schema import Turn
+
+K = TypeVar("K")
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -74,3 +76,30 @@ class GenerationClient(Protocol):
     def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
         """Yield one result per request, in the order of the requests, as they become available."""
         ...
+
+
+@runtime_checkable
+class EachAloneClient(GenerationClient, Protocol):
+    """A client whose answer to a request does not depend, not even in the last bit, on what else it is asked.
+
+    So what is missing of an interrupted run can be asked alone. A model that works on batches makes no such promise: a
+    sum over more rows may be rounded in another way.
+    """
+
+    def answer_each(self, asked: Iterable[tuple[K, GenerationRequest]]) -> Iterator[tuple[K, GenerationResult]]:
+        """Yield a result with the key of its request, in whatever order they come.
+
+        The next request is taken only once there is room for it: what was taken and not yet yielded, or yielded last
+        while the caller writes it down, is never more than the client asks at the same time.
+        """
+        ...
+
+
+def answers_alone(client: GenerationClient) -> bool:
+    """Whether a client answers each request alone; one that does not say so is asked in fixed batches."""
+    return isinstance(client, EachAloneClient)
+
+
+def needs_media(client: GenerationClient) -> bool:
+    """Whether a client looks at pictures; one that has its answers written down says `reads_media = False`."""
+    return bool(getattr(client, "reads_media", True))

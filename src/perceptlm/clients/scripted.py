@@ -5,9 +5,9 @@ It looks at nothing but the request; it knows neither models nor servers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from perceptlm.clients.protocol import GenerationRequest, GenerationResult, ModelIdentity
+from perceptlm.clients.protocol import GenerationRequest, GenerationResult, K, ModelIdentity
 from perceptlm.config import digest_of
 from perceptlm.errors import ClientError
 
@@ -43,6 +43,12 @@ class ScriptedClient:
                 yield GenerationResult(request.id, self._answer(request), "stop")
             except ClientError as error:
                 yield GenerationResult(request.id, "", "error", error=error.message)
+
+    def answer_each(self, asked: Iterable[tuple[K, GenerationRequest]]) -> Iterator[tuple[K, GenerationResult]]:
+        """Yield each result with the key of its request, in order."""
+        for key, request in asked:
+            for result in self.generate([request]):
+                yield key, result
 
     def _answer(self, request: GenerationRequest) -> str:
         if not isinstance(self._answers, dict):

@@ -7,7 +7,6 @@ is there whole or not at all. docs/data-at-scale.md says what the arrays mean; r
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import os
@@ -28,6 +27,7 @@ from perceptlm.config import Config
 from perceptlm.data.id_check import refuse_repeated_ids
 from perceptlm.data.shard_scan import PART_RECORD, TASKS, PartRecord, ShardRecord, find_shards, scan_shard
 from perceptlm.errors import DataError, UsageError
+from perceptlm.locks import locked
 from perceptlm.log import progress
 from perceptlm.schema import Split, Task
 from perceptlm.workers import worker_pool
@@ -112,16 +112,13 @@ def edges_digest(path: Path) -> str:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other builds of the same split out; the lock ends with the process, however that ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(locked(folder, wait=False))
         except BlockingIOError as error:
             hint = "wait until it is done"
             raise DataError("another process builds the index of this split", path=folder, hint=hint) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _still_valid(folder: Path, shards: Sequence[Path], split: Split, max_branches: int) -> IndexRecord | None:

@@ -86,13 +86,14 @@ def text_baselines(
 ) -> dict[str, Any]:
     """Return chance, constant and oracle of one row, each with its score and the rule it follows.
 
-    They judge many thousands of answers: without a judge that is free, rows that need one have none of them.
+    They judge many thousands of answers: without a judge that is free, rows that need one have none of them. Without
+    training questions there is no constant answer, and chance only where it needs none.
     """
     if row in JUDGED_ROWS and not judge_is_free:
         return {name: {"score": None, "rule": NOT_COMPUTED} for name in ("chance", "constant", "oracle")}
     templates = {training.template_for(question) for question in questions} - {None}
     chosen = {template: best_constant(row, template, training, settings) for template in sorted(map(str, templates))}
-    return {
+    found = {
         "chance": {
             "score": _chance(row, questions, training, settings),
             "rule": _CHANCE_RULES.get(row, _RANDOM_ANSWER),
@@ -107,6 +108,7 @@ def text_baselines(
             "rule": "reference answers through the same parser and metric; below 1 where a reference cannot be met",
         },
     }
+    return found if templates else {name: entry for name, entry in found.items() if name != "constant"}
 
 
 def constant_units(

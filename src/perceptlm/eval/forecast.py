@@ -14,6 +14,7 @@ from perceptlm.config import Config
 from perceptlm.eval.benchmarks.plm_videobench.metrics import pairs_to_judge
 from perceptlm.eval.judges.protocol import JudgeCall
 from perceptlm.eval.judging import Texts
+from perceptlm.eval.pictures import is_asked, num_shown
 from perceptlm.eval.questions import Question
 from perceptlm.eval.scoring import calls_of
 from perceptlm.eval.settings import EvalSettings
@@ -97,14 +98,16 @@ def forecast(
     exact: dict[JudgeCall, None] = {}
     estimated: list[JudgeCall] = []
     for variant in settings.variants:
-        for question in questions:
+        for question in (question for question in questions if is_asked(question, variant)):
             text = texts.get((variant, question.sample.id))
             if text is not None:
                 if turns_of is not None:
                     exact.update(dict.fromkeys(calls_of(question, text, settings.profile)))
                 continue
             num_missing += 1
-            model_in += _tokens(turn.text for turn in question.turns) + TOKENS_PER_PICTURE * question.num_frames
+            model_in += _tokens(turn.text for turn in question.turns) + TOKENS_PER_PICTURE * num_shown(
+                question, variant
+            )
             model_out += min(_tokens([question.reference]), settings.max_new_tokens.of(question.row))
             if turns_of is not None:
                 estimated += _expected_calls(question)
@@ -116,7 +119,7 @@ def forecast(
     return Forecast(
         questions=dict(Counter(question.row for question in questions)),
         variants=settings.variants,
-        num_requests=len(questions) * len(settings.variants),
+        num_requests=sum(is_asked(question, variant) for variant in settings.variants for question in questions),
         model=_share(num_missing, model_in, model_out, prices.model_in, prices.model_out),
         judge=_share(num_left, judge_in, num_left * JUDGE_REPLY_TOKENS, prices.judge_in, prices.judge_out),
         num_exact_calls=len(exact),

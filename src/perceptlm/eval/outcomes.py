@@ -15,10 +15,16 @@ from perceptlm.config import Config
 from perceptlm.schema import Dimension, Task
 
 Outcome = Literal["value", "unscored", "error"]
-Variant = Literal["own", "zero", "other", "trained_blind"]
-"""What the model saw: the question's own pictures, black ones, another clip's, or nothing since its training began."""
+Variant = Literal[
+    "own", "zero", "other", "text_only", "trained_blind", "single_frame", "shuffled_frames", "no_box"
+]  # fmt: skip
+"""What the model saw: the question's own pictures; black ones, another clip's, none at all, or nothing since training
+began; its own pictures with something taken away: all frames but the middle one, their order, the regions drawn."""
 
-BLIND_VARIANTS: tuple[Variant, ...] = ("zero", "other", "trained_blind")
+BLIND_VARIANTS: tuple[Variant, ...] = ("zero", "other", "text_only", "trained_blind")
+"""Those without any of the right pictures."""
+PARTIAL_VARIANTS: tuple[Variant, ...] = ("single_frame", "shuffled_frames", "no_box")
+"""Those with the right pictures less something. They are asked only where that makes a difference."""
 
 
 class Score(Config):

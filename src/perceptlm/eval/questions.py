@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from perceptlm.errors import DataError
 from perceptlm.eval.benchmarks.images.table import image_row
@@ -20,12 +21,16 @@ from perceptlm.schema.placeholders import resolve, shown_number
 
 @dataclass(frozen=True)
 class Question:
-    """One Sample as it is asked with `num_frames` pictures, in the wording of `profile`."""
+    """One Sample as it is asked with `num_frames` pictures, in the wording of `profile`.
+
+    The paths of its media begin at `root`.
+    """
 
     sample: Sample
     row: RowName
     num_frames: int
     profile: Profile = "strict"
+    root: Path = Path()
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -81,19 +86,21 @@ def row_of(sample: Sample) -> RowName | None:
     return image_row(sample) or "image"
 
 
-def make_question(sample: Sample, num_frames: int, profile: Profile = "strict") -> Question | None:
+def make_question(sample: Sample, num_frames: int, profile: Profile = "strict", root: Path = Path()) -> Question | None:
     """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video or clip is shorter)."""
     row = row_of(sample)
     if row is None:
         return None
     if len(sample.media) != 1:
         raise DataError(f"sample {sample.id}: a question is about one image or video, not {len(sample.media)}")
-    return Question(sample, row, num_frames=min(len(sample.frames), num_frames), profile=profile)
+    return Question(sample, row, min(len(sample.frames), num_frames), profile, root)
 
 
-def make_questions(samples: Iterable[Sample], num_frames: int, profile: Profile = "strict") -> tuple[Question, ...]:
+def make_questions(
+    samples: Iterable[Sample], num_frames: int, profile: Profile = "strict", root: Path = Path()
+) -> tuple[Question, ...]:
     """Return the questions of `samples` in their order; samples of other tasks are left out."""
-    questions = (make_question(sample, num_frames, profile) for sample in samples)
+    questions = (make_question(sample, num_frames, profile, root) for sample in samples)
     return tuple(question for question in questions if question is not None)
 
 

@@ -49,6 +49,7 @@ class EvalSettings(Config):
 
     num_frames: int = Field(gt=0, description="pictures sampled from each video")
     split: Split = "benchmark"
+    tasks: tuple[RowName, ...] = Field(default=ROW_NAMES, min_length=1, description="rows of the table to ask")
     variants: tuple[Variant, ...] = ("own", "zero", "other")
     limit: int | None = Field(default=None, gt=0)
     profile: Profile = "strict"
@@ -58,6 +59,11 @@ class EvalSettings(Config):
     num_resamples: int = Field(default=2000, gt=0)
     num_samples_per_chunk: int = Field(default=32, gt=0, description="asked together; a killed run redoes one chunk")
     max_error_share: float = Field(default=0.05, ge=0, le=1, description="more unanswered requests stop the run")
+
+    @field_validator("tasks")
+    @classmethod
+    def _in_order(cls, tasks: tuple[RowName, ...]) -> tuple[RowName, ...]:
+        return tuple(name for name in ROW_NAMES if name in tasks)
 
     @model_validator(mode="before")
     @classmethod

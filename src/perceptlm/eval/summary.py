@@ -16,7 +16,7 @@ from typing import Any
 from perceptlm.eval.benchmarks.images.corpus import published_lines, published_numbers
 from perceptlm.eval.benchmarks.plm_videobench.metrics import SUITE_WEIGHTS, suite_average
 from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import BLIND_VARIANTS, Row, Score, Variant
+from perceptlm.eval.outcomes import BLIND_VARIANTS, PARTIAL_VARIANTS, Row, Score, Variant
 from perceptlm.eval.scoring import metric_of
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
@@ -79,6 +79,12 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, jud
         best = max(usable, key=lambda variant: usable[variant]["score"])
         result["baselines"]["blind"] = {"rule": f"best of {', '.join(blind)}", "variant": best, **usable[best]}
     result["blind_variants"] = blind
+    result["controls"] = {
+        variant: _score_with_interval(units[variant], row, settings)
+        | {"paired": _paired(units["own"], units[variant], settings)}
+        for variant in PARTIAL_VARIANTS
+        if units.get(variant)
+    }
     return result
 
 

@@ -29,6 +29,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, _parse_object(raw, path, number)
 
 
+def read_whole_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield as `read_lines` does, but not what follows the last newline: another process may be writing it."""
+    for number, raw in _raw_lines(path):
+        if raw.endswith(b"\n"):
+            yield number, _parse_object(raw, path, number)
+
+
 def read_records(path: Path, cls: type[M]) -> Iterator[M]:
     """Yield validated records; an invalid one raises DataError naming file, line and field."""
     for _, record in read_numbered_records(path, cls):

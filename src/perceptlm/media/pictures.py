@@ -6,7 +6,7 @@ so that a model is asked about what it was taught on. It knows no tiles, tokens 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,8 +40,32 @@ class LoadedPictures:
         return tuple(picture for item in self.media for picture in item.pictures)
 
 
-def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameChoice) -> LoadedPictures:
+@dataclass(frozen=True)
+class VideoFrames:
+    """Pictures of a video file, (n, H, W, 3) RGB, and how many the whole file has."""
+
+    pictures: NDArray[np.uint8]
+    num_file_frames: int
+
+
+FrameReader = Callable[[Path, MediaRef, Sequence[int]], VideoFrames]
+"""Reads the pictures with these indices of a file that a record speaks of. What it returns is never written to."""
+
+
+def decode_frames(path: Path, item: MediaRef, indices: Sequence[int]) -> VideoFrames:
+    """Decode the pictures with these indices; MediaError if the file is not what the record `item` says."""
+    with Video(path) as video:
+        table = video.table
+        _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
+        return VideoFrames(video.frames(indices), table.num_frames)
+
+
+def load_pictures(
+    sample: Sample, root: Path, *, num_frames: int, choice: FrameChoice, read: FrameReader = decode_frames
+) -> LoadedPictures:
     """Decode `sample`'s media under `root`: every image, or `num_frames` frames of its video, or clip of one.
+
+    `read` reads the frames of a video; a cache may stand in for decoding.
 
     One of fewer frames is shown whole. Regions are drawn at native size on the frames they belong to, as the
     reference does (facts/reference-implementation.md 2.4, 2.5). Raises MediaError for a file that cannot be read or
@@ -49,7 +73,7 @@ def load_pictures(sample: Sample, root: Path, *, num_frames: int, choice: FrameC
     """
     indices = frames_shown(sample, num_frames=num_frames, choice=choice)
     if sample.media and sample.media[0].kind == "video":
-        return _load_video(sample, root, indices)
+        return _load_video(sample, root, indices, read)
     inputs = []
     for item in sample.media:
         path = resolve_media_path(root, item.path)
@@ -122,14 +146,13 @@ def check_media(item: MediaRef, root: Path) -> None:
         video.frames([table.num_frames - 1])
 
 
-def _load_video(sample: Sample, root: Path, indices: tuple[int, ...]) -> LoadedPictures:
+def _load_video(sample: Sample, root: Path, indices: tuple[int, ...], read: FrameReader) -> LoadedPictures:
     (item,) = sample.media
     path = resolve_media_path(root, item.path)
-    with Video(path) as video:
-        table = video.table
-        _check_recorded(item, path, width=table.width, height=table.height, num_frames=table.num_frames)
-        frames = video.frames(indices)
-    frames = _with_regions(sample, frames, indices)
+    found = read(path, item, indices)
+    height, width = found.pictures.shape[1:3]
+    _check_recorded(item, path, width=width, height=height, num_frames=found.num_file_frames)
+    frames = _with_regions(sample, found.pictures, indices)
     return LoadedPictures((MediaInput("video", tuple(frames)),), indices)
 
 

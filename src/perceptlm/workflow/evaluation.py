@@ -5,12 +5,13 @@ Weights are loaded in bf16, the precision of training's matrix products, in whic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from perceptlm.artifact import MANIFEST
-from perceptlm.eval.judges.protocol import Judge
+from perceptlm.eval.datasets import EvalData
 from perceptlm.eval.runner import evaluate
-from perceptlm.eval.scoring import PROCEDURAL
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.inference.client import LocalClient
 from perceptlm.model.device import best_device
@@ -32,13 +33,15 @@ def evaluate_local(
     out: Path,
     settings: EvalSettings,
     *,
-    data: Path,
+    data: Path | Sequence[EvalData],
     model: Path,
     blind: Path | None = None,
-    judge: Judge = PROCEDURAL,
-    overwrite: bool = False,
+    **options: Any,
 ) -> Path:
-    """Publish the evaluation of `model`; `blind`, trained without pixels, answers the variant `trained_blind`."""
+    """Publish the evaluation of `model`; `blind`, trained without pixels, answers the variant `trained_blind`.
+
+    `options` are those of `eval.runner.evaluate`.
+    """
     # A model directory that no plm command wrote has no manifest; its identity then names it by its weights.
     named = (("model", model), ("blind_model", blind))
     inputs = {name: path for name, path in named if path is not None and (path / MANIFEST).is_file()}
@@ -55,8 +58,7 @@ def evaluate_local(
             data,
             out,
             settings,
-            judge=judge,
-            blind_client=blind_client,
+            clients={} if blind_client is None else {"trained_blind": blind_client},
             inputs=inputs,
-            overwrite=overwrite,
+            **options,
         )

@@ -154,15 +154,20 @@ def _rebuild_part(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 
 def _rebuild_eval(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.eval.datasets import EvalData
+
     if manifest.recipe.get("judge", {}).get("backend", "rules") != "rules":
         raise ArtifactError("this evaluation asked a model to judge, and its replies cannot be made again")
     from perceptlm.eval.settings import EvalSettings
     from perceptlm.workflow.evaluation import evaluate_local
 
     if "model" not in inputs:
-        raise ArtifactError("this evaluation asked a server, and a server's answers cannot be made again")
+        backend = manifest.recipe["model"]["backend"]
+        raise ArtifactError(f"this evaluation asked a model through '{backend}', and only our own are asked again")
     settings = parse(EvalSettings, manifest.recipe["settings"], source="manifest")
-    return evaluate_local(out, settings, data=inputs["data"], model=inputs["model"], blind=inputs.get("blind_model"))
+    names = sorted((name for name in inputs if name.startswith("data")), key=lambda name: (len(name), name))
+    data = [EvalData(inputs[name]) for name in names]
+    return evaluate_local(out, settings, data=data, model=inputs["model"], blind=inputs.get("blind_model"))
 
 
 def _rebuild_demo(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:

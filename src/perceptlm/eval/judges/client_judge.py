@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult
+from perceptlm.clients import EachAloneClient, GenerationClient, GenerationRequest, GenerationResult
 from perceptlm.errors import ClientError
 from perceptlm.eval.benchmarks.plm_videobench.judging import JudgeReply, caption_judge_parse, sgqa_judge_parse
 from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile, rules_of
@@ -180,8 +180,12 @@ class _OutageStopper:
 def _answers(client: GenerationClient, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
     """Yield one result per request, as they come where the client can, and make sure that none is lost."""
     left = {request.id for request in requests}
-    as_completed = getattr(client, "generate_as_completed", client.generate)
-    for result in as_completed(requests):
+    results: Iterator[GenerationResult]
+    if isinstance(client, EachAloneClient):
+        results = (result for _, result in client.answer_each((request.id, request) for request in requests))
+    else:
+        results = client.generate(requests)
+    for result in results:
         if result.id not in left:
             raise ClientError(f"{client.identity.name}: an answer to no request")
         left.discard(result.id)
