@@ -421,3 +421,33 @@ def test_an_artifact_of_another_kind_is_named_with_what_is_needed(tmp_path):
     assert artifact.require_kind(made, "other", "toy").kind == "toy"
     with pytest.raises(ArtifactError, match="toy: an artifact of kind 'toy', but a 'world' or 'eval' is needed here"):
         artifact.require_kind(made, "world", "eval")
+
+
+def test_parts_of_the_work_may_be_done_before_anything_is_published(tmp_path):
+    out = tmp_path / "toy"
+
+    def part(name):
+        return lambda partial: (partial / name).write_text(name)
+
+    assert make(out, make=part("a"), unfinished=True) == partial_path(out)
+    (partial_path(out) / "b.txt.tmp").write_text("another process is writing this")
+    assert make(out, make=part("c"), unfinished=True) == partial_path(out)
+    assert (partial_path(out) / "b.txt.tmp").is_file()
+    assert not out.exists()
+    with pytest.raises(ArtifactError, match="unfinished work of another recipe"):
+        make(out, make=part("d"), recipe={"size": 4}, unfinished=True)
+    make(out)
+    assert {path.name for path in out.iterdir()} == {"a", "c", "data", "run", MANIFEST}
+    assert make(out, make=part("e"), unfinished=True) == out
+
+
+def test_many_processes_may_begin_the_same_work_at_once(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from perceptlm.artifact import build\n"
+        "build(Path(sys.argv[1]), kind='toy', recipe={}, unfinished=True,\n"
+        "      make=lambda partial: (partial / sys.argv[2]).write_text('done'))"
+    )
+    out = tmp_path / "new" / "toy"
+    running = [subprocess.Popen([sys.executable, "-c", code, out, str(number)]) for number in range(4)]
+    assert [process.wait() for process in running] == [0] * 4
+    assert {path.name for path in partial_path(out).iterdir()} == {"0", "1", "2", "3", ".request.json"}

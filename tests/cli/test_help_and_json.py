@@ -52,6 +52,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
+        "world bench": ["--size", "small", "--out", out, "--dry-run"],
         "data convert": ["llava", rows, "--out", out, "--origin", "person:me:1:CC0-1.0"],
         "data index": [texts, "--split", "train"],
         "data decontaminate": [texts, "--against", world],

@@ -30,7 +30,7 @@ def test_relative_links_lead_to_files(page):
 def test_commands_named_anywhere_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     for line in code_of(page.read_text(encoding="utf-8")):
-        command = re.match(r"(?:\.venv/bin/)?plm ([a-z]+)(?: ([a-z]+))?", line)
+        command = re.match(r"(?:\.venv/bin/)?plm ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", line)
         if command:
             noun, verb = command.groups()
             assert noun in NOUNS, line

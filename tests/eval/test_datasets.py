@@ -196,7 +196,7 @@ def test_asking_now_and_scoring_later(command, tmp_path, capsys) -> None:
     assert not (tmp_path / "out").exists()
     assert command("--predictions", path, "--dry-run", "--json") == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["num_requests"], plan["num_answered"], plan["num_media"]) == (4, 1, 2)
+    assert (plan["num_requests"], plan["model"]["num_requests"]) == (4, 3)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from perceptlm.eval.forecast import CHARACTERS_PER_TOKEN, JUDGE_REPLY_TOKENS, TOKENS_PER_PICTURE, Prices, forecast
+from perceptlm.eval.generation import kept_texts
 from perceptlm.eval.judges.wording import STRICT
 from perceptlm.eval.judging import needed_calls
 from perceptlm.eval.questions import Question, make_questions
-from perceptlm.eval.runner import evaluate, kept_texts
+from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.schema import Sample
 

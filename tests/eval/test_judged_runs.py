@@ -156,7 +156,7 @@ def test_a_failed_judge_is_bounds_and_never_a_silent_zero(
 def rows_of_references(world: Path) -> list[Any]:
     from perceptlm.eval.datasets import EvalData, load_questions
 
-    return list(load_questions([EvalData(world)], EvalSettings(num_frames=8)))
+    return list(load_questions([EvalData(world)], SETTINGS))
 
 
 def test_lmms_eval_scores_an_unreadable_reply_zero_and_we_count_it(

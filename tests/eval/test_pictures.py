@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def questions(
         frames = np.broadcast_to(np.arange(24, dtype=np.uint8)[:, None, None, None] * 8 + 20 + clip, (24, 32, 32, 3))
         write_video(root / "benchmark" / "videos" / f"{clip}.mp4", np.ascontiguousarray(frames), Fraction(8))
     samples = [sample for clip in range(2) for sample in clip_samples(clip, "benchmark")]
-    return [q for q in make_questions(samples, NUM_FRAMES, root) if q.row != "image"]
+    return [q for q in make_questions(samples, NUM_FRAMES, root=root) if q.row != "image"]
 
 
 def of_row(questions: list[Question], row: str) -> Question:
@@ -75,7 +76,7 @@ def test_shuffled_frames_are_the_same_frames_in_another_order(row: str, question
 
 def test_two_frames_are_always_swapped(questions: list[Question]) -> None:
     question = of_row(questions, "fgqa")
-    two = Question(question.sample, question.row, 2, question.root)
+    two = replace(question, num_frames=2)
     for seed in range(6):
         source = PictureSource([two], seed=seed)
         assert greys(source.media(two, "shuffled_frames")) == greys(source.media(two, "own"))[::-1]
@@ -89,6 +90,19 @@ def test_without_the_box_it_is_the_plain_clip(questions: list[Question]) -> None
     assert any(red)
     assert not any((picture[..., 0].astype(int) - picture[..., 1] > 100).any() for picture in bare.pictures)
     assert bare is source.media(plain, "own")[0]
+
+
+def test_frames_are_chosen_as_the_profile_says(questions: list[Question]) -> None:
+    """24 frames at 8 a second: with 3 wanted, lmms-eval's FGQA shows one a second, all else is spread evenly."""
+    shown = {}
+    for profile in ("strict", "lmms-eval-0.7.2"):
+        for row in ("fgqa", "rcap"):
+            question = replace(of_row(questions, row), num_frames=3, profile=profile)  # type: ignore[arg-type]
+            shown[profile, row] = greys(PictureSource([question], seed=0).media(question, "own"))
+    firsts = [shown["lmms-eval-0.7.2", "fgqa"].pop(0)] + [shown[key].pop(0) for key in shown if key[1] == "rcap"]
+    assert len(set(firsts)) == 1
+    assert shown["lmms-eval-0.7.2", "rcap"] == shown["strict", "rcap"] == shown["strict", "fgqa"][1:]
+    assert shown["lmms-eval-0.7.2", "fgqa"] != shown["strict", "rcap"]
 
 
 def test_text_only_shows_nothing(questions: list[Question]) -> None:

@@ -93,7 +93,7 @@ def test_other_pictures_are_a_derangement_of_clips(samples: list[Sample]) -> Non
 
 
 def test_the_other_clip_is_the_next_one_asked_about(tiny_world: Path, samples: list[Sample]) -> None:
-    questions = make_questions(samples, 8, tiny_world)
+    questions = make_questions(samples, 8, root=tiny_world)
     source = PictureSource(questions, seed=3)
     ordered = source.in_order(questions)
     assert sorted(q.sample.id for q in ordered) == sorted(q.sample.id for q in questions)
@@ -112,7 +112,7 @@ def test_the_other_clip_is_the_next_one_asked_about(tiny_world: Path, samples: l
 
 
 def test_equal_pictures_are_one_object(tiny_world: Path, samples: list[Sample]) -> None:
-    questions = make_questions(samples, 8, tiny_world)
+    questions = make_questions(samples, 8, root=tiny_world)
     source = PictureSource(questions, seed=0)
     by_row = {question.row: question for question in questions if question.sample.cluster == "clip-0"}
     for variant in ("own", "zero"):
@@ -123,7 +123,7 @@ def test_equal_pictures_are_one_object(tiny_world: Path, samples: list[Sample]) 
 
 
 def test_controls_have_the_shape_of_the_real_pictures(tiny_world: Path, samples: list[Sample]) -> None:
-    questions = make_questions(samples, 8, tiny_world)
+    questions = make_questions(samples, 8, root=tiny_world)
     source = PictureSource(questions, seed=0)
     for row in ("rcap", "image"):
         question = next(question for question in questions if question.row == row)

@@ -42,7 +42,7 @@ def test_a_model_without_a_manifest_is_named_by_its_weights(demo, tmp_path):
 
 
 def test_data_of_another_kind_is_refused(demo, tmp_path):
-    with pytest.raises(ArtifactError, match="kind 'processor', but a 'world' is needed"):
+    with pytest.raises(ArtifactError, match="kind 'processor', but a 'world' or 'dataset' is needed"):
         evaluate_local(tmp_path / "eval", SETTINGS, data=demo / "processor", model=demo / "sft")
 
 
@@ -50,7 +50,7 @@ def test_the_blind_model_is_shown_the_grey_it_was_trained_on(demo, tmp_path, mon
     clients = {}
     monkeypatch.setattr(
         "perceptlm.workflow.evaluation.evaluate",
-        lambda client, *_, blind_client, **__: clients.update(model=client.identity, blind=blind_client.identity),
+        lambda model, *_, **more: clients.update(model=model.identity, blind=more["clients"]["trained_blind"].identity),
     )
     evaluate_local(tmp_path / "eval", SETTINGS, data=demo / "world", model=demo / "sft", blind=demo / "blind" / "sft")
     assert clients["model"].name == "sft"

@@ -39,9 +39,6 @@ Predictions = Annotated[
 Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests a server is asked at once.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds a server may take for one answer.")]
 Tasks = Annotated[str | None, typer.Option("--tasks", help="Rows of the table, such as fgqa,rtloc (default: all).")]
-ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="How it is asked and scored: see docs/evaluation.md (default: strict).")
-]
 Variants = Annotated[
     str | None,
     typer.Option(
@@ -68,7 +65,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")]
 
 
-# Verbs with files of their own are registered here, one line each.
 app.command()(eval_looking.doctor)
 app.command()(eval_looking.report)
 app.command("judge-agreement")(eval_judge.judge_agreement)
@@ -95,12 +91,17 @@ def run(
     concurrency: Concurrency = 8,
     timeout: Timeout = 300.0,
     tasks: Tasks = None,
-    profile: ProfileName = None,
+    profile: eval_judge.ProfileName = None,
     variants: Variants = None,
     num_frames: NumFrames = None,
     limit: Limit = None,
     batch_size: BatchSize = 32,
     seed: Seed = 0,
+    frame_cache: FrameFolder = None,
+    frame_cache_gib: FrameGiB = 20.0,
+    shard: Shard = None,
+    generate_only: GenerateOnly = False,
+    score_only: ScoreOnly = False,
     judge_endpoint: eval_judge.Endpoint = None,
     judge_name: eval_judge.ModelName = None,
     judge_revision: eval_judge.Revision = None,
@@ -108,16 +109,11 @@ def run(
     judge_wording: eval_judge.WordingPath = None,
     judge_cache: eval_judge.CachePath = None,
     judge_parallel: eval_judge.NumParallel = 8,
-    max_judge_error_share: eval_judge.MaxErrorShare = 0.05,
+    judge_max_errors: eval_judge.MaxErrorShare = 0.05,
     price_in: eval_judge.PriceIn = None,
     price_out: eval_judge.PriceOut = None,
     judge_price_in: eval_judge.JudgePriceIn = None,
     judge_price_out: eval_judge.JudgePriceOut = None,
-    frame_cache: FrameFolder = None,
-    frame_cache_gib: FrameGiB = 20.0,
-    shard: Shard = None,
-    generate_only: GenerateOnly = False,
-    score_only: ScoreOnly = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     dry_run: DryRun = False,
@@ -126,30 +122,33 @@ def run(
     from perceptlm.workflow.asked_models import AskedModel, evaluate_asked, phase_of, settings_for, sources_of
 
     asked = AskedModel(model, backend, blind_model, endpoint, model_name, predictions, concurrency, timeout)
-    phase = phase_of(generate_only, score_only, shard)
-    sources = sources_of(data, media or [])
+    judge = eval_judge.JudgeOptions(
+        judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, judge_max_errors,
+        judge_cache or eval_judge.cache_beside(out),
+    )  # fmt: skip
+    phase, sources = phase_of(generate_only, score_only, shard), sources_of(data, media or [])
     values = {"tasks": tasks, "profile": profile, "variants": variants, "num_frames": num_frames, "limit": limit}
-    values |= {"num_samples_per_chunk": batch_size, "seed": seed}
-    settings = settings_for(asked, phase, out, values)
-    cache = judge_cache or eval_judge.cache_beside(out)
-    named = (judge_endpoint, judge_name, judge_revision, judge_model, judge_wording)
-    judge = eval_judge.JudgeOptions(*named, judge_parallel, max_judge_error_share, cache)
+    settings = settings_for(asked, phase, out, values, num_samples_per_chunk=batch_size, seed=seed)
     if dry_run:
-        prices = (price_in, price_out, judge_price_in, judge_price_out)
-        eval_judge.say_plan(sources, out, settings, judge, prices, as_json)
+        prices = eval_judge.prices(price_in, price_out, judge_price_in, judge_price_out)
+        eval_judge.say_plan(sources, out, settings, judge, prices, as_json=as_json)
         return
-    options = _options(frame_cache, frame_cache_gib, shard) | {"phase": phase, "overwrite": overwrite}
+    how = {"phase": phase, "share": _share(shard), "frames": _frames(frame_cache, frame_cache_gib)}
     with judge.open(settings) as opened:
-        place = evaluate_asked(asked, sources, out, settings, judge=opened, **options)
+        place = evaluate_asked(asked, sources, out, settings, judge=opened, overwrite=overwrite, **how)
     _say_results(place, as_json)
 
 
-def _options(frame_folder: Path | None, frame_gib: float, shard: str | None) -> dict[str, Any]:
-    from perceptlm.eval.frame_cache import FrameCache
+def _share(shard: str | None) -> Any:
     from perceptlm.eval.generation import Share
 
-    frames = FrameCache(frame_folder, max_bytes=int(frame_gib * 2**30))
-    return {"frames": frames, "share": None if shard is None else Share.parse(shard)}
+    return None if shard is None else Share.parse(shard)
+
+
+def _frames(folder: Path | None, gib: float) -> Any:
+    from perceptlm.eval.frame_cache import FrameCache
+
+    return FrameCache(folder, max_bytes=int(gib * 2**30))
 
 
 def _say_results(place: Path, as_json: bool) -> None:

@@ -14,10 +14,13 @@ import typer
 if TYPE_CHECKING:
     from perceptlm.clients import GenerationClient
     from perceptlm.eval.datasets import EvalData
+    from perceptlm.eval.forecast import Prices
     from perceptlm.eval.judges.protocol import Judge
     from perceptlm.eval.settings import EvalSettings
 
-ProfileName = Annotated[str, typer.Option("--profile", help="Protocol: paper, lmms-eval-0.7.2 or strict.")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="Protocol: paper, lmms-eval-0.7.2 or strict (the usual one).")
+]
 Endpoint = Annotated[
     str | None, typer.Option("--judge-endpoint", help="URL of an OpenAI-compatible server that judges.")
 ]
@@ -34,7 +37,7 @@ CachePath = Annotated[
 ]
 NumParallel = Annotated[int, typer.Option("--judge-parallel", min=1, help="Calls to the judge at a time.")]
 MaxErrorShare = Annotated[
-    float, typer.Option("--max-judge-error-share", min=0, max=1, help="More calls without a reply stop the run.")
+    float, typer.Option("--judge-max-errors", min=0, max=1, help="More calls without a reply stop the run.")
 ]
 PriceIn = Annotated[float | None, typer.Option("--price-in", min=0, help="Of a million tokens the model reads.")]
 PriceOut = Annotated[float | None, typer.Option("--price-out", min=0, help="Of a million tokens it writes.")]
@@ -110,38 +113,36 @@ def cache_beside(out: Path) -> Path:
     return out.parent / CACHE_NAME
 
 
+def prices(model_in: float | None, model_out: float | None, judge_in: float | None, judge_out: float | None) -> Prices:
+    """Return what a million tokens cost."""
+    from perceptlm.eval.forecast import Prices
+
+    return Prices(model_in=model_in, model_out=model_out, judge_in=judge_in, judge_out=judge_out)
+
+
 def say_plan(
-    sources: list[EvalData],
-    out: Path,
-    settings: EvalSettings,
-    judge: JudgeOptions,
-    prices: tuple[float | None, float | None, float | None, float | None],
-    as_json: bool,
+    data: list[EvalData], out: Path, settings: EvalSettings, judge: JudgeOptions, prices: Prices, *, as_json: bool
 ) -> None:
-    """Print the forecast of an evaluation; `prices` of the model's input and output, and of the judge's."""
-    from perceptlm.artifact import partial_path
+    """Print the forecast of an evaluation."""
     from perceptlm.eval.datasets import check_data, load_questions
-    from perceptlm.eval.forecast import Prices, forecast
-    from perceptlm.eval.generation import describe_work
+    from perceptlm.eval.forecast import forecast
+    from perceptlm.eval.generation import kept_texts
     from perceptlm.eval.judges.opening import open_judge, wording_of
     from perceptlm.eval.questions import first_questions
-    from perceptlm.eval.runner import kept_texts
 
-    check_data(sources)
-    asked, texts = first_questions(load_questions(sources, settings), settings.limit), kept_texts(out)
-    named = Prices(model_in=prices[0], model_out=prices[1], judge_in=prices[2], judge_out=prices[3])
+    check_data(data)
+    questions = load_questions(data, settings)
+    asked, texts = first_questions(questions, settings.limit), kept_texts(out)
     if judge.is_procedural:
-        found = forecast(asked, settings, texts, prices=named)
+        found = forecast(asked, settings, texts, prices=prices)
     elif judge.endpoint is not None and judge.revision is not None and judge.cache.is_file():
         with open_judge(judge.client(), settings.profile, cache=judge.cache, wording=judge.wording) as opened:
             turns_of = opened.wording.turns
-            found = forecast(asked, settings, texts, turns_of=turns_of, num_cached=opened.num_cached, prices=named)
+            found = forecast(asked, settings, texts, turns_of=turns_of, num_cached=opened.num_cached, prices=prices)
     else:
         turns_of = wording_of(settings.profile, judge.wording).turns
-        found = forecast(asked, settings, texts, turns_of=turns_of, prices=named)
-    work = describe_work(partial_path(out), asked, settings)
-    lines = [*found.lines(), f"about {work['num_media']} media files; answered before: {work['num_answered']}"]
-    typer.echo(json.dumps(found.to_dict() | work) if as_json else "\n".join(lines))
+        found = forecast(asked, settings, texts, turns_of=turns_of, prices=prices)
+    typer.echo(json.dumps(found.to_dict()) if as_json else "\n".join(found.lines()))
 
 
 def judge_agreement(
@@ -149,7 +150,6 @@ def judge_agreement(
     against: Annotated[
         Path, typer.Option("--against", help="Another evaluation, or a JSONL file of human verdicts {id, value}.")
     ],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Root of the intervals' resampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print it all as JSON.")] = False,
 ) -> None:
     """Measure a judge against people (a file of their verdicts) or against another judge (its results)."""
@@ -159,7 +159,7 @@ def judge_agreement(
     artifact.require_kind(results, "eval")
     if against.is_dir():
         artifact.require_kind(against, "eval")
-        report = compare_judges(results, against, seed=seed)
+        report = compare_judges(results, against)
     else:
-        report = compare_with_people(results, against, seed=seed)
+        report = compare_with_people(results, against)
     typer.echo(json.dumps(report.to_dict()) if as_json else "\n".join(report.lines()))

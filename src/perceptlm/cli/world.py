@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from perceptlm.cli.world_bench import bench
+
 if TYPE_CHECKING:
     from perceptlm.world.settings import WorldSettings
 
@@ -23,7 +25,7 @@ def world() -> None:
 def make(
     out: Annotated[Path, typer.Option("--out", help="The directory to publish.")],
     clips: Annotated[int, typer.Option("--clips", min=1, help="Training clips.")] = 2000,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")] = 0,
     images: Annotated[
         int | None, typer.Option("--images", min=0, help="Training pictures (as many as clips, if not given).")
     ] = None,
@@ -95,3 +97,7 @@ def _say(out: Path, summary: dict[str, Any]) -> None:
         tasks = ", ".join(f"{task} {number}" for task, number in counts["num_samples"].items())
         typer.echo(f"  {split}: {counts['num_videos']} videos, {counts['num_images']} images; {tasks}")
     typer.echo(f"  dropped: {summary['num_dropped']}")
+
+
+# Verbs with files of their own are registered here, one line each.
+app.command()(bench)

@@ -117,11 +117,6 @@ class OpenAIClient:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def generate_as_completed(self, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
-        """Yield one result per request as they come, whatever their order."""
-        for _, result in self.answer_each((request.id, request) for request in requests):
-            yield result
-
     def answer_each(self, asked: Iterable[tuple[K, GenerationRequest]]) -> Iterator[tuple[K, GenerationResult]]:
         """Yield results as they come, each with its key; at most `num_parallel` are asked and not yet taken."""
         stop = threading.Event()

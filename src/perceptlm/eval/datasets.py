@@ -87,12 +87,12 @@ def training_questions(data: Sequence[EvalData], settings: EvalSettings) -> tupl
 def _questions(item: EvalData, split: Split, settings: EvalSettings) -> Sequence[Question]:
     if artifact.read_manifest(item.directory).kind == WORLD and item.media is None:
         samples = SampleSet.open(item.directory, split).samples
-        return make_questions(samples, settings.num_frames, item.directory, settings.profile)
+        return make_questions(samples, settings.num_frames, settings.profile, item.directory)
     found = []
     for located in read_located(item.directory, [split]):
         if isinstance(located.found, DataError):
             raise located.found
-        question = make_question(located.found, settings.num_frames, item.root, settings.profile)
+        question = make_question(located.found, settings.num_frames, settings.profile, item.root)
         if question is not None:
             found.append(question)
     return found

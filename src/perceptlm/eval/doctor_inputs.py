@@ -72,7 +72,7 @@ def read_dataset(item: EvalData, *, split: Split, num_frames: int) -> Examined:
         try:
             if isinstance(located.found, DataError):
                 raise located.found
-            question = make_question(located.found, num_frames, item.root)
+            question = make_question(located.found, num_frames, root=item.root)
         except DataError as error:
             unreadable.append((located.place, error.message))
             continue
@@ -94,7 +94,7 @@ def read_release(name: str, path: Path, *, media: Path, boxes: Path | None, num_
     for made in convert_rows(sources, settings_for(name, sources, no_regions=False)):
         if isinstance(made, DroppedRow):
             dropped.append(made)
-        elif (question := make_question(made, num_frames, media)) is not None:
+        elif (question := make_question(made, num_frames, root=media)) is not None:
             questions.append(question)
     return _attributed(questions, dropped, [], name)
 

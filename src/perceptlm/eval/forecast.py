@@ -94,22 +94,20 @@ def forecast(
     reply. What is cached is taken off the judge's requests in proportion.
     """
     prices = prices or Prices()
-    model_in = model_out = num_missing = num_requests = 0
+    model_in = model_out = num_missing = 0
     exact: dict[JudgeCall, None] = {}
     estimated: list[JudgeCall] = []
     for variant in settings.variants:
-        for question in questions:
-            if not is_asked(question, variant):
-                continue
-            num_requests += 1
+        for question in (question for question in questions if is_asked(question, variant)):
             text = texts.get((variant, question.sample.id))
             if text is not None:
                 if turns_of is not None:
                     exact.update(dict.fromkeys(calls_of(question, text, settings.profile)))
                 continue
             num_missing += 1
-            model_in += _tokens(turn.text for turn in question.turns)
-            model_in += TOKENS_PER_PICTURE * num_shown(question, variant)
+            model_in += _tokens(turn.text for turn in question.turns) + TOKENS_PER_PICTURE * num_shown(
+                question, variant
+            )
             model_out += min(_tokens([question.reference]), settings.max_new_tokens.of(question.row))
             if turns_of is not None:
                 estimated += _expected_calls(question)
@@ -121,7 +119,7 @@ def forecast(
     return Forecast(
         questions=dict(Counter(question.row for question in questions)),
         variants=settings.variants,
-        num_requests=num_requests,
+        num_requests=sum(is_asked(question, variant) for variant in settings.variants for question in questions),
         model=_share(num_missing, model_in, model_out, prices.model_in, prices.model_out),
         judge=_share(num_left, judge_in, num_left * JUDGE_REPLY_TOKENS, prices.judge_in, prices.judge_out),
         num_exact_calls=len(exact),

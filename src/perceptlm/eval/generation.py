@@ -6,7 +6,6 @@ these files are read, one is written. Knows neither how answers are scored nor w
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from perceptlm import artifact
 from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult, answers_alone, needs_media
 from perceptlm.config import Config
 from perceptlm.errors import ClientError, DataError, MediaError, UsageError
@@ -133,7 +133,8 @@ def generate_answers(
     A client that answers each request alone is asked what is missing, and nothing else; what fails is tried once more
     at the end. Another is asked in fixed chunks, and one of which an answer is missing is asked again as a whole, so
     that a resumed run gives the model the same batches as an uninterrupted one. Failed requests are not kept: the next
-    run tries them again. With `share` only that part is asked. Raises ClientError if too many requests fail,
+    run tries them again. A question whose pictures cannot be read is not asked, and is no failure. With `share` only
+    that part is asked. Raises ClientError if too many requests fail, MediaError if no pictures can be read at all,
     UsageError if another process writes the same file.
     """
     looked_at = any(needs_media(client) for client in clients.values())
@@ -187,19 +188,10 @@ def asked_keys(questions: Sequence[Question], settings: EvalSettings) -> list[Ke
     ]
 
 
-def describe_work(folder: Path, questions: Sequence[Question], settings: EvalSettings) -> dict[str, Any]:
-    """Return what would be asked: numbers of questions by row, requests by variant, videos, answers already there."""
-    keys = asked_keys(questions, settings)
-    known = read_answers(folder) if folder.is_dir() else {}
-    media = {(question.root, item.path) for question in questions for item in question.sample.media}
-    return {
-        "questions": Counter(question.row for question in questions),
-        "variants": settings.variants,
-        "requests": Counter(variant for variant, _ in keys),
-        "num_requests": len(keys),
-        "num_answered": sum(key in known for key in keys),
-        "num_media": len(media),
-    }
+def kept_texts(out: Path) -> dict[Key, str]:
+    """Return the answers that an unfinished evaluation to `out` has so far; it may still be running."""
+    folder = artifact.partial_path(out)
+    return {key: answer.text for key, answer in read_answers(folder).items()} if folder.is_dir() else {}
 
 
 def make_chunks(questions: Sequence[Question], size: int) -> list[list[Question]]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from perceptlm.clients import MediaInput
 from perceptlm.errors import UsageError
+from perceptlm.eval.benchmarks.plm_videobench.profiles import rules_of
 from perceptlm.eval.frame_cache import FrameCache
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import Question
 from perceptlm.eval.settings import RowName
 from perceptlm.media.pictures import load_pictures, pictures_key
+from perceptlm.media.sampling import FrameChoice
 from perceptlm.seeding import generator
 
 _CACHE_BYTES = 2**28
@@ -96,8 +98,8 @@ class PictureSource:
                 )
             return self._load(self._others[question.sample.id]).media
         if variant == "no_box":
-            bare = question.sample.model_copy(update={"regions": ()})
-            return self._load(Question(bare, question.row, question.num_frames, question.root)).media
+            bare = replace(question, sample=question.sample.model_copy(update={"regions": ()}))
+            return self._load(bare).media
         own = self._load(question)
         if variant == "own":
             return own.media
@@ -132,7 +134,7 @@ class PictureSource:
                 question.sample,
                 question.root,
                 num_frames=question.num_frames,
-                choice="uniform",
+                choice=_choice(question),
                 read=self.frames.read,
             ).media
             self._cache[key] = _Loaded(media)
@@ -143,8 +145,14 @@ class PictureSource:
         return self._cache[key]
 
 
+def _choice(question: Question) -> FrameChoice:
+    """Return how the question's profile chooses frames."""
+    rules = rules_of(question.sample.task, question.profile)
+    return "uniform" if rules is None else rules.frames
+
+
 def _key(question: Question) -> Hashable:
-    return (question.root, question.num_frames, pictures_key(question.sample))
+    return (question.root, question.num_frames, _choice(question), pictures_key(question.sample))
 
 
 def _num_bytes(media: Media) -> int:

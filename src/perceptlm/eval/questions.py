@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from perceptlm.errors import DataError
@@ -20,13 +21,16 @@ from perceptlm.schema.placeholders import resolve, shown_number
 
 @dataclass(frozen=True)
 class Question:
-    """One Sample as asked with `num_frames` pictures in the wording of `profile`; its media's paths begin at `root`."""
+    """One Sample as it is asked with `num_frames` pictures, in the wording of `profile`.
+
+    The paths of its media begin at `root`.
+    """
 
     sample: Sample
     row: RowName
     num_frames: int
-    root: Path = Path()
     profile: Profile = "strict"
+    root: Path = Path()
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -39,7 +43,7 @@ class Question:
     def prompt(self) -> str:
         """The last user text."""
         sample = self.sample
-        return self._resolve(profiled(sample.question, sample.task, self.profile, total_frames=len(sample.frames)))
+        return self._resolve(profiled(sample.question, sample.task, self.profile, total_frames=len(self._frames)))
 
     @property
     def plain(self) -> str:
@@ -59,14 +63,18 @@ class Question:
 
     def shown_span(self, span: TimeSpan) -> tuple[int, int]:
         """Return a span of source frames in numbers of shown frames."""
-        frames = self.sample.frames
         return (
-            shown_number(span.start_frame, frames, self.num_frames),
-            shown_number(span.end_frame, frames, self.num_frames),
+            shown_number(span.start_frame, self._frames, self.num_frames),
+            shown_number(span.end_frame, self._frames, self.num_frames),
         )
 
+    @cached_property
+    def _frames(self) -> range:
+        # Worked out from rates and times by fractions, which for every number of a text would take most of scoring.
+        return self.sample.frames
+
     def _resolve(self, text: str) -> str:
-        return resolve(text, frames=self.sample.frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
+        return resolve(text, frames=self._frames, num_frames=self.num_frames, boxes=self.sample.box_texts)
 
 
 def row_of(sample: Sample) -> RowName | None:
@@ -78,21 +86,21 @@ def row_of(sample: Sample) -> RowName | None:
     return image_row(sample) or "image"
 
 
-def make_question(sample: Sample, num_frames: int, root: Path = Path(), profile: Profile = "strict") -> Question | None:
+def make_question(sample: Sample, num_frames: int, profile: Profile = "strict", root: Path = Path()) -> Question | None:
     """Return the question of a Sample for `num_frames` sampled pictures (fewer if the video or clip is shorter)."""
     row = row_of(sample)
     if row is None:
         return None
     if len(sample.media) != 1:
         raise DataError(f"sample {sample.id}: a question is about one image or video, not {len(sample.media)}")
-    return Question(sample, row, min(len(sample.frames), num_frames), root, profile)
+    return Question(sample, row, min(len(sample.frames), num_frames), profile, root)
 
 
 def make_questions(
-    samples: Iterable[Sample], num_frames: int, root: Path = Path(), profile: Profile = "strict"
+    samples: Iterable[Sample], num_frames: int, profile: Profile = "strict", root: Path = Path()
 ) -> tuple[Question, ...]:
     """Return the questions of `samples` in their order; samples of other tasks are left out."""
-    questions = (make_question(sample, num_frames, root, profile) for sample in samples)
+    questions = (make_question(sample, num_frames, profile, root) for sample in samples)
     return tuple(question for question in questions if question is not None)
 
 

@@ -39,9 +39,9 @@ from perceptlm.eval.judging import judge_answers
 from perceptlm.eval.outcomes import Judgement, Row, Score, Variant
 from perceptlm.eval.pictures import PictureSource, num_shown
 from perceptlm.eval.questions import Question, first_questions
-from perceptlm.eval.scoring import PROCEDURAL, judgements_of, score_answer
-from perceptlm.eval.settings import ROW_NAMES, EvalSettings
-from perceptlm.eval.summary import average_with_interval, summarise_row
+from perceptlm.eval.scoring import PROCEDURAL, score_with_judgements
+from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
+from perceptlm.eval.summary import Unit, average_with_interval, summarise_row
 from perceptlm.eval.traits import Attributes, EventCounts, count_events, traits_of
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.statistics import METHOD
@@ -70,10 +70,10 @@ def evaluate(
 ) -> Path:
     """Publish the evaluation of `client` on `data` (a world, or datasets) as `out`, going on from a killed run.
 
-    `judge` says what answers and captions are worth; who it is is part of the result's identity. `clients` answer
-    variants in the stead of `client`: `trained_blind`, the same recipe trained without pixels, has its own. `inputs`
-    names the artifacts the clients were loaded from, for the manifest. With the phase "ask", or a `share` of the work,
-    nothing is published and the work directory returned. Raises UsageError for variants without a client,
+    `judge` says what answers and captions are worth; who it is is part of the result's identity.
+    `clients` answer variants in the stead of `client`: `trained_blind`, the same recipe trained without pixels, has its
+    own. `inputs` names the artifacts the clients were loaded from, for the manifest. With the phase "ask", or a `share`
+    of the work, nothing is published and the work directory returned. Raises UsageError for variants without a client,
     ArtifactError for data of another kind, ClientError when too many requests fail, of the model or of the judge.
     """
     sources = [EvalData(data)] if isinstance(data, Path) else list(data)
@@ -168,9 +168,8 @@ def _write_results(
 ) -> None:
     questions = asked.questions
     texts = {key: item.text for key, item in asked.answers.items() if item.error is None and item.not_asked is None}
-    rows = score_rows(
-        questions, asked.answers, settings, judge_answers(questions, texts, judge, settings), asked.events
-    )
+    verdicts = judge_answers(questions, texts, judge, settings)
+    rows = score_rows(questions, asked.answers, settings, verdicts, asked.events)
     learnt_from = training_questions(sources, settings)
     training = TrainingAnswers(learnt_from, seed=settings.seed)
     scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings, judge.identity)}
@@ -180,11 +179,7 @@ def _write_results(
         found["coverage"] = coverage_of_rows(own, lost).to_dict()
     for name, ceiling in noise_ceilings(questions, judge, settings).items():
         scores["tasks"][name]["ceiling"] = ceiling
-    constants = {
-        name: constant_units(name, of_row, training, settings, judge_is_free=judge.identity.is_free)
-        for name in (ROW_NAMES if learnt_from else ())
-        if (of_row := [question for question in questions if question.row == name])
-    }
+    constants = _constants(questions, training, settings, judge) if learnt_from else {}
     write_records(partial / ROWS, rows)
     write_breakdown(partial, breakdown(rows, constants, settings))
     text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -208,16 +203,14 @@ def score_rows(
     by_id = {question.sample.id: question for question in questions}
     for variant, name in asked_keys(questions, settings):
         question, answer = by_id[name], answers[variant, name]
-        traits = traits_of(question, events or {})
         judgements: tuple[Judgement, ...] = ()
         if answer.not_asked is not None:
             score = Score(outcome="unscored", reason=answer.not_asked)
         elif answer.error is not None:
             score = Score(outcome="error", reason=answer.error)
         else:
-            score = score_answer(question, answer.text, settings.profile, verdicts)
-            judgements = judgements_of(question, answer.text, settings.profile, verdicts)
-        rows.append(_make_row(question, answer, score, judgements, traits))
+            score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
+        rows.append(_make_row(question, answer, score, judgements, traits_of(question, events or {})))
     return with_captions_scored(rows, questions)
 
 
@@ -247,6 +240,17 @@ def summarise(
     }
 
 
+def _constants(
+    questions: Sequence[Question], training: TrainingAnswers, settings: EvalSettings, judge: Judge
+) -> dict[RowName, list[Unit]]:
+    """Return the units of every row as the constant answers score them."""
+    found = {}
+    for name in ROW_NAMES:
+        asked = [question for question in questions if question.row == name]
+        found[name] = constant_units(name, asked, training, settings, judge_is_free=judge.identity.is_free)
+    return found
+
+
 def _make_row(
     question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...], traits: Attributes
 ) -> Row:
@@ -271,10 +275,3 @@ def _make_row(
             "judgements": judgements,
         }
     )
-
-
-def kept_texts(out: Path) -> dict[tuple[Variant, str], str]:
-    """Return the answers that an unfinished evaluation to `out` has so far; it may still be running."""
-    partial = artifact.partial_path(out)
-    found = read_answers(partial) if partial.is_dir() else {}
-    return {key: answer.text for key, answer in found.items()}

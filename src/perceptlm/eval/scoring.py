@@ -20,6 +20,9 @@ from perceptlm.schema import ChoiceAnswer
 PROCEDURAL = ProceduralJudge()
 """Needs no call in advance: it is asked when a score is made."""
 
+_Calls = dict[tuple[int, int] | None, JudgeCall]
+"""What to ask: by pair of segments for a dense caption, else under None."""
+
 JUDGED_ROWS: frozenset[RowName] = frozenset({"sgqa", "rcap", "rdcap", "image"})
 """Rows that a judge decides."""
 
@@ -34,63 +37,67 @@ def metric_of(row: RowName, judge: str = JUDGE_NAME) -> str:
         "rtloc": "mean recall at temporal IoU > 0.3, 0.5, 0.7, 0.9",
         "rdcap": f"SODA_c: temporal IoU x judge score ({judge})",
         "image": f"mean of question accuracy and caption score by judge ({judge})",
-        **{name: IMAGE_METRICS[name] for name in IMAGE_ROWS},
+        **{row: IMAGE_METRICS[row] for row in IMAGE_ROWS},
     }
     return metrics[row]
 
 
-def named_calls(question: Question, text: str, profile: Profile = "strict") -> list[tuple[str, JudgeCall]]:
-    """Return what a judge must be asked about `text`, each with the id its verdict has in a row."""
-    name = question.sample.id
-    if (
-        is_image_benchmark(question)
-        or question.row in ("fgqa", "rtloc")
-        or isinstance(question.sample.answer, ChoiceAnswer)
-    ):
-        return []
-    if question.row == "rdcap":
-        return [(f"{name}/{g}/{p}", call) for (g, p), call in tasks.dense_calls(question, text, profile).items()]
-    call = _single_call(question, text)
-    return [] if call is None else [(name, call)]
-
-
 def calls_of(question: Question, text: str, profile: Profile = "strict") -> list[JudgeCall]:
     """Return what a judge must be asked about `text` as the answer to `question`."""
-    return [call for _, call in named_calls(question, text, profile)]
+    return list(_calls(question, text, profile).values())
 
 
 def score_answer(question: Question, text: str, profile: Profile = "strict", verdicts: Verdicts = PROCEDURAL) -> Score:
     """Score `text` as the answer to `question`; a call without a verdict makes the question unscored."""
+    return _score(question, text, profile, _calls(question, text, profile), verdicts)
+
+
+def score_with_judgements(
+    question: Question, text: str, profile: Profile, verdicts: Verdicts
+) -> tuple[Score, tuple[Judgement, ...]]:
+    """Return `score_answer`, and the verdicts behind it as a row keeps them."""
+    calls = _calls(question, text, profile)
+    name = question.sample.id
+    judgements = tuple(
+        _judgement(name if pair is None else f"{name}/{pair[0]}/{pair[1]}", verdicts.get(call))
+        for pair, call in calls.items()
+    )
+    return _score(question, text, profile, calls, verdicts), judgements
+
+
+def _score(question: Question, text: str, profile: Profile, calls: _Calls, verdicts: Verdicts) -> Score:
     if is_image_benchmark(question):
         return score_image(question, text, profile)
     if question.row == "rtloc":
         return tasks.score_span(question, text, profile)
     if question.row == "rdcap":
-        return tasks.score_dense_caption(question, text, profile, verdicts)
+        pairs = {pair: call for pair, call in calls.items() if pair is not None}
+        return tasks.score_dense_caption(question, text, profile, pairs, verdicts)
     if question.row == "fgqa" or isinstance(question.sample.answer, ChoiceAnswer):
         return tasks.score_choice(question, text, profile)
-    return tasks.score_judged(question, text, _single_call(question, text), verdicts)
+    return tasks.score_judged(question, text, calls.get(None), verdicts)
 
 
-def judgements_of(question: Question, text: str, profile: Profile, verdicts: Verdicts) -> tuple[Judgement, ...]:
-    """Return the verdicts behind a score, as a row keeps them."""
-    found = []
-    for name, call in named_calls(question, text, profile):
-        verdict = verdicts.get(call) or Verdict(None, reason=tasks.NOT_JUDGED)
-        found.append(
-            Judgement(
-                id=name,
-                value=verdict.value,
-                reply=None if verdict.reply is None else verdict.reply[:MAX_REPLY_CHARACTERS],
-                reason=verdict.reason,
-                by_fallback=verdict.parsed_by_fallback,
-                num_tries=verdict.num_tries,
-            )
-        )
-    return tuple(found)
-
-
-def _single_call(question: Question, text: str) -> JudgeCall | None:
+def _calls(question: Question, text: str, profile: Profile) -> _Calls:
+    without = question.row in ("fgqa", "rtloc") or isinstance(question.sample.answer, ChoiceAnswer)
+    if without or is_image_benchmark(question):
+        return {}
+    if question.row == "rdcap":
+        return dict(tasks.dense_calls(question, text, profile).items())
     if question.row == "rcap" or question.sample.task == "image_caption":
-        return tasks.caption_call(question, text)
-    return tasks.open_answer_call(question, text)
+        call = tasks.caption_call(question, text)
+    else:
+        call = tasks.open_answer_call(question, text)
+    return {} if call is None else {None: call}
+
+
+def _judgement(name: str, verdict: Verdict | None) -> Judgement:
+    verdict = verdict or Verdict(None, reason=tasks.NOT_JUDGED)
+    return Judgement(
+        id=name,
+        value=verdict.value,
+        reply=None if verdict.reply is None else verdict.reply[:MAX_REPLY_CHARACTERS],
+        reason=verdict.reason,
+        by_fallback=verdict.parsed_by_fallback,
+        num_tries=verdict.num_tries,
+    )

@@ -22,9 +22,8 @@ together), and the image benchmarks."""
 
 
 class TokenLimits(Config):
-    """The longest answer per row, in tokens. These suit the procedural world; a profile has its own (`of_profile`).
-
-    Those of image benchmarks are fixed (`IMAGE_TOKENS`).
+    """The longest answer per row, in tokens. These suit the procedural world; a profile has its own (`of_profile`), and
+    those of image benchmarks are fixed (`IMAGE_TOKENS`).
     """
 
     fgqa: int = Field(default=16, gt=0)
@@ -61,6 +60,11 @@ class EvalSettings(Config):
     num_samples_per_chunk: int = Field(default=32, gt=0, description="asked together; a killed run redoes one chunk")
     max_error_share: float = Field(default=0.05, ge=0, le=1, description="more unanswered requests stop the run")
 
+    @field_validator("tasks")
+    @classmethod
+    def _in_order(cls, tasks: tuple[RowName, ...]) -> tuple[RowName, ...]:
+        return tuple(name for name in ROW_NAMES if name in tasks)
+
     @model_validator(mode="before")
     @classmethod
     def _limits_of_profile(cls, values: Any) -> Any:
@@ -69,11 +73,6 @@ class EvalSettings(Config):
             if profile in PROFILES:
                 return {**values, "max_new_tokens": TokenLimits.of_profile(profile)}
         return values
-
-    @field_validator("tasks")
-    @classmethod
-    def _in_order(cls, tasks: tuple[RowName, ...]) -> tuple[RowName, ...]:
-        return tuple(name for name in ROW_NAMES if name in tasks)
 
     @field_validator("variants")
     @classmethod

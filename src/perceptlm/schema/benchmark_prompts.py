@@ -6,6 +6,7 @@ Interface data of facts/reference-implementation.md 2.5 and facts/evaluation.md 
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 
@@ -38,3 +39,13 @@ RDCAP = (
 def option_lines(options: Sequence[str]) -> str:
     """Return one line '(A) text' per option."""
     return "\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, options, strict=False))
+
+
+def fields_of(prompt: str, text: str) -> dict[str, str] | None:
+    """Return what fills the fields of a prompt of this module in `text`; None if it is not that prompt, filled in."""
+    names = [name for _, name, _, _ in string.Formatter().parse(prompt) if name]
+    pattern = re.escape(prompt)
+    for name in names:
+        pattern = pattern.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>.*?)")
+    found = re.fullmatch(pattern, text, flags=re.DOTALL)
+    return None if found is None else found.groupdict()

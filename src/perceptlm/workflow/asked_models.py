@@ -20,13 +20,9 @@ from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import first_questions
 from perceptlm.eval.runner import evaluate
-from perceptlm.eval.scoring import PROCEDURAL
 from perceptlm.eval.settings import EvalSettings
 
 if TYPE_CHECKING:
-    from perceptlm.eval.frame_cache import FrameCache
-    from perceptlm.eval.generation import Share
-    from perceptlm.eval.judges.protocol import Judge
     from perceptlm.eval.runner import Phase
 
 Backend = Literal["perceptlm", "transformers"]
@@ -79,18 +75,14 @@ def evaluate_asked(
     out: Path,
     settings: EvalSettings,
     *,
-    judge: Judge = PROCEDURAL,
-    frames: FrameCache | None = None,
     phase: Phase = "all",
-    share: Share | None = None,
-    overwrite: bool = False,
+    **options: Any,
 ) -> Path:
     """Publish the evaluation of a model on datasets, as `eval.runner.evaluate` says.
 
     With the phase "score" no model is needed: it is the one that was asked before.
     """
-    options: dict[str, Any] = {"frames": frames, "phase": phase, "share": share, "overwrite": overwrite}
-    options["judge"] = judge
+    options["phase"] = phase
     if phase == "score":
         return evaluate(_recorded(out), data, out, settings, **options | _recorded_others(out))
     asked.check()
@@ -130,10 +122,11 @@ def sources_of(data: list[Path], media: list[Path]) -> list[EvalData]:
     return [EvalData(item, folders[number % len(folders)]) for number, item in enumerate(data)]
 
 
-def settings_for(asked: AskedModel, phase: Phase, out: Path, values: Mapping[str, Any]) -> EvalSettings:
+def settings_for(asked: AskedModel, phase: Phase, out: Path, values: Mapping[str, Any], **more: int) -> EvalSettings:
     """Return complete settings from options, where None is what is usual and lists are names with commas.
 
-    With the phase "score" they are those that were asked with; UsageError if others are given as well.
+    `more` are further settings. With the phase "score" they are those that were asked with; UsageError if others are
+    given as well.
     """
     given = [name for name in ("tasks", "profile", "variants", "num_frames", "limit") if values[name] is not None]
     if phase == "score":
@@ -148,9 +141,8 @@ def settings_for(asked: AskedModel, phase: Phase, out: Path, values: Mapping[str
     chosen = {name: values[name] for name in given} | {
         "num_frames": values["num_frames"] or asked.num_frames(),
         "variants": [*shown, *(["trained_blind"] if asked.blind else [])],
-        "seed": values["seed"],
-        "num_samples_per_chunk": values["num_samples_per_chunk"],
     }
+    chosen |= more
     if values["tasks"] is not None:
         chosen["tasks"] = str(values["tasks"]).split(",")
     if asked.predictions is not None:

@@ -116,6 +116,13 @@ def _rebuild_world(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pa
     return make_world(out, parse(WorldSettings, manifest.recipe, source="manifest"), manifest.seeds["seed"])
 
 
+def _rebuild_world_bench(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.recipes.world_bench import WorldBenchRecipe
+    from perceptlm.workflow.world_bench import make_world_bench
+
+    return make_world_bench(out, parse(WorldBenchRecipe, manifest.recipe, source="manifest"))
+
+
 def _rebuild_processor(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
     from perceptlm.train.configuration import ProcessorRecipe
     from perceptlm.train.processor_artifact import make_processor
@@ -147,9 +154,10 @@ def _rebuild_part(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Pat
 
 
 def _rebuild_eval(manifest: Manifest, inputs: dict[str, Path], out: Path) -> Path:
+    from perceptlm.eval.datasets import EvalData
+
     if manifest.recipe.get("judge", {}).get("backend", "rules") != "rules":
         raise ArtifactError("this evaluation asked a model to judge, and its replies cannot be made again")
-    from perceptlm.eval.datasets import EvalData
     from perceptlm.eval.settings import EvalSettings
     from perceptlm.workflow.evaluation import evaluate_local
 
@@ -176,6 +184,7 @@ REBUILD: dict[str, Rebuild] = {
     "vision": _rebuild_part,
     "decoder": _rebuild_part,
     "world": _rebuild_world,
+    "worldbench": _rebuild_world_bench,
     "processor": _rebuild_processor,
     "checkpoint": _rebuild_checkpoint,
     "eval": _rebuild_eval,

@@ -73,10 +73,12 @@ def make_world(
 
     Holds per split `videos/`, `images/`, `scenes.jsonl` (ClipRecord), `samples.jsonl` (Sample) and, if settings ask,
     `masks.jsonl`; beside them `dropped.jsonl` and `summary.json`. Raises DataError when more than 5 % of the clips
-    of one split and kind had to be dropped, UsageError for a number of workers below 1.
+    of one split and kind had to be dropped, UsageError for a number of workers below 1 or a seed below 0: those
+    below are WorldBench's (`bench_pools`).
     """
-    if num_workers < 1:
-        raise UsageError(f"the number of workers must be at least 1, not {num_workers}")
+    check_workers(num_workers)
+    if seed < 0:
+        raise UsageError(f"the seed of a world must be at least 0, not {seed}", hint="those below 0 are WorldBench's")
     return artifact.build(
         out,
         kind=KIND,
@@ -85,6 +87,12 @@ def make_world(
         make=lambda partial: _make(partial, settings, seed, num_workers),
         overwrite=overwrite,
     )
+
+
+def check_workers(num_workers: int) -> None:
+    """Raise UsageError for a number of workers below 1."""
+    if num_workers < 1:
+        raise UsageError(f"the number of workers must be at least 1, not {num_workers}")
 
 
 def _make(partial: Path, settings: WorldSettings, seed: int, num_workers: int) -> None:

@@ -6,6 +6,7 @@ Knows no Samples, no other clip and no artifact.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -38,6 +39,8 @@ class MadeClip:
     masks: tuple[dict[int, str], ...] = ()
     """Per thing: frame -> COCO run-length text of its visible pixels."""
     reason: str | None = None
+    drawn_sha256: str = ""
+    """Of the frames before they were encoded: the same with every build of an encoder."""
 
 
 def media_path(split: Split, kind: str, index: int) -> str:
@@ -48,10 +51,13 @@ def media_path(split: Split, kind: str, index: int) -> str:
 def make_clip(root: Path, settings: WorldSettings, split: Split, kind: str, index: int, seed: int) -> MadeClip:
     """Make clip (or, for kind "image", picture) `index` of `split` under `root`."""
     direct = direct_clip if kind == "video" else direct_image
-    scene = direct(settings, split, index, seed)
+    return film(root, settings, direct(settings, split, index, seed), kind, media_path(split, kind, index))
+
+
+def film(root: Path, settings: WorldSettings, scene: Scene, kind: str, relative: str) -> MadeClip:
+    """Draw a scene into the file `relative` under `root`, decode it again and compare."""
     rendered = render(scene)
     frames, truth = rendered.frames, rendered.ground_truth
-    relative = media_path(split, kind, index)
     path = root / relative
     if kind == "video":
         write_video(path, frames, scene.frames_per_second, settings.codec, quality=settings.quality)
@@ -63,9 +69,9 @@ def make_clip(root: Path, settings: WorldSettings, split: Split, kind: str, inde
     if reason is not None:
         path.unlink()
         return MadeClip(scene.id, None, reason=reason)
-    return MadeClip(
-        scene.id, record_of(scene, truth, relative, kind), _masks(scene, truth) if settings.write_masks else ()
-    )
+    masks = _masks(scene, truth) if settings.write_masks else ()
+    drawn = hashlib.sha256(frames.tobytes()).hexdigest()
+    return MadeClip(scene.id, record_of(scene, truth, relative, kind), masks, drawn_sha256=drawn)
 
 
 def _check(path: Path, kind: str, drawn: NDArray[np.uint8]) -> str | None:

@@ -7,7 +7,7 @@ A pure function of the records and the seed: `make` calls it once per split, and
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -43,35 +43,41 @@ def _samples_of_kind(records: Sequence[ClipRecord], seed: int) -> list[Sample]:
     split, kind = records[0].scene.split, records[0].media.kind
     writers = [SampleWriter(ClipView(record), seed) for record in records]
     found: list[Sample] = []
-    put_up: dict[str, list[Placed]] = defaultdict(list)
+    offered: dict[str, list[Placed]] = defaultdict(list)
     for number, writer in enumerate(writers):
         tasks = (image_caption,) if kind == "image" else (video_caption, rcap, rtloc, rdcap)
         for task in tasks:
             found += task(writer)
-        for use, inquiries in _put_up(writer, inquiries_of(writer.view)).items():
-            put_up[use] += [Placed(number, inquiry) for inquiry in inquiries]
+        for use, inquiries in put_up(writer, inquiries_of(writer.view)).items():
+            offered[use] += [Placed(number, inquiry) for inquiry in inquiries]
     for use, write in (("fgqa", fgqa_samples), ("mcq", choice_samples)):
         rng = generator(seed, "options", split, kind, use)
-        for quartet in quartets(put_up[use], derive_seed(seed, split, kind, use)):
+        for quartet in quartets(offered[use], derive_seed(seed, split, kind, use)):
             found += write([(writers[placed.clip], placed.inquiry) for placed in quartet], rng)
-    asked = [*put_up["open"], *put_up["sgqa"]]
-    for placed in level(
+    found += open_samples(writers, [*offered["open"], *offered["sgqa"]], seed, f"{split}.{kind}")
+    return found
+
+
+def open_samples(writers: Sequence[SampleWriter], asked: Sequence[Placed], seed: int, name: str) -> list[Sample]:
+    """Return the open questions, less those whose value is asked for too often."""
+    kept = level(
         asked,
         template=lambda item: template_of(open_task(writers[item.clip], item.inquiry), item.inquiry),
         value=lambda item: item.inquiry.value,
         seed=seed,
-        name=f"{split}.{kind}",
-    ):
-        found.append(open_sample(writers[placed.clip], placed.inquiry))
-    return found
+        name=name,
+    )
+    return [open_sample(writers[placed.clip], placed.inquiry) for placed in kept]
 
 
-def _put_up(writer: SampleWriter, inquiries: Sequence[Inquiry]) -> dict[str, list[Inquiry]]:
-    """Choose which of a clip's questions are put up for which use."""
+def put_up(
+    writer: SampleWriter, inquiries: Sequence[Inquiry], most_of: Mapping[str, int] = MAX_PER_CLIP
+) -> dict[str, list[Inquiry]]:
+    """Choose which of a clip's questions are put up for which use, and at most how many of each."""
     rng = generator(writer.seed, "questions", writer.view.scene.id)
     chosen: dict[str, list[Inquiry]] = {}
     is_image = writer.view.record.media.kind == "image"
-    for use, most in MAX_PER_CLIP.items():
+    for use, most in most_of.items():
         if use in ("fgqa", "mcq"):
             able = [inquiry for inquiry in inquiries if inquiry.definition.choice]
             if use == "fgqa":

@@ -20,7 +20,7 @@ from perceptlm.world.segments import timeline
 
 MAX_TOLD_EVENTS = 6
 MAX_PER_CLIP = {"rcap": 3, "rtloc": 3, "rdcap": 2}
-"""How many Samples of one region task a clip gives at most."""
+"""How many Samples of one region task a clip of a world gives at most."""
 _OUT_FACTS = (Fact(slot="action", value="out_of_frame"),)
 
 
@@ -75,10 +75,10 @@ def video_caption(writer: SampleWriter) -> Iterator[Sample]:
     )  # fmt: skip
 
 
-def rcap(writer: SampleWriter) -> Iterator[Sample]:
+def rcap(writer: SampleWriter, most: int = MAX_PER_CLIP["rcap"]) -> Iterator[Sample]:
     """What does the boxed subject do within a span of frames?"""
     view = writer.view
-    for event, span in _some_events(writer, MAX_PER_CLIP["rcap"], repeated=True):
+    for event, span in _some_events(writer, most, repeated=True):
         clause = event_clause(view, event, writer.rng)
         if clause is None:
             continue
@@ -92,10 +92,10 @@ def rcap(writer: SampleWriter) -> Iterator[Sample]:
         )  # fmt: skip
 
 
-def rtloc(writer: SampleWriter) -> Iterator[Sample]:
+def rtloc(writer: SampleWriter, most: int = MAX_PER_CLIP["rtloc"]) -> Iterator[Sample]:
     """From which frame to which does the boxed subject do what the caption says?"""
     view = writer.view
-    for event, span in _some_events(writer, MAX_PER_CLIP["rtloc"], repeated=False):
+    for event, span in _some_events(writer, most, repeated=False):
         clause = event_clause(view, event, writer.rng)
         if clause is None:
             continue
@@ -107,7 +107,7 @@ def rtloc(writer: SampleWriter) -> Iterator[Sample]:
         )  # fmt: skip
 
 
-def rdcap(writer: SampleWriter) -> Iterator[Sample]:
+def rdcap(writer: SampleWriter, most: int = MAX_PER_CLIP["rdcap"]) -> Iterator[Sample]:
     """All that the boxed subject does, as segments that cover the clip."""
     view = writer.view
     subjects = [thing for thing in view.seen if view.told_events_of(thing) and not view.is_moved(thing)]
@@ -115,7 +115,7 @@ def rdcap(writer: SampleWriter) -> Iterator[Sample]:
     written = 0
     for index in order:
         segments = _segments(writer, subjects[int(index)])
-        if segments is None or written == MAX_PER_CLIP["rdcap"]:
+        if segments is None or written == most:
             continue
         written += 1
         lines = [

@@ -178,8 +178,8 @@ def test_results_not_yet_taken_are_never_more_than_are_asked_at_a_time(server: J
     client = OpenAIClient(server.url, model="judge", num_parallel=3)
     requests = [GenerationRequest(str(n), (Turn(role="user", text=str(n)),)) for n in range(12)]
     taken = set()
-    for result in client.generate_as_completed(requests):
-        taken.add(result.id)
+    for key, _ in client.answer_each((request.id, request) for request in requests):
+        taken.add(key)
         assert server.asked.total() <= len(taken) + 2
     assert taken == {request.id for request in requests}
 

@@ -95,7 +95,7 @@ class _Judged:
     prediction: str
 
 
-def compare_with_people(results: Path, human: Path, *, seed: int = 0) -> AgreementReport:
+def compare_with_people(results: Path, human: Path) -> AgreementReport:
     """Return the agreement of the judge of `results` with the verdicts in a JSONL file of `HumanVerdict`.
 
     DataError for a value off its scale, an id given twice, or nothing in common.
@@ -119,14 +119,14 @@ def compare_with_people(results: Path, human: Path, *, seed: int = 0) -> Agreeme
             raise DataError(message, path=human, line=line)
         value = verdict.value / (1 if found.scale == "answers" else MAX_GRADE)
         second[verdict.id] = _Judged(value, found.scale, found.cluster, found.prediction)
-    return _compare(first, second, num_unknown, seed)
+    return _compare(first, second, num_unknown)
 
 
-def compare_judges(results: Path, others: Path, *, seed: int = 0) -> AgreementReport:
+def compare_judges(results: Path, others: Path) -> AgreementReport:
     """Return the agreement of the judges of two results on the predictions that both judged."""
     first, second = _read(results), _read(others)
     known = {name: judged for name, judged in second.items() if name in first}
-    return _compare(first, known, len(second) - len(known), seed)
+    return _compare(first, known, len(second) - len(known))
 
 
 def cohens_kappa(table: Sequence[Sequence[int]], *, quadratic: bool = False) -> float | None:
@@ -162,9 +162,7 @@ def _read(results: Path) -> dict[str, _Judged]:
     return found
 
 
-def _compare(
-    first: Mapping[str, _Judged], second: Mapping[str, _Judged], num_unknown: int, seed: int
-) -> AgreementReport:
+def _compare(first: Mapping[str, _Judged], second: Mapping[str, _Judged], num_unknown: int) -> AgreementReport:
     other = [name for name, judged in second.items() if judged.prediction != first[name].prediction]
     same = {name: judged for name, judged in second.items() if name not in set(other)}
     pairs: dict[Scale, list[tuple[float, float, str]]] = {"answers": [], "captions": []}
@@ -172,7 +170,7 @@ def _compare(
         mine, theirs = first[name].value, same[name].value
         if mine is not None and theirs is not None:
             pairs[first[name].scale].append((min(max(mine, 0.0), 1.0), min(max(theirs, 0.0), 1.0), first[name].cluster))
-    scales = tuple(_agreement(scale, found, seed) for scale, found in pairs.items() if found)
+    scales = tuple(_agreement(scale, found) for scale, found in pairs.items() if found)
     if not scales:
         raise DataError("the two have no verdict in common", hint="ids are those of `judgements` in rows.jsonl")
     num_compared = sum(len(found) for found in pairs.values())
@@ -184,7 +182,7 @@ def _compare(
     )
 
 
-def _agreement(scale: Scale, pairs: Sequence[tuple[float, float, str]], seed: int) -> Agreement:
+def _agreement(scale: Scale, pairs: Sequence[tuple[float, float, str]]) -> Agreement:
     a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     clusters = [pair[2] for pair in pairs]
     graded = scale == "captions"

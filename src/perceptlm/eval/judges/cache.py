@@ -7,23 +7,29 @@ ones read that reply back, so that all agree. This module knows no wording and n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from perceptlm.artifact import translate_os_errors
-from perceptlm.clients import GenerationRequest, ModelIdentity
-from perceptlm.config import digest_of
+from perceptlm.clients import ModelIdentity
 from perceptlm.errors import DataError, StorageError
+from perceptlm.schema import Turn
 
 _APPLICATION_ID = 0x504C4D4A
 """Marks a file as one of ours ("PLMJ")."""
 _WAIT_SECONDS = 60.0
-_CREATE = "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+_CREATE = (
+    "CREATE TABLE replies (key BLOB PRIMARY KEY, text TEXT NOT NULL, finish_reason TEXT NOT NULL, "
+    "num_prompt_tokens INTEGER, num_new_tokens INTEGER) WITHOUT ROWID"
+)
+_READ = "SELECT text, finish_reason, num_prompt_tokens, num_new_tokens FROM replies WHERE key = ?"
+_WRITE = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,11 @@ class Reply:
     num_new_tokens: int | None = None
 
 
-def reply_key(identity: ModelIdentity, request: GenerationRequest) -> bytes:
-    """Return the key of a request without media: a digest of all that decides the reply."""
-    content = {
-        "model": [identity.name, identity.revision, identity.backend],
-        "turns": [[turn.role, turn.text] for turn in request.turns],
-        "limits": [request.max_new_tokens, request.temperature, request.seed],
-    }
-    return bytes.fromhex(digest_of(content))
+def reply_key(identity: ModelIdentity, turns: Sequence[Turn], limits: tuple[int, float, int]) -> bytes:
+    """Return the key of a conversation without media; `limits` are its new tokens, temperature and seed."""
+    model = [identity.name, identity.revision, identity.backend]
+    content = [model, [[turn.role, turn.text] for turn in turns], limits]
+    return hashlib.sha256(json.dumps(content).encode()).digest()
 
 
 class ReplyCache:
@@ -94,14 +97,13 @@ class ReplyCache:
     def get(self, key: bytes) -> Reply | None:
         """Return the reply recorded under a key."""
         with self._translated():
-            row = self._file.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        return None if row is None else self._parsed(row[0])
+            row = self._file.execute(_READ, (key,)).fetchone()
+        return None if row is None else Reply(*row)
 
     def put(self, key: bytes, reply: Reply) -> Reply:
         """Record a reply, and return the one that is now under the key: an earlier one stays."""
-        text = json.dumps(asdict(reply), ensure_ascii=True, separators=(",", ":"))
         with self._translated():
-            self._file.execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
+            self._file.execute(_WRITE, (key, *astuple(reply)))
         return self.get(key) or reply
 
     def __len__(self) -> int:
@@ -124,12 +126,6 @@ class ReplyCache:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def _parsed(self, text: str) -> Reply:
-        try:
-            return Reply(**json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise DataError("holds something that is no reply", path=self.path, hint="remove the file") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

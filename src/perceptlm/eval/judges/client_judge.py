@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult
+from perceptlm.clients import EachAloneClient, GenerationClient, GenerationRequest, GenerationResult
 from perceptlm.errors import ClientError
 from perceptlm.eval.benchmarks.plm_videobench.judging import JudgeReply, caption_judge_parse, sgqa_judge_parse
 from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile, rules_of
@@ -76,12 +76,6 @@ class ClientJudge:
             backend=model.backend,
         )
 
-    def request(self, call: JudgeCall, attempt: int = 0) -> GenerationRequest:
-        """Return what is asked about a call; `attempt`, from 0, is the seed."""
-        return GenerationRequest(
-            id="", turns=self.wording.turns(call), max_new_tokens=MAX_NEW_TOKENS, temperature=0.0, seed=attempt
-        )
-
     def summary(self) -> str:
         """Return one line on what judging took so far."""
         used = self.usage
@@ -94,7 +88,7 @@ class ClientJudge:
         """Return how many of the calls have a reply in the cache already."""
         if self._cache is None:
             return 0
-        keys = (reply_key(self._client.identity, self.request(call)) for call in calls)
+        keys = (reply_key(self._client.identity, self.wording.turns(call), (MAX_NEW_TOKENS, 0.0, 0)) for call in calls)
         return sum(self._cache.get(key) is not None for key in keys)
 
     def judge(self, calls: Sequence[JudgeCall]) -> list[Verdict]:
@@ -116,16 +110,17 @@ class ClientJudge:
         """Yield each call with its reply, or with why there is none: cached ones first, then as they come."""
         unknown: dict[str, tuple[JudgeCall, bytes]] = {}
         requests = []
+        limits = (MAX_NEW_TOKENS, 0.0, attempt)
         for call in calls:
-            request = self.request(call, attempt)
-            key = reply_key(self._client.identity, request)
+            turns = self.wording.turns(call)
+            key = reply_key(self._client.identity, turns, limits)
             known = None if self._cache is None else self._cache.get(key)
             if known is not None:
                 self.usage.num_cached += 1
                 yield call, known
                 continue
             unknown[key.hex()] = (call, key)
-            requests.append(_named(request, key.hex()))
+            requests.append(GenerationRequest(key.hex(), turns, (), *limits))
         if not requests:
             return
         with progress() as bar:
@@ -182,17 +177,15 @@ class _OutageStopper:
             )
 
 
-def _named(request: GenerationRequest, name: str) -> GenerationRequest:
-    return GenerationRequest(
-        name, request.turns, max_new_tokens=request.max_new_tokens, temperature=request.temperature, seed=request.seed
-    )
-
-
 def _answers(client: GenerationClient, requests: Sequence[GenerationRequest]) -> Iterator[GenerationResult]:
     """Yield one result per request, as they come where the client can, and make sure that none is lost."""
     left = {request.id for request in requests}
-    as_completed = getattr(client, "generate_as_completed", client.generate)
-    for result in as_completed(requests):
+    results: Iterator[GenerationResult]
+    if isinstance(client, EachAloneClient):
+        results = (result for _, result in client.answer_each((request.id, request) for request in requests))
+    else:
+        results = client.generate(requests)
+    for result in results:
         if result.id not in left:
             raise ClientError(f"{client.identity.name}: an answer to no request")
         left.discard(result.id)

@@ -41,9 +41,12 @@ class PromptPair(Config):
     def turns(self, call: JudgeCall) -> tuple[Turn, ...]:
         """Return the conversation that asks about a call. What is filled in is never filled in again."""
         texts = {"question": call.question or "", "reference": call.reference, "prediction": call.prediction}
-        filled = [_PLACE.sub(lambda match: texts[match[1]], text) for text in (self.system, self.user)]
-        turns = (Turn(role="system", text=filled[0]), Turn(role="user", text=filled[1]))
-        return turns if filled[0] else turns[1:]
+
+        def fill(text: str) -> str:
+            return _PLACE.sub(lambda match: texts[match[1]], text)
+
+        user = Turn(role="user", text=fill(self.user))
+        return (Turn(role="system", text=fill(self.system)), user) if self.system else (user,)
 
 
 class Wording(Config):

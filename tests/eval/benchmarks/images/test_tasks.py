@@ -11,7 +11,7 @@ from perceptlm.eval.benchmarks.images import corpus
 from perceptlm.eval.benchmarks.images.corpus import published_numbers, with_captions_scored
 from perceptlm.eval.benchmarks.images.table import IMAGE_METRICS, IMAGE_ROWS, IMAGE_TOKENS
 from perceptlm.eval.benchmarks.images.tasks import LATER
-from perceptlm.eval.benchmarks.plm_videobench.parsing import Profile
+from perceptlm.eval.benchmarks.plm_videobench.profiles import Profile
 from perceptlm.eval.outcomes import Row, Score
 from perceptlm.eval.questions import Question, make_question
 from perceptlm.eval.scoring import metric_of, score_answer

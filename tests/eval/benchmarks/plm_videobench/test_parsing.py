@@ -120,3 +120,13 @@ def test_any_text_is_read(text: str) -> None:
         assert span is None or all(number >= 0 for number in span)
         starts = [segment.start for segment in parse_segments(text, profile)]
         assert profile != "strict" or starts == sorted(starts)
+
+
+@pytest.mark.parametrize("text", ["[\u0663, 10]", "[3,\u00a010]", "[3,\v10]"])
+def test_lmms_spans_are_ascii_literals(text: str) -> None:
+    assert parse_span(text, "lmms-eval-0.7.2") is None
+
+
+@pytest.mark.parametrize("text", ["(3, 10)", "[ 3 , 10 ]", "[03, 10]"])
+def test_the_paper_reads_answers_as_strict_does(text: str) -> None:
+    assert parse_span(text, "paper") == parse_span(text, "strict") == (3, 10)

@@ -87,7 +87,7 @@ def test_questions_are_asked_as_their_profile_says(make_sample: Callable[..., Sa
     for task in ("sgqa", "rcap", "rtloc", "video_caption"):
         sample = make_sample(task, 0, "benchmark", "x", answer, turns=turns)
         for profile in PROFILES:
-            for question in make_questions([sample], 8, profile=profile):
+            for question in make_questions([sample], 8, profile):
                 asked[task, profile] = question.prompt
                 assert question.turns[-1].text == question.prompt
                 assert question.reference == "x"

@@ -19,6 +19,7 @@ from perceptlm.eval.benchmarks.plm_videobench.profiles import LMMS, Profile
 _MAX_CHARACTERS = 20_000
 _MAX_OBJECTS = 64
 _MAX_SCORE = 10
+_DECODER = json.JSONDecoder()
 _LEADING_NUMBER = re.compile(r"[\s*\"'`]{0,9}(\d{1,4}(?:\.\d{1,9})?)(?!\d|\.\d|,\d|\s{0,3}[-–—]\s{0,3}\d|\s{1,3}to\s)")
 _QUOTED_PRED = re.compile(r"['\"]pred['\"]\s{0,9}:\s{0,9}['\"]\s{0,9}(yes|no)\b", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[\s*\"'`(]{0,9}(yes|no)[\s*\"'`).!]{0,9}", re.IGNORECASE)
@@ -107,7 +108,7 @@ def _in_range(score: float) -> JudgeReply:
 
 def _objects_with(reply: str, key: str) -> dict[str, Any] | str:
     """Return the one JSON object with `key` in a text, or what is wrong; equal ones count once."""
-    decoder, text = json.JSONDecoder(), _after_thoughts(reply)[:_MAX_CHARACTERS]
+    text = _after_thoughts(reply)[:_MAX_CHARACTERS]
     found: list[dict[str, Any]] = []
     num_objects, place = 0, text.find("{")
     for _ in range(_MAX_OBJECTS):
@@ -115,7 +116,7 @@ def _objects_with(reply: str, key: str) -> dict[str, Any] | str:
             break
         end = place + 1
         try:
-            value, end = decoder.raw_decode(text, place)
+            value, end = _DECODER.raw_decode(text, place)
         except (ValueError, RecursionError):
             value = None
         if isinstance(value, dict):

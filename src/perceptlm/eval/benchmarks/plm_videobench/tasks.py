@@ -14,6 +14,8 @@ asks no model and opens no file: it says what to ask a judge (`*_calls`), and re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from perceptlm.eval.benchmarks.plm_videobench.metrics import mean_recall, pairs_to_judge, soda_c, temporal_iou
 from perceptlm.eval.benchmarks.plm_videobench.parsing import (
     CaptionedSegment,
@@ -108,17 +110,24 @@ def dense_calls(question: Question, text: str, profile: Profile = "strict") -> d
     return calls
 
 
-def score_dense_caption(question: Question, text: str, profile: Profile, verdicts: Verdicts) -> Score:
-    """Score a dense caption by SODA_c with the judge. Reference segments are in order of start, as Samples are.
+def score_dense_caption(
+    question: Question,
+    text: str,
+    profile: Profile,
+    calls: Mapping[tuple[int, int], JudgeCall],
+    verdicts: Verdicts,
+) -> Score:
+    """Score a dense caption by SODA_c with the judge; `calls` are its `dense_calls`.
 
-    Where the judge failed on a pair, its score may be anything: the bounds are SODA_c with 0 and with 1 for all of
-    them. Bounds that are equal are the score; so is the 0 that lmms-eval gives to what it cannot read.
+    Reference segments are in order of start, as Samples are. Where the judge failed on a pair, its score may be
+    anything: the bounds are SODA_c with 0 and with 1 for all of them. Bounds that are equal are the score; so is the 0
+    that lmms-eval gives to what it cannot read.
     """
     answer = question.sample.answer
     if not isinstance(answer, DenseAnswer):
         return _wrong_kind(question, "segments")
     reference, predicted = _reference_spans(question, answer), parse_segments(text, profile)
-    found = {pair: _verdict(call, verdicts) for pair, call in dense_calls(question, text, profile).items()}
+    found = {pair: _verdict(call, verdicts) for pair, call in calls.items()}
 
     def soda(if_failed: float) -> float:
         def value(g: int, p: int) -> float:
