@@ -1,4 +1,4 @@
-"""Where questions come from: worlds, and datasets of released benchmarks that `plm data convert` wrote.
+"""Where questions come from: worlds, WorldBench, and datasets of released benchmarks that `plm data convert` wrote.
 
 Reads records; opens no media. Whether the files they name are there is looked at in `coverage`.
 """
@@ -20,7 +20,7 @@ from perceptlm.eval.questions import Question, make_question, make_questions
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.schema import Split
 
-WORLD, DATASET = "world", "dataset"
+WORLD, DATASET, WORLD_BENCH = "world", "dataset", "worldbench"
 _TRAIN: Split = "train"
 
 
@@ -47,7 +47,7 @@ def check_data(data: Sequence[EvalData]) -> None:
     if not data:
         raise UsageError("there is nothing to ask: name a dataset")
     for item in data:
-        artifact.require_kind(item.directory, WORLD, DATASET)
+        artifact.require_kind(item.directory, WORLD, DATASET, WORLD_BENCH)
         if not item.root.is_dir():
             raise UsageError(f"{item.root}: there is no such directory", hint="--media names where the media files are")
     if len({item.directory.resolve() for item in data}) != len(data):

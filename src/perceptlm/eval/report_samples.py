@@ -70,7 +70,7 @@ def sample_section(runs: Sequence[Run], num_samples: int = NUM_SAMPLES) -> list[
             items.append(_item(row, replies, picture, why_not))
             bar.advance(task)
     intro = (
-        f"Of each row the {num_samples} worst questions and some others, worst first"
+        f"Of each row at most {num_samples} questions, the worst and some spread over the others, worst first"
         + (f", as {runs[0].name} answered them" if len(runs) > 1 else "")
         + "; those without a score stand last. Of the frames shown at most "
         f"{_NUM_FRAMES} are drawn, smaller, with the regions drawn on them."
