@@ -273,7 +273,7 @@ def test_a_missing_model_is_named(parts, tmp_path, refused, name):
 @pytest.mark.parametrize("name", ["eval", "train", "processor", "trace"])
 def test_data_of_another_kind_are_refused(parts, tmp_path, refused, name):
     message = refused(*commands(parts, data=parts["processor"], out=tmp_path / "out")[name])
-    needed = "'world' or 'dataset'" if name == "train" else "'world'"
+    needed = {"train": "'world' or 'dataset'", "eval": "'world' or 'dataset' or 'worldbench'"}.get(name, "'world'")
     assert f"{parts['processor']}: an artifact of kind 'processor', but a {needed} is needed here" in message
 
 

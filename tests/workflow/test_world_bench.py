@@ -16,6 +16,7 @@ from perceptlm.data.decontamination import BenchmarkMedia, find_contaminated, fi
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import DataError, UsageError
 from perceptlm.eval.datasets import EvalData, load_questions
+from perceptlm.eval.questions import make_questions
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_lines, read_records, write_records
 from perceptlm.media.video import read_frames
@@ -266,3 +267,20 @@ def test_the_small_set_is_the_one_stated_whatever_the_workers(tmp_path: Path, ca
 def test_a_set_is_made_again_to_the_same_bytes(bench: Path, tmp_path: Path) -> None:
     assert reproduce(bench, work=tmp_path / "again").equal
     assert digest_of(artifact.read_manifest(bench).recipe) == digest_of(TINY.to_dict())
+
+
+def test_reference_answers_score_full_marks_and_wrong_ones_less(bench: Path, tmp_path: Path, capsys) -> None:
+    questions = make_questions(SampleSet.open(bench, "benchmark").samples, 32)
+    for name, wrong in (("right", 0), ("worse", 3)):
+        answers = [
+            {"id": question.sample.id, "text": "[" if wrong and number % wrong == 0 else question.reference}
+            for number, question in enumerate(questions)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+        command = ["eval", "run", "--data", bench, "--predictions", tmp_path / f"{name}.jsonl", "--json"]
+        capsys.readouterr()
+        assert run([str(part) for part in [*command, "--out", tmp_path / name]]) == 0
+        tasks = json.loads(capsys.readouterr().out)["tasks"]
+        assert tasks.keys() == set(BENCHMARK_TASKS)
+        scores = {task: found["score"] for task, found in tasks.items()}
+        assert all(score > 0.999 if name == "right" else score < 0.9 for score in scores.values()), scores

@@ -20,7 +20,7 @@ from perceptlm.eval.questions import Question, make_question, make_questions
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.schema import Split
 
-WORLD, DATASET, WORLD_BENCH = "world", "dataset", "worldbench"
+WORLD, DATASET, WORLDBENCH = "world", "dataset", "worldbench"
 _TRAIN: Split = "train"
 
 
@@ -47,7 +47,7 @@ def check_data(data: Sequence[EvalData]) -> None:
     if not data:
         raise UsageError("there is nothing to ask: name a dataset")
     for item in data:
-        artifact.require_kind(item.directory, WORLD, DATASET, WORLD_BENCH)
+        artifact.require_kind(item.directory, WORLD, DATASET, WORLDBENCH)
         if not item.root.is_dir():
             raise UsageError(f"{item.root}: there is no such directory", hint="--media names where the media files are")
     if len({item.directory.resolve() for item in data}) != len(data):
