@@ -73,6 +73,8 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "train status": [demo / "warmup"],
         "train stage": ["warmup", "--recipe", demo / "warmup" / "recipe.yaml", "--data", world, "--start", processor,
                         "--out", demo / "warmup"],
+        "eval doctor": ["--data", world],
+        "eval report": [demo / "eval", "--out", out / "report.html", "--samples", 1],
         "eval run": ["--data", world, "--model", demo / "sft", "--out", out, "--limit", 1, "--dry-run"],
         "eval vectors": [VECTORS],
         "eval compare": [demo / "eval", demo / "eval"],

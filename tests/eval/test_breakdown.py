@@ -79,6 +79,32 @@ def test_bins(by: Any, recorded: object, value: str, make_row: MakeRow) -> None:
     assert value_of(make_row("rcap", 0, score=0.0), by) is None
 
 
+@pytest.mark.parametrize(
+    ("by", "attribute", "measured", "value"),
+    [
+        ("clip_length", "clip_seconds", 4.99, "under 5 s"), ("clip_length", "clip_seconds", 5, "5 to 10 s"),
+        ("clip_length", "clip_seconds", 60.0, "over 60 s"), ("box_size", "box_share", 0.0099, "under 1 %"),
+        ("box_size", "box_share", 0.2, "over 20 %"), ("box_size", "box_share", "large", None),
+    ],
+)  # fmt: skip
+def test_measured_bins(by: Any, attribute: str, measured: Any, value: str | None, make_row: MakeRow) -> None:
+    row = make_row("rcap", 0, score=0.0, attributes={attribute: measured})
+    assert value_of(row, by) == value
+
+
+def test_bins_stand_in_their_natural_order_and_every_control_is_kept(make_row: MakeRow) -> None:
+    rows = [
+        make_row("rcap", clip, score=score, variant=variant, attributes={"clip_seconds": seconds})
+        for clip, seconds in enumerate((70.0, 2.0, 12.0))
+        for variant, score in (("own", 1.0), ("no_box", 0.25))
+    ]
+    settings = SETTINGS.model_copy(update={"variants": ("own", "no_box")})
+    found = of(breakdown(rows, {}, settings), "clip_length")
+    assert list(found) == ["under 5 s", "10 to 30 s", "over 60 s"]
+    assert found["under 5 s"].variants == {"no_box": 0.25}
+    assert found["under 5 s"].blind is None
+
+
 def test_what_is_written_is_read_back(rows: list[Row], tmp_path: Path) -> None:
     slices = breakdown(rows, {}, SETTINGS)
     assert read_breakdown(tmp_path) == []

@@ -12,7 +12,6 @@ from perceptlm.report.page import Page, render_page
 from perceptlm.workflow.demo_cards import (
     NUM_FAILURES,
     choose_examples,
-    describe_attributes,
     failure_section,
 )
 
@@ -94,19 +93,3 @@ def test_nothing_failed_nothing_shown(demo, recipe, copy_demo):
     path.unlink()
     write_records(path, rows)
     assert failure_section(folder, recipe) == []
-
-
-def test_attributes_in_words():
-    attributes = {"num_things": 1, "num_events": 3, "occlusion": "much", "held_out": True, "egocentric": False, "x": 2}
-    assert describe_attributes(attributes) == [
-        "thing and action held out of training",
-        "3 events",
-        "1 thing",
-        "hidden: much",
-        "x: 2",
-    ]
-    assert describe_attributes({"held_out": False, "egocentric": True, "speed": "fast"}) == [
-        "seen by its wearer",
-        "thing and action seen in training",
-        "speed: fast",
-    ]

@@ -15,7 +15,9 @@ from perceptlm.config import digest_of
 from perceptlm.data.decontamination import BenchmarkMedia, find_contaminated, fingerprint_benchmark, read_benchmark
 from perceptlm.data.sample_set import SampleSet
 from perceptlm.errors import DataError, UsageError
+from perceptlm.eval.datasets import EvalData, load_questions
 from perceptlm.eval.questions import make_questions
+from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_lines, read_records, write_records
 from perceptlm.media.video import read_frames
 from perceptlm.media.write_video import write_video
@@ -76,6 +78,26 @@ def test_a_set_is_whole_and_counted(bench: Path) -> None:
     shown = {path.name for path in (bench / "videos").iterdir()}
     assert shown == {row["video"] for task in BENCHMARK_TASKS for row in rows_of(bench, task)}
     assert summary.num_videos == len(shown) == len(list(read_lines(bench / "scenes.jsonl")))
+
+
+def test_it_can_be_asked_as_it_stands_and_its_tables_as_well(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = [f"bench-{task}={bench / task / f'plm_{task}_test.jsonl'}" for task in BENCHMARK_TASKS]
+    boxes = bench / "metadata" / "metadata_test.jsonl"
+    released = [
+        "--media",
+        bench / "videos",
+        "--boxes",
+        boxes,
+        *(word for table in tables for word in ("--released", table)),
+    ]
+    for options in (["--data", bench], released):
+        assert run(["eval", "doctor", *map(str, options), "--json"]) == 0
+        found = {task["row"]: task for task in json.loads(capsys.readouterr().out)["tasks"]}
+        counts = read_bench_summary(bench).tasks
+        assert {row: task["num_questions"] for row, task in found.items()} == {row: n.rows for row, n in counts.items()}
+        assert all(task["best_reachable"] == 1 for task in found.values())  # no span collapses
+    questions = load_questions([EvalData(bench)], EvalSettings(num_frames=32))
+    assert len(questions) == sum(n.rows for n in read_bench_summary(bench).tasks.values())
 
 
 def test_the_version_asks_the_same_about_the_same_pictures(bench: Path) -> None:

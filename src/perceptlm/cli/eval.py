@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from perceptlm.cli import eval_judge, eval_numbers
+from perceptlm.cli import eval_judge, eval_looking, eval_numbers
 
 app = typer.Typer(no_args_is_help=True, help="Score a model on the PLM-VideoBench tasks, beside blind baselines.")
 
@@ -65,6 +65,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print scores.json.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and stop.")]
 
 
+app.command()(eval_looking.doctor)
+app.command()(eval_looking.report)
 app.command("judge-agreement")(eval_judge.judge_agreement)
 app.command()(eval_numbers.vectors)
 app.command()(eval_numbers.compare)

@@ -131,7 +131,7 @@ def say_plan(
     from perceptlm.eval.questions import first_questions
 
     check_data(data)
-    questions = load_questions(data, settings, check_media=False)
+    questions = load_questions(data, settings)
     asked, texts = first_questions(questions, settings.limit), kept_texts(out)
     if judge.is_procedural:
         found = forecast(asked, settings, texts, prices=prices)

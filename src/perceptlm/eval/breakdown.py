@@ -1,7 +1,9 @@
 """Where a model is good and where it fails: scores by dimension, by question family and by what the clip shows.
 
-Every slice has the score, its interval and its baselines on the same items. Bins: number of things 1, 2, 3, 4, 5+;
-number of events 0, 1, 2, 3, 4+; the others are the words a data set records. The procedural world's words mean: speed,
+Every slice has the score, its interval, its baselines and its controls on the same items. Bins: number of things 1, 2,
+3, 4, 5+; number of events 0, 1, 2, 3, 4+; length of the clip in seconds, from 0, 5, 10, 30 and 60 on; size of the box
+as mean share of the picture, from 0, 1, 5 and 20 % on (`eval.traits`); the others are the words a data set records:
+question type and domain in FGQA and SGQA, class of the subject. The procedural world's words mean: speed,
 the subject's mean way per frame in picture widths, still < 0.004 <= slow < 0.02 <= fast; occlusion, the mean hidden
 share of its silhouette while it is seen, none < 0.05 <= some < 0.35 <= much. Asks no model and opens no media.
 """
@@ -12,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from perceptlm.artifact import write_atomic
 from perceptlm.config import Config
@@ -28,15 +30,42 @@ from perceptlm.statistics import bootstrap_interval
 
 BREAKDOWN = "breakdown.json"
 
-By = Literal["dimension", "num_things", "speed", "size", "occlusion", "held_out", "num_events", "template"]
-BYS: tuple[By, ...] = ("dimension", "num_things", "speed", "size", "occlusion", "held_out", "num_events", "template")
+By = Literal[
+    "dimension", "question_type", "domain", "clip_length", "subject_class", "box_size", "num_things", "speed", "size",
+    "occlusion", "held_out", "num_events", "template",
+]  # fmt: skip
+BYS: tuple[By, ...] = get_args(By)
 
 _MOST: dict[By, int] = {"num_things": 5, "num_events": 4}
 """Counts from here on share one bin."""
+_BINS: dict[By, tuple[str, tuple[tuple[float, str], ...]]] = {
+    "clip_length": (
+        "clip_seconds", ((0, "under 5 s"), (5, "5 to 10 s"), (10, "10 to 30 s"), (30, "30 to 60 s"), (60, "over 60 s"))
+    ),
+    "box_size": ("box_share", ((0, "under 1 %"), (0.01, "1 to 5 %"), (0.05, "5 to 20 %"), (0.2, "over 20 %"))),
+}  # fmt: skip
+"""The attribute that is binned, and where each bin begins."""
 _ORDER = {
     word: place
     for place, word in enumerate(
-        ("what", "where", "when", "how", "still", "slow", "fast", "small", "medium", "large", "none", "some", "much")
+        (
+            *(
+                "what",
+                "where",
+                "when",
+                "how",
+                "still",
+                "slow",
+                "fast",
+                "small",
+                "medium",
+                "large",
+                "none",
+                "some",
+                "much",
+            ),
+            *(name for _, bins in _BINS.values() for _, name in bins),
+        )
     )
 }
 
@@ -56,6 +85,8 @@ class Slice(Config):
     blind_variant: Variant | None
     constant: float | None
     """The best constant answer per question template, on the same units."""
+    variants: dict[Variant, float] = Field(default_factory=dict)
+    """The score of every control that was asked, on the same units."""
 
 
 def breakdown(rows: Sequence[Row], constants: Mapping[RowName, Sequence[Unit]], settings: EvalSettings) -> list[Slice]:
@@ -87,6 +118,12 @@ def value_of(row: Row, by: By) -> str | None:
         return row.dimension
     if by == "template":
         return row.template
+    if by in _BINS:
+        name, bins = _BINS[by]
+        measured = row.attributes.get(name)
+        if isinstance(measured, str) or measured is None:
+            return None
+        return next((word for start, word in reversed(bins) if measured >= start), None)
     value = row.attributes.get(by)
     if value is None:
         return None
@@ -140,8 +177,9 @@ def _slice(
         confidence=settings.confidence,
         bounds=score_range(values),
     )
-    blind = {variant: _mean(answered[variant], scored) for variant in BLIND_VARIANTS if variant in answered}
-    known = {variant: score for variant, score in blind.items() if score is not None}
+    means = {variant: _mean(units, scored) for variant, units in answered.items() if variant != "own"}
+    variants = {variant: score for variant, score in means.items() if score is not None}
+    known = {variant: score for variant, score in variants.items() if variant in BLIND_VARIANTS}
     best = max(known, key=lambda variant: known[variant], default=None)
     return Slice(
         row=name,
@@ -154,6 +192,7 @@ def _slice(
         blind=None if best is None else known[best],
         blind_variant=best,
         constant=_mean(constant, scored),
+        variants=variants,
     )
 
 

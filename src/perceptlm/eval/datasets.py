@@ -1,6 +1,6 @@
-"""Where questions come from: worlds, and datasets of released benchmarks that `plm data convert` wrote.
+"""Where questions come from: worlds, WorldBench, and datasets of released benchmarks that `plm data convert` wrote.
 
-Reads records and looks that the files they name are there; opens no media.
+Reads records; opens no media. Whether the files they name are there is looked at in `coverage`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from pathlib import Path
 from perceptlm import artifact
 from perceptlm.config import read_json_object
 from perceptlm.data.dataset_files import read_located, record_files
-from perceptlm.data.media_files import MediaFiles
 from perceptlm.data.sample_set import SampleSet
-from perceptlm.errors import DataError, MediaError, UsageError
+from perceptlm.errors import DataError, UsageError
 from perceptlm.eval.questions import Question, make_question, make_questions
 from perceptlm.eval.settings import EvalSettings
-from perceptlm.schema import Sample, Split
+from perceptlm.schema import Split
 
 WORLD, DATASET, WORLDBENCH = "world", "dataset", "worldbench"
 _TRAIN: Split = "train"
@@ -55,16 +54,13 @@ def check_data(data: Sequence[EvalData]) -> None:
         raise UsageError("one dataset is named twice")
 
 
-def load_questions(
-    data: Sequence[EvalData], settings: EvalSettings, *, check_media: bool = True
-) -> tuple[Question, ...]:
+def load_questions(data: Sequence[EvalData], settings: EvalSettings) -> tuple[Question, ...]:
     """Return the questions of the asked split and rows, dataset after dataset, in the order of their records.
 
-    Raises DataError naming file and line for a bad record, an id that occurs twice, or, with `check_media`, a media
-    file that is missing; and if there is no question.
+    Raises DataError naming file and line for a bad record or an id that occurs twice; and if there is no question.
     """
     with _collector_paused():
-        questions = [question for item in data for question in _questions(item, settings.split, settings, check_media)]
+        questions = [question for item in data for question in _questions(item, settings.split, settings)]
     seen: set[str] = set()
     for question in questions:
         if question.sample.id in seen:
@@ -84,34 +80,22 @@ def training_questions(data: Sequence[EvalData], settings: EvalSettings) -> tupl
     with _collector_paused():
         for item in data:
             if _TRAIN in record_files(item.directory):
-                found += _questions(item, _TRAIN, settings, check_media=False)
+                found += _questions(item, _TRAIN, settings)
     return tuple(found)
 
 
-def _questions(item: EvalData, split: Split, settings: EvalSettings, check_media: bool) -> Sequence[Question]:
+def _questions(item: EvalData, split: Split, settings: EvalSettings) -> Sequence[Question]:
     if artifact.read_manifest(item.directory).kind == WORLD and item.media is None:
         samples = SampleSet.open(item.directory, split).samples
         return make_questions(samples, settings.num_frames, settings.profile, item.directory)
-    files = MediaFiles(item.root)
     found = []
     for located in read_located(item.directory, [split]):
         if isinstance(located.found, DataError):
             raise located.found
         question = make_question(located.found, settings.num_frames, settings.profile, item.root)
         if question is not None:
-            if check_media:
-                _check_media(located.found, files, located.path, located.line)
             found.append(question)
     return found
-
-
-def _check_media(sample: Sample, files: MediaFiles, path: Path, line: int) -> None:
-    for media in sample.media:
-        try:
-            files.check(media.path)
-        except MediaError as error:
-            hint = "--media names where the media files are"
-            raise DataError(error.message, path=path, line=line, hint=hint) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ these files are read, one is written. Knows neither how answers are scored nor w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,14 +18,14 @@ from pydantic import ValidationError
 from perceptlm import artifact
 from perceptlm.clients import GenerationClient, GenerationRequest, GenerationResult, answers_alone, needs_media
 from perceptlm.config import Config
-from perceptlm.errors import ClientError, DataError, UsageError
-from perceptlm.eval.outcomes import Variant
+from perceptlm.errors import ClientError, DataError, MediaError, UsageError
+from perceptlm.eval.outcomes import BAD_MEDIA, Variant
 from perceptlm.eval.pictures import PictureSource, is_asked
 from perceptlm.eval.questions import Question
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import JsonlAppender, read_whole_lines
 from perceptlm.locks import locked
-from perceptlm.log import progress
+from perceptlm.log import logger, progress
 
 ANSWERS = "answers.jsonl"
 NO_ANSWER = "no answer was recorded"
@@ -44,6 +44,8 @@ class Answer(Config):
     text: str
     finish_reason: Literal["stop", "length", "error"]
     error: str | None = None
+    not_asked: str | None = None
+    """Why the question was never put to the model: one of `outcomes.NOT_ASKED`. Never kept on disk."""
 
 
 Answers = dict[Key, Answer]
@@ -85,11 +87,20 @@ class _Work:
     write: Callable[[Answer], None]
     advance: Callable[[int], None]
     failed: Answers = field(default_factory=dict)
+    unseen: Answers = field(default_factory=dict)
     num_failures_in_a_row: int = 0
 
-    def request(self, question: Question, variant: Variant, client: GenerationClient) -> GenerationRequest:
-        """Return the request for one question in one variant."""
-        return make_request(question, variant, self.pictures if needs_media(client) else None, self.settings)
+    def requests(
+        self, asked: Iterable[tuple[Key, Question]], client: GenerationClient
+    ) -> Iterator[tuple[Key, GenerationRequest]]:
+        """Yield the requests, without those whose pictures cannot be read: these are noted as not asked."""
+        for key, question in asked:
+            try:
+                yield key, make_request(question, key[0], self.pictures if needs_media(client) else None, self.settings)
+            except MediaError as error:
+                if key not in self.unseen:
+                    logger.warning("%s, shown '%s', is not asked: %s", key[1], key[0], error)
+                self.unseen[key] = no_answer(key, not_asked=BAD_MEDIA)
 
     def take(self, key: Key, result: GenerationResult) -> None:
         """Keep one answer; ClientError if too many requests failed."""
@@ -122,7 +133,8 @@ def generate_answers(
     A client that answers each request alone is asked what is missing, and nothing else; what fails is tried once more
     at the end. Another is asked in fixed chunks, and one of which an answer is missing is asked again as a whole, so
     that a resumed run gives the model the same batches as an uninterrupted one. Failed requests are not kept: the next
-    run tries them again. With `share` only that part is asked. Raises ClientError if too many requests fail,
+    run tries them again. A question whose pictures cannot be read is not asked, and is no failure. With `share` only
+    that part is asked. Raises ClientError if too many requests fail, MediaError if no pictures can be read at all,
     UsageError if another process writes the same file.
     """
     looked_at = any(needs_media(client) for client in clients.values())
@@ -145,7 +157,9 @@ def generate_answers(
                     _ask_each(client, variants, asked, work)
                 else:
                     _ask_together(client, variants, chunks, work)
-    return work.failed | work.answers
+    if share is None and work.unseen and not (work.failed or work.answers):
+        raise MediaError("no media file could be read", hint="plm eval doctor says what is wrong with each")
+    return work.unseen | work.failed | work.answers
 
 
 def recorded_answers(folder: Path, questions: Sequence[Question], settings: EvalSettings) -> Answers:
@@ -154,9 +168,14 @@ def recorded_answers(folder: Path, questions: Sequence[Question], settings: Eval
     keys = asked_keys(questions, settings)
     for variant, name in keys:
         if (variant, name) not in answers:
-            failed[variant, name] = Answer(id=name, variant=variant, text="", finish_reason="error", error=NO_ANSWER)
+            failed[variant, name] = no_answer((variant, name), error=NO_ANSWER)
     _check_failures(failed, len(keys), settings)
     return failed | answers
+
+
+def no_answer(key: Key, **why: str) -> Answer:
+    """Return what stands in the place of an answer that there is none of."""
+    return Answer(id=key[1], variant=key[0], text="", finish_reason="error", **why)
 
 
 def asked_keys(questions: Sequence[Question], settings: EvalSettings) -> list[Key]:
@@ -217,7 +236,7 @@ def _ask_each(client: Any, variants: Sequence[Variant], questions: Sequence[Ques
                     missing.append((key, question))
         if attempt == 0:
             work.advance(sum(is_asked(q, variant) for q in questions for variant in variants) - len(missing))
-        for key, result in client.answer_each((key, work.request(q, key[0], client)) for key, q in missing):
+        for key, result in client.answer_each(work.requests(missing, client)):
             work.take(key, result)
             if attempt == 0:
                 work.advance(1)
@@ -232,8 +251,8 @@ def _ask_together(
             asked = [question for question in chunk if is_asked(question, variant)]
             keys: list[Key] = [(variant, question.sample.id) for question in asked]
             if not all(key in work.answers for key in keys):
-                requests = [work.request(question, variant, client) for question in asked]
-                for key, result in zip(keys, _generate(client, requests), strict=True):
+                requests = dict(work.requests(zip(keys, asked, strict=True), client))
+                for key, result in zip(requests, _generate(client, list(requests.values())), strict=True):
                     work.take(key, result)
                     work.advance(1)
             else:

@@ -26,6 +26,12 @@ BLIND_VARIANTS: tuple[Variant, ...] = ("zero", "other", "text_only", "trained_bl
 PARTIAL_VARIANTS: tuple[Variant, ...] = ("single_frame", "shuffled_frames", "no_box")
 """Those with the right pictures less something. They are asked only where that makes a difference."""
 
+MISSING_MEDIA = "its media file is missing"
+BAD_MEDIA = "its media file cannot be decoded, or is not the one its record speaks of"
+BROKEN_GROUP = "another question of its group cannot be asked"
+NOT_ASKED: frozenset[str] = frozenset({MISSING_MEDIA, BAD_MEDIA, BROKEN_GROUP})
+"""Why a question was never put to the model: reasons of the outcome `unscored`. They lower the coverage."""
+
 
 class Score(Config):
     """The result of one question. `score` lies in [0, 1]; `parsed` is what was read out of the answer."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.breakdown import breakdown, write_breakdown
+from perceptlm.eval.ceiling import noise_ceilings
+from perceptlm.eval.coverage import Dropped, Gaps, coverage_of_rows, find_gaps
 from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
 from perceptlm.eval.frame_cache import FrameCache
 from perceptlm.eval.generation import (
@@ -27,6 +30,8 @@ from perceptlm.eval.generation import (
     answer_files,
     asked_keys,
     generate_answers,
+    no_answer,
+    read_answers,
     recorded_answers,
 )
 from perceptlm.eval.judges.protocol import Judge, JudgeIdentity, Verdicts
@@ -37,6 +42,7 @@ from perceptlm.eval.questions import Question, first_questions
 from perceptlm.eval.scoring import PROCEDURAL, score_with_judgements
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings, RowName
 from perceptlm.eval.summary import Unit, average_with_interval, summarise_row
+from perceptlm.eval.traits import Attributes, EventCounts, count_events, traits_of
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.statistics import METHOD
 
@@ -86,16 +92,9 @@ def evaluate(
         if (partial / SCORES).exists():  # killed between its last step and publishing
             _remove_answers(partial)
             return
-        media_needed = phase != "score" and any(needs_media(used) for used in by_variant.values())
-        everything = load_questions(sources, settings, check_media=media_needed)
-        questions = first_questions(everything, settings.limit)
-        if phase == "score":
-            answers = recorded_answers(partial, questions, settings)
-        else:
-            pictures = PictureSource(everything, seed=settings.seed, frames=frames)
-            answers = generate_answers(by_variant, questions, pictures, partial, settings, share=share)
+        asked = _ask(partial, by_variant, sources, settings, frames, share, ask=phase != "score")
         if not only_ask:
-            _write_results(partial, client.identity, questions, answers, sources, settings, judge)
+            _write_results(partial, client.identity, asked, sources, settings, judge)
             _remove_answers(partial)
 
     return artifact.build(
@@ -115,21 +114,71 @@ def _named(sources: Sequence[EvalData]) -> dict[str, Path]:
     return {f"data_{number}" if number > 1 else "data": item.directory for number, item in enumerate(sources, 1)}
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was asked and answered, what could not be asked, and how many events subjects have."""
+
+    questions: Sequence[Question]
+    answers: Answers
+    gaps: Gaps = field(default_factory=Gaps)
+    events: EventCounts = field(default_factory=dict)
+
+
+def _ask(
+    partial: Path,
+    clients: Mapping[Variant, GenerationClient],
+    sources: Sequence[EvalData],
+    settings: EvalSettings,
+    frames: FrameCache | None,
+    share: Share | None,
+    *,
+    ask: bool,
+) -> Asked:
+    """Ask what can be asked, or without `ask` only read what was answered before."""
+    everything = load_questions(sources, settings)
+    media_needed = ask and any(needs_media(client) for client in clients.values())
+    checked = None if media_needed else () if ask else _unanswered(partial, everything)
+    gaps = find_gaps(sources, everything, settings.split, media_of=checked)
+    questions = first_questions(everything, settings.limit)
+    askable = gaps.askable(questions)
+    if ask:
+        pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
+        answers = generate_answers(clients, askable, pictures, partial, settings, share=share)
+    else:
+        answers = recorded_answers(partial, askable, settings)
+    for key in asked_keys(questions, settings):
+        if key[1] in gaps.unaskable:
+            answers[key] = no_answer(key, not_asked=gaps.unaskable[key[1]])
+    return Asked(questions, answers, gaps, count_events(everything))
+
+
+def _unanswered(partial: Path, questions: Sequence[Question]) -> set[str]:
+    """Return the questions without a recorded answer: their media may have been missing when the others were asked."""
+    answered = {name for _, name in read_answers(partial)}
+    return {question.sample.id for question in questions} - answered
+
+
 def _write_results(
     partial: Path,
     model: ModelIdentity,
-    questions: Sequence[Question],
-    answers: Answers,
+    asked: Asked,
     sources: Sequence[EvalData],
     settings: EvalSettings,
     judge: Judge,
 ) -> None:
-    texts = {key: answer.text for key, answer in answers.items() if answer.error is None}
+    questions = asked.questions
+    texts = {key: item.text for key, item in asked.answers.items() if item.error is None and item.not_asked is None}
     verdicts = judge_answers(questions, texts, judge, settings)
-    rows = score_rows(questions, answers, settings, verdicts)
+    rows = score_rows(questions, asked.answers, settings, verdicts, asked.events)
     learnt_from = training_questions(sources, settings)
     training = TrainingAnswers(learnt_from, seed=settings.seed)
     scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings, judge.identity)}
+    for name, found in scores["tasks"].items():
+        own = [row for row in rows if row.row == name and row.variant == "own"]
+        lost = Dropped() if settings.limit else asked.gaps.dropped.get(name, Dropped())
+        found["coverage"] = coverage_of_rows(own, lost).to_dict()
+    for name, ceiling in noise_ceilings(questions, judge, settings).items():
+        scores["tasks"][name]["ceiling"] = ceiling
     constants = _constants(questions, training, settings, judge) if learnt_from else {}
     write_records(partial / ROWS, rows)
     write_breakdown(partial, breakdown(rows, constants, settings))
@@ -143,18 +192,25 @@ def _remove_answers(partial: Path) -> None:
 
 
 def score_rows(
-    questions: Sequence[Question], answers: Answers, settings: EvalSettings, verdicts: Verdicts = PROCEDURAL
+    questions: Sequence[Question],
+    answers: Answers,
+    settings: EvalSettings,
+    verdicts: Verdicts = PROCEDURAL,
+    events: EventCounts | None = None,
 ) -> list[Row]:
     """Return one scored row per question and variant: variants in order, questions in dataset order."""
     rows = []
     by_id = {question.sample.id: question for question in questions}
     for variant, name in asked_keys(questions, settings):
         question, answer = by_id[name], answers[variant, name]
-        if answer.error is not None:
-            rows.append(_make_row(question, answer, Score(outcome="error", reason=answer.error), ()))
-            continue
-        score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
-        rows.append(_make_row(question, answer, score, judgements))
+        judgements: tuple[Judgement, ...] = ()
+        if answer.not_asked is not None:
+            score = Score(outcome="unscored", reason=answer.not_asked)
+        elif answer.error is not None:
+            score = Score(outcome="error", reason=answer.error)
+        else:
+            score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
+        rows.append(_make_row(question, answer, score, judgements, traits_of(question, events or {})))
     return with_captions_scored(rows, questions)
 
 
@@ -195,7 +251,9 @@ def _constants(
     return found
 
 
-def _make_row(question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...]) -> Row:
+def _make_row(
+    question: Question, answer: Answer, score: Score, judgements: tuple[Judgement, ...], traits: Attributes
+) -> Row:
     sample = question.sample
     return Row.model_validate(
         {
@@ -213,7 +271,7 @@ def _make_row(question: Question, answer: Answer, score: Score, judgements: tupl
             "dimension": sample.dimension,
             "cluster": sample.cluster,
             "group": sample.group,
-            "attributes": sample.attributes,
+            "attributes": traits,
             "judgements": judgements,
         }
     )

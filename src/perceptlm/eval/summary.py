@@ -62,7 +62,7 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, jud
     """Return the results of one table row from its scored questions in every variant (without text baselines)."""
     own = [item for item in rows if item.variant == "own"]
     units = {variant: units_of(rows, variant) for variant in settings.variants}
-    result: dict[str, Any] = {"metric": metric_of(row, judge), **_score_with_interval(units["own"], row, settings)}
+    result: dict[str, Any] = {"metric": metric_of(row, judge), **score_with_interval(units["own"], row, settings)}
     if published := published_numbers(row, rows, settings):
         result["published"] = published
     result["unit"] = "group of questions" if row == "fgqa" else "question"
@@ -73,14 +73,14 @@ def summarise_row(row: RowName, rows: Sequence[Row], settings: EvalSettings, jud
     for variant in BLIND_VARIANTS:
         if variant in settings.variants:
             paired = _paired(units["own"], units[variant], settings)
-            blind[variant] = _score_with_interval(units[variant], row, settings) | {"paired": paired}
+            blind[variant] = score_with_interval(units[variant], row, settings) | {"paired": paired}
     usable = {variant: values for variant, values in blind.items() if values["score"] is not None}
     if usable:
         best = max(usable, key=lambda variant: usable[variant]["score"])
         result["baselines"]["blind"] = {"rule": f"best of {', '.join(blind)}", "variant": best, **usable[best]}
     result["blind_variants"] = blind
     result["controls"] = {
-        variant: _score_with_interval(units[variant], row, settings)
+        variant: score_with_interval(units[variant], row, settings)
         | {"paired": _paired(units["own"], units[variant], settings)}
         for variant in PARTIAL_VARIANTS
         if units.get(variant)
@@ -125,7 +125,7 @@ def unit_part(units: Sequence[Unit], weight: float = 1.0) -> Part:
     return Part([value for value, _ in known], [cluster for _, cluster in known], weight)
 
 
-def _score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any]:
+def score_with_interval(units: Sequence[Unit], row: RowName, settings: EvalSettings) -> dict[str, Any]:
     part = unit_part(units)
     if not part.clusters:
         return {"score": None, "ci_low": None, "ci_high": None, "n": 0}
@@ -208,12 +208,14 @@ def table_lines(scores: Mapping[str, Any]) -> list[str]:
     """Return the content of `scores.json` as aligned lines for a terminal, in percent."""
     width = max(8, *(len(name) + 1 for name in scores["tasks"]))
     lines = [f"{'':{width}}{'score':>7}{'95 % interval' if scores['confidence'] == 0.95 else 'interval':>17}"]
-    lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}"
+    lines[0] += "".join(f"{name:>10}" for name in _BASELINES) + f"{'n':>7}{'asked %':>9}"
     for name, row in scores["tasks"].items():
         interval = f"{_percent(row['ci_low'])} - {_percent(row['ci_high'])}"
         baselines = (_percent(row["baselines"].get(baseline, {}).get("score")) for baseline in _BASELINES)
         cells = "".join(f"{text:>10}" for text in baselines)
-        lines.append(f"{name:{width}}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}")
+        coverage = row.get("coverage")
+        share = None if not coverage else coverage["num_askable"] / max(coverage["num_items"], 1)
+        lines.append(f"{name:{width}}{_percent(row['score']):>7}{interval:>17}{cells}{row['n']:>7}{_percent(share):>9}")
     if scores.get("average_ci_low") is not None:
         interval = f"{_percent(scores['average_ci_low'])} - {_percent(scores['average_ci_high'])}"
         lines.append(f"{'average':{width}}{_percent(scores['average']):>7}{interval:>17}")

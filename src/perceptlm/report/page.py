@@ -1,7 +1,8 @@
-"""Self-contained HTML pages: one file, no scripts, nothing fetched, readable on a phone, in light and in dark.
+"""Self-contained HTML pages: one file, nothing fetched, readable on a phone, in light and in dark.
 
-A `Page` is a list of sections; each kind of section has its own template. Every text is escaped by the template engine
-and cleaned by `showable`, so that callers may pass whatever people and models wrote. This module knows no stage.
+There are no scripts but one, of a fixed text, where a page has a `SampleBrowser`: it filters. A `Page` is a list of
+sections; each kind of section has its own template. Every text is escaped by the template engine and cleaned by
+`showable`, so that callers may pass whatever people and models wrote. This module knows no stage.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from perceptlm.artifact import write_atomic
+from perceptlm.report.browser import SampleBrowser
 from perceptlm.report.embed import EmbeddedPicture
+from perceptlm.report.plain_table import PlainTable
 from perceptlm.report.table import BASELINES, ScoreRow, describe_row
 from perceptlm.report.text import percent, showable
 
@@ -53,6 +56,8 @@ class ScoreTable:
     caption: str
     rows: Sequence[ScoreRow]
     is_folded: bool = False
+    paragraphs: Sequence[str] = ()
+    """What stands below the table."""
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -208,7 +213,19 @@ class Notes:
     paragraphs: Sequence[str]
 
 
-Section = Summary | ScoreTable | EstimateTable | BarCharts | Gallery | Cards | Commands | KeyValues | Notes
+Section = (
+    Summary
+    | ScoreTable
+    | EstimateTable
+    | BarCharts
+    | PlainTable
+    | Gallery
+    | Cards
+    | SampleBrowser
+    | Commands
+    | KeyValues
+    | Notes
+)
 
 
 @dataclass(frozen=True)
@@ -225,9 +242,16 @@ def render_page(page: Page) -> str:
     """Return the page as HTML; the same page always gives the same text."""
     environment = _environment()
     style = environment.get_template("style.html").render().strip()
-    # The hash lets exactly this style sheet through: text that slips past escaping could still not style the page.
-    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return environment.get_template("page.html").render(page=page, style=style, style_hash=style_hash)
+    names = dict.fromkeys(section.script for section in page.sections if isinstance(section, SampleBrowser))
+    script = "\n".join(environment.get_template(name).render().strip() for name in names)
+    # The hashes let exactly these texts through: what slips past escaping could still neither run nor style the page.
+    return environment.get_template("page.html").render(
+        page=page, style=style, style_hash=_hash(style), script=script, script_hash=_hash(script)
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def write_page(path: Path, page: Page) -> None:

@@ -66,6 +66,8 @@ class ScoreRow:
     unit: str = ""
     over_blind: Difference | None = None
     target: Target | None = None
+    coverage: float | None = None
+    """Share of the items that could be asked at all."""
 
     def __post_init__(self) -> None:
         values = [self.score, self.low, self.high, *(value for _, value in self.baselines)]

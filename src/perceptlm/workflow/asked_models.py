@@ -218,7 +218,7 @@ def _evaluate_predictions(
 def _compare_ids(
     found: dict[str, dict[str, Prediction]], data: list[EvalData], settings: EvalSettings
 ) -> dict[str, list[str]]:
-    questions = first_questions(load_questions(data, settings, check_media=False), settings.limit)
+    questions = first_questions(load_questions(data, settings), settings.limit)
     asked = {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
     said = {f"{variant}: {name}" for variant, names in found.items() for name in names}
     return {"missing": sorted(asked - said), "extra": sorted(said - asked)}

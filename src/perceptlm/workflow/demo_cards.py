@@ -6,7 +6,7 @@ the page as it is: the page escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from perceptlm.eval.failures import Failure, failures
 from perceptlm.eval.outcomes import Row
 from perceptlm.eval.runner import ROWS
 from perceptlm.eval.settings import ROW_NAMES
+from perceptlm.eval.traits import describe_attributes
 from perceptlm.exchange.jsonl import read_records
 from perceptlm.media.contact_sheet import contact_sheet
 from perceptlm.media.pictures import load_pictures
@@ -76,24 +77,6 @@ def choose_examples(rows: Sequence[Row], count: int = _CARDS_PER_ROW) -> list[Ro
     if len(ordered) <= count:
         return ordered
     return [ordered[round(place * (len(ordered) - 1) / (count - 1))] for place in range(count)]
-
-
-def describe_attributes(attributes: Mapping[str, str | int | float | bool]) -> list[str]:
-    """Return what a Sample records about its clip as short words, names not known here as they are."""
-    words = []
-    for name, value in sorted(attributes.items()):
-        if name in ("num_things", "num_events"):
-            noun = name.removeprefix("num_").removesuffix("s")
-            words.append(f"{value} {noun}{'' if value == 1 else 's'}")
-        elif name == "occlusion":
-            words.append(f"hidden: {value}")
-        elif name == "held_out":
-            words.append("thing and action held out of training" if value else "thing and action seen in training")
-        elif name == "egocentric":
-            words.extend(["seen by its wearer"] if value else [])
-        else:
-            words.append(f"{name}: {value}")
-    return words
 
 
 def _samples(folder: Path, recipe: DemoRecipe) -> dict[str, Sample]:

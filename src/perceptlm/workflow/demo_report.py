@@ -15,6 +15,8 @@ import numpy as np
 
 from perceptlm.artifact import RUN_FOLDER, list_children, read_manifest, write_atomic
 from perceptlm.eval.breakdown import read_breakdown
+from perceptlm.eval.breakdown_sections import breakdown_sections
+from perceptlm.eval.report_tables import score_row
 from perceptlm.eval.runner import SCORES
 from perceptlm.eval.settings import ROW_NAMES
 from perceptlm.exchange.jsonl import read_lines
@@ -34,11 +36,10 @@ from perceptlm.report.page import (
     Summary,
     write_page,
 )
-from perceptlm.report.table import Difference, ScoreRow, Target, target_lines, terminal_table
+from perceptlm.report.table import ScoreRow, Target, target_lines, terminal_table
 from perceptlm.report.text import showable
 from perceptlm.train.curves import draw_loss_curve, mean_of_ends, read_losses
 from perceptlm.train.training_log import METRICS, THROUGHPUT
-from perceptlm.workflow.demo_breakdown import breakdown_sections
 from perceptlm.workflow.demo_cards import example_sections, failure_section
 from perceptlm.workflow.demo_goals import MIN_ITEMS, GoalResult, check_goals
 from perceptlm.workflow.demo_invitation import make_invitations
@@ -54,30 +55,8 @@ def score_rows(scores: Mapping[str, Any]) -> list[ScoreRow]:
         task = scores["tasks"].get(name)
         if task is None or task["score"] is None:
             continue
-        baselines: dict[str, float | None] = {key: value.get("score") for key, value in task["baselines"].items()}
-        rows.append(
-            ScoreRow(
-                task=name,
-                metric=task["metric"],
-                score=task["score"],
-                low=task["ci_low"],
-                high=task["ci_high"],
-                n=task["n"],
-                unit="groups" if name == "fgqa" else "questions",
-                over_blind=_over_blind(task),
-                target=_target(goals.get(name)),
-                blind=baselines.get("blind"),
-                constant=baselines.get("constant"),
-                chance=baselines.get("chance"),
-                oracle=baselines.get("oracle"),
-            )
-        )
+        rows.append(score_row(name, task, target=_target(goals.get(name))))
     return rows
-
-
-def _over_blind(task: Mapping[str, Any]) -> Difference | None:
-    paired = task["baselines"].get("blind", {}).get("paired")
-    return None if paired is None else Difference(paired["difference"], paired["ci_low"], paired["ci_high"])
 
 
 def _target(goal: GoalResult | None) -> Target | None:

@@ -88,7 +88,8 @@ class SampleWriter:
         return found
 
     def _looks_of(self, thing: int) -> dict[str, str]:
-        found = {"size": self.view.scene.thing(thing).size, "occlusion": self._occlusion(thing)}
+        looks = self.view.scene.thing(thing)
+        found = {"subject_class": looks.kind, "size": looks.size, "occlusion": self._occlusion(thing)}
         return found | ({"speed": self._speed(thing)} if self.view.scene.num_frames > 1 else {})
 
     def _occlusion(self, thing: int) -> str:

@@ -22,7 +22,7 @@ from perceptlm.data.converters.media_files import UNREADABLE, MediaFiles
 from perceptlm.data.converters.regions import BoxFile, OwnMasklets, RegionSource
 from perceptlm.data.converters.rows import Row, RowError
 from perceptlm.data.converters.settings import ConvertSettings, Sources
-from perceptlm.data.converters.shards import COUNTS_FILE, ShardWriter, forget_mark
+from perceptlm.data.converters.shards import COUNTS_FILE, DroppedRow, ShardWriter, forget_mark
 from perceptlm.data.converters.tables import Table, file_identity, folder_identity
 from perceptlm.data.converters.video_auto import map_columns
 from perceptlm.data.decontamination import BenchmarkMedia, benchmark_files, fingerprint_benchmark, read_benchmark
@@ -127,6 +127,20 @@ class _Place:
     input: int
     number: int
     row: Row | RowError
+
+
+def convert_rows(sources: Sources, settings: ConvertSettings) -> Iterator[Sample | DroppedRow]:
+    """Yield what each row would become, and write nothing."""
+    _check(sources, 1.0)
+    tables = FORMATS[settings.format].tables(sources.inputs)
+    converter = _converter(sources, settings, tables, "unread")
+    for place in _rows(tables, 0):
+        made = _convert_row(converter, place)
+        if isinstance(made, RowError):
+            name = place.table.path.name
+            yield DroppedRow(file=name, row=place.number, reason=made.reason, detail=made.detail, group=made.group)
+        else:
+            yield made
 
 
 def _check(sources: Sources, max_dropped: float) -> None:

@@ -64,6 +64,13 @@ class BenchFgqa:
 
     def convert(self, row: Row, place: str) -> Sample:
         """Return a choice between two options."""
+        group = f"{self._context.format}.{text_of(row, 'qa_uid')}"
+        try:
+            return self._convert(row, group)
+        except RowError as error:
+            raise RowError(error.reason, error.detail, group=group) from error
+
+    def _convert(self, row: Row, group: str) -> Sample:
         metadata, options = _metadata(row), _options(row)
         index = int_of(row, "answer_index")
         if index >= len(options) or options[index] != text_of(row, "answer"):
@@ -78,7 +85,7 @@ class BenchFgqa:
             turns=dialogue(question, f"({benchmark_prompts.LETTERS[index]}) {options[index]}"),
             answer=ChoiceAnswer(options=options, index=index),
             cluster=_source(metadata),
-            group=f"{self._context.format}.{text_of(row, 'qa_uid')}",
+            group=group,
             attributes=attributes_of(
                 metadata, question_type="question_type", domain="source_domain", source_dataset="source_dataset"
             ),

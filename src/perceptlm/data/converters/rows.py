@@ -25,11 +25,15 @@ _MAX_SECONDS = 10**7
 
 
 class RowError(DataError):
-    """Why a row becomes no Sample: `reason` is one of few, `detail` says what was found."""
+    """Why a row becomes no Sample: `reason` is one of few, `detail` says what was found.
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    `group` is the group of records that the row was one of, if it said so: without it that group is not whole.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, group: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.group = group
         self.detail = detail[:_MAX_DETAIL]
 
 

@@ -13,13 +13,30 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from perceptlm.artifact import translate_os_errors, write_atomic
+from perceptlm.config import Config
 from perceptlm.data.converters.rows import RowError
-from perceptlm.exchange.jsonl import encode_line, read_lines
+from perceptlm.exchange.jsonl import encode_line, read_lines, read_records
 from perceptlm.schema import Sample
 
 DROPPED_FILE = "dropped.jsonl"
 COUNTS_FILE = "counts.json"
 _MARK = ".mark.json"
+
+
+class DroppedRow(Config):
+    """A line of `dropped.jsonl`: a row of a released file that makes no Sample; `group` as in `RowError`."""
+
+    file: str
+    row: int
+    reason: str
+    detail: str
+    group: str | None = None
+
+
+def read_dropped(directory: Path) -> list[DroppedRow]:
+    """Return the rows that a conversion dropped; none of a directory that no conversion wrote."""
+    path = directory / DROPPED_FILE
+    return list(read_records(path, DroppedRow)) if path.is_file() else []
 
 
 def shard_name(number: int) -> str:
@@ -76,6 +93,8 @@ class ShardWriter:
     def drop(self, error: RowError, *, file: str, row: int) -> None:
         """Write why the next row is dropped; `row` is its number in its file, from 0."""
         entry = {"file": file, "row": row, "reason": error.reason, "detail": error.detail}
+        if error.group is not None:
+            entry["group"] = error.group
         with translate_os_errors(self._directory):
             self._dropped.write(encode_line(_writable(entry)))
         self.reasons[error.reason] += 1

@@ -1,6 +1,7 @@
-"""The demo's report: where the model succeeds and where it fails, from an evaluation's `breakdown.json`.
+"""Sections of a page: where the model succeeds and where it fails, from an evaluation's `breakdown.json`.
 
-Tables and charts beside the blind score, and sentences that say only what the intervals carry. Asks no model.
+Tables and charts beside the blind score, and sentences that say only what the intervals carry. Asks no model. Both the
+demo's report and `plm eval report` show them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from perceptlm.report.table import ScoreRow
 
 _DIMENSIONS = ("what", "where", "when", "how")
 _CHARTS: dict[By, str] = {
+    "clip_length": "length of the clip",
+    "box_size": "size of the box",
     "num_things": "things in the clip",
     "speed": "speed",
     "size": "size",
@@ -23,8 +26,17 @@ _CHARTS: dict[By, str] = {
     "num_events": "events",
     "held_out": "thing and action",
 }
+_TABLES: dict[By, str] = {
+    "question_type": "question types",
+    "domain": "domains",
+    "subject_class": "classes of the subject",
+    "template": "families of questions",
+}
+"""What has too many values for a chart."""
 _WORDS: dict[By, str] = {
     "dimension": "“{}”",
+    "clip_length": "clips of {}",
+    "box_size": "boxes of {} of the picture",
     "num_things": "things in the clip: {}",
     "speed": "things that are {}",
     "size": "{} things",
@@ -53,11 +65,20 @@ class Contrast:
         return self.worst.high < self.best.low
 
 
-def breakdown_sections(slices: Sequence[Slice]) -> list[Section]:
-    """Return the sections for the slices of an evaluation; none if there are no slices."""
+def breakdown_sections(slices: Sequence[Slice], name: str = "") -> list[Section]:
+    """Return the sections for the slices of an evaluation; none if there are no slices.
+
+    `name` tells runs apart that stand on one page.
+    """
     if not slices:
         return []
-    return [_dimensions(slices), _charts(slices), _families(slices)]
+    suffix = f" · {name}" if name else ""
+    sections: list[Section] = []
+    if any(item.by == "dimension" for item in slices):
+        sections.append(_dimensions(slices, suffix))
+    if any(item.by in _CHARTS for item in slices):
+        sections.append(_charts(slices, suffix))
+    return sections + [_table(slices, by, suffix) for by in _TABLES if any(item.by == by for item in slices)]
 
 
 def find_contrasts(slices: Sequence[Slice], criteria: Sequence[By]) -> list[Contrast]:
@@ -74,14 +95,14 @@ def find_contrasts(slices: Sequence[Slice], criteria: Sequence[By]) -> list[Cont
     return sorted(found, key=lambda contrast: -contrast.gap)
 
 
-def _dimensions(slices: Sequence[Slice]) -> EstimateTable:
+def _dimensions(slices: Sequence[Slice], suffix: str) -> EstimateTable:
     rows: list[tuple[str, list[Estimate | None]]] = []
     for name in ROW_NAMES:
         found = {item.value: _estimate(item) for item in slices if item.row == name and item.by == "dimension"}
         if found:
             rows.append((name, [found.get(dimension) for dimension in _DIMENSIONS]))
     return EstimateTable(
-        heading="Where it succeeds and fails",
+        heading=f"Where it succeeds and fails{suffix}",
         paragraphs=dimension_sentences(slices),
         caption="Score in percent by what is asked for, with 95 % interval; ◆ and blind: the best without the right "
         "pixels on the same items. Green: the whole interval lies over blind.",
@@ -90,39 +111,43 @@ def _dimensions(slices: Sequence[Slice]) -> EstimateTable:
     )
 
 
-def _charts(slices: Sequence[Slice]) -> BarCharts:
+def _charts(slices: Sequence[Slice], suffix: str) -> BarCharts:
+    shown = [by for by in _CHARTS if any(item.by == by for item in slices)]
     rows = []
     for name in ROW_NAMES:
-        charts = [[_estimate(item) for item in slices if item.row == name and item.by == by] for by in _CHARTS]
+        charts = [[_estimate(item) for item in slices if item.row == name and item.by == by] for by in shown]
         if any(charts):
             rows.append((name, charts))
     return BarCharts(
-        heading="By what the clip shows",
+        heading=f"By what the clip shows{suffix}",
         paragraphs=chart_sentences(slices),
-        caption="Score in percent, every chart from 0 to 100. Speed, size and hidden share are those of the thing that "
-        "is asked about. Held out: a pair of thing and action that no training clip shows.",
-        columns=list(_CHARTS.values()),
+        caption="Score in percent, every chart from 0 to 100. Speed, size, box and hidden share are those of the thing "
+        "that is asked about. Held out: a pair of thing and action that no training clip shows.",
+        columns=[_CHARTS[by] for by in shown],
         rows=rows,
     )
 
 
-def _families(slices: Sequence[Slice]) -> ScoreTable:
-    families = sorted((item for item in slices if item.by == "template"), key=lambda item: (-item.score, item.value))
+def _table(slices: Sequence[Slice], by: By, suffix: str) -> ScoreTable:
+    """Return a folded table of one criterion, best first; templates name their row of the table already."""
+    found = sorted((item for item in slices if item.by == by), key=lambda item: (-item.score, item.value, item.row))
     rows = [
         ScoreRow(
-            task=item.value,
+            task=item.value if by == "template" else f"{item.row} · {item.value}",
             metric="",
-            score=item.score,
-            low=item.low,
-            high=item.high,
+            score=_share(item.score),
+            low=_share(item.low),
+            high=_share(item.high),
             n=item.n,
-            blind=item.blind,
-            constant=item.constant,
+            blind=None if item.blind is None else _share(item.blind),
+            constant=None if item.constant is None else _share(item.constant),
         )
-        for item in families
+        for item in found
     ]
-    caption = f"All {len(rows)} families of questions, best first"
-    return ScoreTable(heading="Question families", caption=caption, rows=rows, is_folded=True)
+    title = _TABLES[by][0].upper() + _TABLES[by][1:]
+    heading = "Question families" if by == "template" else f"By {_TABLES[by]}"
+    caption = f"{title}: all {len(rows)}, best first"
+    return ScoreTable(heading=heading + suffix, caption=caption, rows=rows, is_folded=True)
 
 
 def dimension_sentences(slices: Sequence[Slice]) -> list[str]:
@@ -159,4 +184,10 @@ def _words(item: Slice) -> str:
 
 
 def _estimate(item: Slice) -> Estimate:
-    return Estimate(item.value, item.score, item.low, item.high, item.n, item.blind)
+    blind = None if item.blind is None else _share(item.blind)
+    return Estimate(item.value, _share(item.score), _share(item.low), _share(item.high), item.n, blind)
+
+
+def _share(value: float) -> float:
+    # A judge that went off its scale (lmms-eval-0.7.2) can lead beyond 1: drawings end there.
+    return min(max(value, 0.0), 1.0)

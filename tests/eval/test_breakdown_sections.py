@@ -1,15 +1,15 @@
-"""workflow.demo_breakdown: every slice appears, and sentences say no more than the intervals carry."""
+"""eval.breakdown_sections: every slice appears, and sentences say no more than the intervals carry."""
 
 import pytest
 
 from perceptlm.eval.breakdown import Slice
-from perceptlm.report.page import BarCharts, EstimateTable, Page, ScoreTable, render_page
-from perceptlm.workflow.demo_breakdown import (
+from perceptlm.eval.breakdown_sections import (
     breakdown_sections,
     chart_sentences,
     dimension_sentences,
     find_contrasts,
 )
+from perceptlm.report.page import BarCharts, EstimateTable, Page, ScoreTable, render_page
 
 
 def piece(by, value, score, *, row="fgqa", n=40, reach=0.05, blind=0.1):
@@ -48,7 +48,8 @@ def test_every_slice_has_its_place():
     cells = dict(dimensions.rows)["fgqa"]
     assert [cell and cell.score for cell in cells] == [0.6, None, 0.3, None]
     assert isinstance(charts, BarCharts)
-    assert [[len(chart) for chart in found] for _, found in charts.rows] == [[2, 0, 0, 2, 0, 0], [1, 0, 0, 0, 0, 0]]
+    assert [[len(chart) for chart in found] for _, found in charts.rows] == [[2, 2], [1, 0]]
+    assert list(charts.columns) == ["things in the clip", "hidden"]
     assert isinstance(families, ScoreTable)
     assert [row.task for row in families.rows] == ["fgqa.colour", "fgqa.order"]  # best first
     render_page(Page("t", [dimensions, charts, families]))

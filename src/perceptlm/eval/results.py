@@ -1,0 +1,138 @@
+"""Published evaluations as a report reads them, and `results.json`: every number of several runs for machines.
+
+Reads what `plm eval run` wrote, and nothing else. Nothing is computed here that is not in the runs already, but shares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perceptlm import artifact
+from perceptlm.config import read_json_object
+from perceptlm.errors import DataError, UsageError
+from perceptlm.eval.benchmarks.plm_videobench.published import PUBLISHED, SOURCE
+from perceptlm.eval.breakdown import Slice, read_breakdown
+from perceptlm.eval.compare import Comparison
+from perceptlm.eval.datasets import EvalData
+from perceptlm.eval.outcomes import Row
+from perceptlm.eval.runner import KIND, ROWS, SCORES
+from perceptlm.exchange.jsonl import read_records
+
+RESULTS = "results.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluation. `name` tells it from others on the page; `data` are its datasets, as far as they are there."""
+
+    name: str
+    directory: Path
+    manifest: artifact.Manifest
+    scores: Mapping[str, Any]
+    rows: Sequence[Row]
+    slices: Sequence[Slice]
+    data: Sequence[EvalData]
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return str(self.scores["model"]["name"])
+
+    def own_rows(self) -> list[Row]:
+        """Return the questions as shown with their own pictures."""
+        return [row for row in self.rows if row.variant == "own"]
+
+
+def read_runs(directories: Sequence[Path], *, data: Sequence[EvalData] = (), media: Path | None = None) -> list[Run]:
+    """Return published evaluations; names are those of the directories, numbered where two are equal.
+
+    `data` stands in for the datasets that a run names, `media` for where their media are. Raises ArtifactError or
+    DataError for a directory that is no evaluation, UsageError if one is given twice.
+    """
+    if len({directory.resolve() for directory in directories}) < len(directories):
+        raise UsageError("one evaluation is named twice")
+    names: list[str] = []
+    for directory in directories:
+        name = directory.resolve().name
+        names.append(name if name not in names else f"{name} ({len(names) + 1})")
+    return [_read_run(name, place, data, media) for name, place in zip(names, directories, strict=True)]
+
+
+def _read_run(name: str, directory: Path, data: Sequence[EvalData], media: Path | None) -> Run:
+    manifest = artifact.require_kind(directory, KIND)
+    scores = read_json_object(directory / SCORES)
+    if not isinstance(scores.get("tasks"), dict) or not isinstance(scores.get("model"), dict):
+        raise DataError("not the scores of an evaluation", path=directory / SCORES)
+    rows = list(read_records(directory / ROWS, Row))
+    return Run(
+        name=name,
+        directory=directory,
+        manifest=manifest,
+        scores=scores,
+        rows=rows,
+        slices=read_breakdown(directory),
+        data=list(data) or _data_of(directory, manifest, media),
+    )
+
+
+def _data_of(directory: Path, manifest: artifact.Manifest, media: Path | None) -> list[EvalData]:
+    """Return the datasets a run was made from, if they still lie where they lay and are the same."""
+    found = []
+    for name, entry in manifest.inputs.items():
+        place = (directory.resolve() / entry.path).resolve()
+        is_there = name.partition("_")[0] == "data" and (place / artifact.MANIFEST).is_file()
+        if is_there and artifact.read_manifest(place).digest == entry.digest:
+            found.append(EvalData(place, media))
+    return found
+
+
+def coverage_share(task: Mapping[str, Any]) -> float | None:
+    """Return the share of a row's items that could be asked; None for an evaluation made before it was counted."""
+    coverage = task.get("coverage")
+    return None if not coverage else coverage["num_askable"] / max(coverage["num_items"], 1)
+
+
+def results(runs: Sequence[Run], comparisons: Sequence[Comparison | None]) -> dict[str, Any]:
+    """Return what `results.json` holds: per run who, on what, how, every score, and every slice; the differences to the
+    first run; and the published table."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "runs": [_run(run) for run in runs],
+        "differences": [
+            {**found.to_dict(), "a": runs[0].name, "b": run.name}
+            for run, found in zip(runs[1:], comparisons, strict=True)
+            if found is not None
+        ],
+        "published": {
+            "source": SOURCE,
+            "rows": [{**row._asdict(), "average_agrees_with_scores": row.agrees} for row in PUBLISHED],
+        },
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    recipe = run.manifest.recipe
+    tasks = {}
+    for name, task in run.scores["tasks"].items():
+        share = coverage_share(task)
+        tasks[name] = task | {"coverage": None if share is None else task["coverage"] | {"share": share}}
+    return {
+        "name": run.name,
+        "digest": run.manifest.digest,
+        "datasets": {name: entry.digest for name, entry in run.manifest.inputs.items() if name.startswith("data")},
+        "settings": recipe.get("settings"),
+        "variants": recipe.get("settings", {}).get("variants"),
+        **{key: value for key, value in run.scores.items() if key != "tasks"},
+        "tasks": tasks,
+        "breakdown": [item.to_dict() for item in run.slices],
+    }
+
+
+def results_text(found: Mapping[str, Any]) -> str:
+    """Return `results.json` as it is written."""
+    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
