@@ -42,7 +42,7 @@ def test_a_model_without_a_manifest_is_named_by_its_weights(demo, tmp_path):
 
 
 def test_data_of_another_kind_is_refused(demo, tmp_path):
-    with pytest.raises(ArtifactError, match="kind 'processor', but a 'world' or 'dataset' is needed"):
+    with pytest.raises(ArtifactError, match="kind 'processor', but a 'world' or 'dataset' or 'worldbench' is needed"):
         evaluate_local(tmp_path / "eval", SETTINGS, data=demo / "processor", model=demo / "sft")
 
 
