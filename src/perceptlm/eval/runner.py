@@ -201,6 +201,7 @@ def score_rows(
     """Return one scored row per question and variant: variants in order, questions in dataset order."""
     rows = []
     by_id = {question.sample.id: question for question in questions}
+    traits = {question.sample.id: traits_of(question, events or {}) for question in questions}
     for variant, name in asked_keys(questions, settings):
         question, answer = by_id[name], answers[variant, name]
         judgements: tuple[Judgement, ...] = ()
@@ -210,7 +211,7 @@ def score_rows(
             score = Score(outcome="error", reason=answer.error)
         else:
             score, judgements = score_with_judgements(question, answer.text, settings.profile, verdicts)
-        rows.append(_make_row(question, answer, score, judgements, traits_of(question, events or {})))
+        rows.append(_make_row(question, answer, score, judgements, traits[name]))
     return with_captions_scored(rows, questions)
 
 
