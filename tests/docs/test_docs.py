@@ -44,7 +44,10 @@ def test_options_in_commands_of_the_readme_exist():
     for line in code_of(README):
         command = re.match(r"plm ([a-z]+)(.*)", line)
         if command:
-            known = {option for parameter in load_command(command.group(1)).params for option in parameter.opts}
+            found = load_command(command.group(1))
+            verb = command.group(2).split()[0] if command.group(2).strip() else ""
+            found = getattr(found, "commands", {}).get(verb, found)
+            known = {option for parameter in found.params for option in parameter.opts}
             for option in re.findall(r"--[a-z-]+", command.group(2).partition("#")[0]):
                 assert option in known, line
 

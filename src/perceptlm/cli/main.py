@@ -33,7 +33,7 @@ NOUNS: dict[str, Noun] = {
     "data": Noun("perceptlm.cli.data:app", "Convert, show, check, count and audit datasets."),
     "weights": Noun("perceptlm.cli.weights:app", "Show, convert and check a model's weights."),
     "train": Noun("perceptlm.cli.train:app", "Pretrain parts, and train the stages of a model."),
-    "eval": Noun("perceptlm.cli.eval:app", "Score a model on the PLM-VideoBench tasks."),
+    "eval": Noun("perceptlm.cli.eval:app", "Score any model, compare runs, check a benchmark."),
     "generate": Noun("perceptlm.cli.generate:generate", "Ask a model about an image or a video file."),
     "chat": Noun("perceptlm.cli.chat:chat", "Ask one question after the other about a file."),
     "trace": Noun("perceptlm.cli.trace:trace", "Write the life of one sample, stage by stage."),
