@@ -10,8 +10,9 @@ loaded, answers recorded, replies looked up and parsed, scores, intervals, break
 cannot be asked: a reply that is not cached ends the run. The peer reads the released rows one by one with `datasets`
 (its one-off import into Arrow is not counted), and each judge call takes it 10 ms. Not in either: starting Python.
 
-The ratio that has the target counts one call of 10 ms per *row*; per call, of which a dense caption needs several,
-it is smaller, and is printed as well.
+The ratio that decides counts one call of 10 ms per *row*, the stricter reading of the target; with 10 ms per call, of
+which a dense caption needs several, it is smaller. On a machine that others use, wall time holds their work as well:
+the same ratio of processor time is printed beside it.
 """
 
 from __future__ import annotations
@@ -56,12 +57,16 @@ ROWS_PER_VIDEO = {"rcap": 4.4, "rdcap": 1.1}
 LENGTHS = (48, 60, 72, 84, 96, 120)
 NUM_SHOWN = 32
 JUDGE_SECONDS = 0.01
+RATIOS = {
+    "ratio": "ratio to reading and 10 ms a row",
+    "processor_ratio": "the same, of the time that the processor worked",
+    "ratio_per_call": "ratio to reading and 10 ms a judge call",
+}
 SETTINGS = EvalSettings(tasks=("rcap", "rdcap"), variants=("own",), num_frames=NUM_SHOWN, max_error_share=1.0)
 STATISTICS_AND_WRITING = ("summarise", "breakdown", "write_records", "write_breakdown", "publish")
-WORDS = (
-    "the man woman child dog cyclist in a red blue dark jacket walks runs turns slowly quickly towards away from camera "
-    "picks up puts down box cup ball and then stops near left right door table while holding looks at another person"
-).split()
+TEXT = """the man woman child dog cyclist in a red blue dark jacket walks runs turns slowly quickly towards away from
+camera picks up puts down box cup ball and then stops near left right door table while looks at another one"""
+WORDS = TEXT.split()
 
 
 def sentence(random: np.random.Generator, num_words: int) -> str:
@@ -226,13 +231,14 @@ def measure(folder: Path, rows_share: float, repeats: int) -> dict[str, Any]:
     material, cache = make_material(folder, rows_share), folder / "cache.sqlite3"
     filler = ScriptedJudge(is_away=False)
     score(material, folder / "filling", cache, filler)
-    totals, steps, reads, peer = [], [], [], ""
+    totals, processor, steps, reads, peer = [], [], [], [], ""
     for number in range(repeats):
         stages = Stages()
         with stages.timed():
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             score(material, folder / f"scored-{number}", cache, ScriptedJudge(is_away=True))
             totals.append(time.perf_counter() - start)
+            processor.append(time.process_time() - busy)
         steps.append(stages.seconds)
         peer, seconds = read_with_datasets(material.released, folder / f"arrow-{number}")
         reads.append(seconds)
@@ -243,11 +249,13 @@ def measure(folder: Path, rows_share: float, repeats: int) -> dict[str, Any]:
         "num_calls": filler.num_asked,
         "peer": peer,
         "seconds": totals,
+        "processor_seconds": processor,
         "seconds_without_statistics_and_writing": whole - sum(by_step[name] for name in STATISTICS_AND_WRITING),
         "steps": by_step,
         "peer_reading_seconds": reads,
         "ratio": whole / (read + JUDGE_SECONDS * material.num_rows),
         "ratio_per_call": whole / (read + JUDGE_SECONDS * filler.num_asked),
+        "processor_ratio": statistics.median(processor) / (read + JUDGE_SECONDS * material.num_rows),
     }
 
 
@@ -268,14 +276,15 @@ def say(found: dict[str, Any]) -> None:
     spread = f"{min(found['seconds']):.2f} to {max(found['seconds']):.2f}"
     print(f"{found['num_rows']} rows, {found['num_calls']} judge calls, all cached")
     print(f"scoring: {whole:.2f} s ({spread}), {1000 * whole / found['num_rows']:.3f} ms a row")
+    print(f"  of which the processor worked {statistics.median(found['processor_seconds']):.2f} s")
     print(f"  without statistics and writing: {found['seconds_without_statistics_and_writing']:.2f} s")
     for name, seconds in found["steps"].items():
         print(f"  {name}: {seconds:.2f} s")
     print(f"  the rest: {whole - sum(found['steps'].values()):.2f} s")
     print(f"reading with {found['peer']}: {read:.2f} s, {1000 * read / found['num_rows']:.3f} ms a row")
-    verdict = "met" if found["ratio"] < TARGET else "MISSED"
-    print(f"ratio to reading and 10 ms a row: {found['ratio']:.4f} (target below {TARGET:g}: {verdict})")
-    print(f"ratio to reading and 10 ms a judge call: {found['ratio_per_call']:.4f}")
+    for name, said in RATIOS.items():
+        verdict = "met" if found[name] < TARGET else "MISSED"
+        print(f"{said}: {found[name]:.4f} (target below {TARGET:g}: {verdict})")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -185,16 +185,15 @@ def test_a_bad_line_is_named_by_file_and_number(parts, tmp_path, refused, comman
     assert not out.exists()
 
 
-def test_a_world_whose_videos_are_damaged(parts, tmp_path, refused):
+def test_a_world_of_which_nothing_can_be_read(parts, tmp_path, refused):
     world = parts["copy"]("world")
-    for path in (world / "benchmark" / "videos").iterdir():
+    for path in [*(world / "benchmark" / "videos").iterdir(), *(world / "benchmark" / "images").iterdir()]:
         path.unlink()
         path.write_bytes(b"not a video")
     message = refused(
         "eval", "run", "--data", world, "--model", parts["model"], "--out", tmp_path / "out", "--limit", 1
     )
-    assert message.startswith(f"error: {world / 'benchmark' / 'videos'}")
-    assert "not a video that can be read" in message
+    assert message.startswith(f"error: {world}: the media of no question can be read")
 
 
 # Recipes.

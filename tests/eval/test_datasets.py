@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from perceptlm.data.converters.convert import convert
 from perceptlm.data.converters.formats import settings_for
 from perceptlm.data.converters.settings import Sources
 from perceptlm.errors import ArtifactError, ConfigError, DataError, UsageError
-from perceptlm.eval.datasets import EvalData, load_questions
+from perceptlm.eval.datasets import EvalData, collector_past_records, collector_paused, load_questions
 from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_lines, write_records
@@ -233,3 +234,18 @@ def test_bad_predictions_are_one_sentence(lines, message, command, tmp_path, cap
 def test_options_that_do_not_go_together(options, message, command, capsys) -> None:
     assert command(*options) != 0
     assert message in capsys.readouterr().err
+
+
+def test_the_collector_works_again_after_records_were_kept_from_it() -> None:
+    def fails() -> None:
+        with collector_past_records(), collector_paused():
+            with collector_paused():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+            assert gc.get_freeze_count() > 0
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server with a scripted model that fails as a test tells it to, and remembers all it was asked.
 
 Questions of `asking_world` begin with their id, by which the model knows the answer; black pictures tell the variant
-`zero` from `own`.
+`zero` from `own`. A request to the model `judge` goes to the scripted judge instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from perceptlm.clients import ModelIdentity
+from perceptlm.eval.judges.cache import reply_key
+from perceptlm.schema import Turn
+
+JUDGE = ModelIdentity(name="judge", revision="7", licence="NOASSERTION", backend="openai-http")
+
 Fault = Callable[["_Handler", bytes], None]
 """Answers in the place of the model; it is given the bytes of the good answer."""
 
@@ -36,11 +42,17 @@ class ScriptedServer:
     fault: Callable[[int], Fault | None] = lambda number: None
     on_request: Callable[[int], None] = lambda number: None
     asked: list[tuple[str, str]] = field(default_factory=list)
-    """What was asked, in order: (variant, id of the question)."""
+    """What was asked, in order: (variant, id of the question), or (`judge`, the key its reply is kept under)."""
     delay_seconds: float = 0.0
+    judge: Callable[[str, int], str] | None = None
+    """Judges a user text, with the seed of the request."""
 
     def answer(self, body: bytes) -> str:
         """Return what the model says: the reference, or nonsense where the digest of the request is odd."""
+        request = json.loads(body)
+        if request["model"] == JUDGE.name:
+            assert self.judge is not None
+            return self.judge(request["messages"][-1]["content"], request["seed"])
         digest = hashlib.sha256(body).hexdigest()
         reference = self.answers[self.name(body)]
         return reference if int(digest, 16) % 2 == 0 else f"nonsense {digest[:6]}"
@@ -50,6 +62,15 @@ class ScriptedServer:
         content = json.loads(body)["messages"][-1]["content"]
         text = content if isinstance(content, str) else content[-1]["text"]
         return text.split(":")[0]
+
+    def key(self, body: bytes) -> tuple[str, str]:
+        """Return what a request asks, as `asked` has it."""
+        request = json.loads(body)
+        if request["model"] != JUDGE.name:
+            return shown(body), self.name(body)
+        turns = [Turn(role=message["role"], text=message["content"]) for message in request["messages"]]
+        limits = (request["max_tokens"], request["temperature"], request["seed"])
+        return JUDGE.name, reply_key(JUDGE, turns, limits).hex()
 
     def repeats(self) -> int:
         """Return how many requests were asked more often than once, each as often as it was asked again."""
@@ -96,14 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: Any
 
     def do_GET(self) -> None:
-        self.reply(200, b'{"object": "list", "data": [{"id": "m", "revision": "7"}]}')
+        self.reply(200, b'{"data": [{"id": "m", "revision": "7"}, {"id": "judge", "revision": "7"}]}')
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         script: ScriptedServer = self.server.script
         with self.server.lock:
             number = len(script.asked)
-            script.asked.append((shown(body), script.name(body)))
+            script.asked.append(script.key(body))
         script.on_request(number)
         time.sleep(script.delay_seconds)
         message = {"role": "assistant", "content": script.answer(body)}

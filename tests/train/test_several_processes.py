@@ -88,6 +88,7 @@ def test_gradients_losses_and_weights_do_not_depend_on_the_number_of_processes(
             torch.testing.assert_close(weights[name][parameter], expected, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(
     tmp_path: Path, toy_world: Path, micro: Path, wide: StageConfig
 ) -> None:

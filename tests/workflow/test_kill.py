@@ -74,6 +74,7 @@ def has_lines(path: Path, num_lines: int) -> bool:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds processes through /proc")
 
 
+@pytest.mark.slow
 def test_killed_in_world_training_and_evaluation(demo, tmp_path):
     out = tmp_path / "demo"
     partial = partial_path(out)

@@ -109,6 +109,7 @@ def run(
     judge_wording: eval_judge.WordingPath = None,
     judge_cache: eval_judge.CachePath = None,
     judge_parallel: eval_judge.NumParallel = 8,
+    judge_timeout: eval_judge.Timeout = 300.0,
     judge_max_errors: eval_judge.MaxErrorShare = 0.05,
     price_in: eval_judge.PriceIn = None,
     price_out: eval_judge.PriceOut = None,
@@ -124,7 +125,7 @@ def run(
     asked = AskedModel(model, backend, blind_model, endpoint, model_name, predictions, concurrency, timeout)
     judge = eval_judge.JudgeOptions(
         judge_endpoint, judge_name, judge_revision, judge_model, judge_wording, judge_parallel, judge_max_errors,
-        judge_cache or eval_judge.cache_beside(out),
+        judge_cache or eval_judge.cache_beside(out), judge_timeout,
     )  # fmt: skip
     phase, sources = phase_of(generate_only, score_only, shard), sources_of(data, media or [])
     values = {"tasks": tasks, "profile": profile, "variants": variants, "num_frames": num_frames, "limit": limit}

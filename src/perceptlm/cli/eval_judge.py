@@ -36,6 +36,7 @@ CachePath = Annotated[
     Path | None, typer.Option("--judge-cache", help="File of the judge's replies (default: beside OUT).")
 ]
 NumParallel = Annotated[int, typer.Option("--judge-parallel", min=1, help="Calls to the judge at a time.")]
+Timeout = Annotated[float, typer.Option("--judge-timeout", min=0.001, help="Seconds the judge may take for one reply.")]
 MaxErrorShare = Annotated[
     float, typer.Option("--judge-max-errors", min=0, max=1, help="More calls without a reply stop the run.")
 ]
@@ -57,6 +58,7 @@ class JudgeOptions:
     num_parallel: int
     max_error_share: float
     cache: Path
+    timeout_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         """Refuse options that do not go together (UsageError)."""
@@ -83,8 +85,9 @@ class JudgeOptions:
         from perceptlm.clients.openai_http import OpenAIClient
 
         return OpenAIClient(
-            str(self.endpoint), model=str(self.name), revision=self.revision, num_parallel=self.num_parallel
-        )
+            str(self.endpoint), model=str(self.name), revision=self.revision, num_parallel=self.num_parallel,
+            timeout_seconds=self.timeout_seconds,
+        )  # fmt: skip
 
     @contextmanager
     def open(self, settings: EvalSettings) -> Iterator[Judge]:

@@ -59,7 +59,7 @@ def load_questions(data: Sequence[EvalData], settings: EvalSettings) -> tuple[Qu
 
     Raises DataError naming file and line for a bad record or an id that occurs twice; and if there is no question.
     """
-    with _collector_paused():
+    with collector_paused():
         questions = [question for item in data for question in _questions(item, settings.split, settings)]
     seen: set[str] = set()
     for question in questions:
@@ -77,7 +77,7 @@ def load_questions(data: Sequence[EvalData], settings: EvalSettings) -> tuple[Qu
 def training_questions(data: Sequence[EvalData], settings: EvalSettings) -> tuple[Question, ...]:
     """Return the questions of the training splits, from which baselines are learnt; those without one have none."""
     found: list[Question] = []
-    with _collector_paused():
+    with collector_paused():
         for item in data:
             if _TRAIN in record_files(item.directory):
                 found += _questions(item, _TRAIN, settings)
@@ -88,18 +88,19 @@ def _questions(item: EvalData, split: Split, settings: EvalSettings) -> Sequence
     if artifact.read_manifest(item.directory).kind == WORLD and item.media is None:
         samples = SampleSet.open(item.directory, split).samples
         return make_questions(samples, settings.num_frames, settings.profile, item.directory)
+    root = item.root  # reads a file
     found = []
     for located in read_located(item.directory, [split]):
         if isinstance(located.found, DataError):
             raise located.found
-        question = make_question(located.found, settings.num_frames, settings.profile, item.root)
+        question = make_question(located.found, settings.num_frames, settings.profile, root)
         if question is not None:
             found.append(question)
     return found
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Look for no garbage: among records, which are kept and know no cycles, that takes longer than reading them."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -108,3 +109,13 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def collector_past_records() -> Iterator[None]:
+    """Have the collector of garbage pass over all that is there now, until the block ends: questions stay anyway."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from perceptlm.eval.datasets import collector_paused
 from perceptlm.eval.judges.procedural import ProceduralJudge
 from perceptlm.eval.judges.protocol import Judge, JudgeCall, Verdicts
 from perceptlm.eval.outcomes import Variant
@@ -33,5 +34,6 @@ def judge_answers(questions: Sequence[Question], texts: Texts, judge: Judge, set
     """Return the verdicts on all that scores need. Raises ClientError when too many calls get no reply."""
     if isinstance(judge, ProceduralJudge):
         return judge  # costs nothing, and is asked when a score is made
-    calls = needed_calls(questions, texts, settings)
+    with collector_paused():
+        calls = needed_calls(questions, texts, settings)
     return dict(zip(calls, judge.judge(calls), strict=True))

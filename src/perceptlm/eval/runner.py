@@ -15,13 +15,20 @@ from typing import Any, Literal
 
 from perceptlm import artifact
 from perceptlm.clients import GenerationClient, ModelIdentity, needs_media
-from perceptlm.errors import UsageError
+from perceptlm.errors import DataError, UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.breakdown import breakdown, write_breakdown
 from perceptlm.eval.ceiling import noise_ceilings
 from perceptlm.eval.coverage import Dropped, Gaps, coverage_of_rows, find_gaps
-from perceptlm.eval.datasets import EvalData, check_data, load_questions, training_questions
+from perceptlm.eval.datasets import (
+    EvalData,
+    check_data,
+    collector_past_records,
+    collector_paused,
+    load_questions,
+    training_questions,
+)
 from perceptlm.eval.frame_cache import FrameCache
 from perceptlm.eval.generation import (
     Answer,
@@ -92,10 +99,11 @@ def evaluate(
         if (partial / SCORES).exists():  # killed between its last step and publishing
             _remove_answers(partial)
             return
-        asked = _ask(partial, by_variant, sources, settings, frames, share, ask=phase != "score")
-        if not only_ask:
-            _write_results(partial, client.identity, asked, sources, settings, judge)
-            _remove_answers(partial)
+        everything = load_questions(sources, settings)
+        with collector_past_records():
+            asked = _ask(partial, by_variant, sources, everything, settings, frames, share, ask=phase != "score")
+            if not only_ask:
+                _write_results(partial, client.identity, asked, sources, settings, judge)
 
     return artifact.build(
         out,
@@ -128,14 +136,15 @@ def _ask(
     partial: Path,
     clients: Mapping[Variant, GenerationClient],
     sources: Sequence[EvalData],
+    everything: Sequence[Question],
     settings: EvalSettings,
     frames: FrameCache | None,
     share: Share | None,
     *,
     ask: bool,
 ) -> Asked:
-    """Ask what can be asked, or without `ask` only read what was answered before."""
-    everything = load_questions(sources, settings)
+    """Ask what can be asked of `everything`, or without `ask` only read what was answered before; DataError if the
+    pictures of no question can be read."""
     media_needed = ask and any(needs_media(client) for client in clients.values())
     checked = None if media_needed else () if ask else _unanswered(partial, everything)
     gaps = find_gaps(sources, everything, settings.split, media_of=checked)
@@ -144,6 +153,8 @@ def _ask(
     if ask:
         pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
         answers = generate_answers(clients, askable, pictures, partial, settings, share=share)
+        if answers and all(answer.not_asked is not None for answer in answers.values()):
+            raise DataError("the media of no question can be read", path=sources[0].root, hint="plm eval doctor")
     else:
         answers = recorded_answers(partial, askable, settings)
     for key in asked_keys(questions, settings):
@@ -169,21 +180,24 @@ def _write_results(
     questions = asked.questions
     texts = {key: item.text for key, item in asked.answers.items() if item.error is None and item.not_asked is None}
     verdicts = judge_answers(questions, texts, judge, settings)
-    rows = score_rows(questions, asked.answers, settings, verdicts, asked.events)
+    with collector_paused():
+        rows = score_rows(questions, asked.answers, settings, verdicts, asked.events)
     learnt_from = training_questions(sources, settings)
     training = TrainingAnswers(learnt_from, seed=settings.seed)
-    scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings, judge.identity)}
-    for name, found in scores["tasks"].items():
-        own = [row for row in rows if row.row == name and row.variant == "own"]
-        lost = Dropped() if settings.limit else asked.gaps.dropped.get(name, Dropped())
-        found["coverage"] = coverage_of_rows(own, lost).to_dict()
-    for name, ceiling in noise_ceilings(questions, judge, settings).items():
-        scores["tasks"][name]["ceiling"] = ceiling
-    constants = _constants(questions, training, settings, judge) if learnt_from else {}
-    write_records(partial / ROWS, rows)
-    write_breakdown(partial, breakdown(rows, constants, settings))
+    with collector_paused():
+        scores = {"model": model.to_dict(), **summarise(rows, questions, training, settings, judge.identity)}
+        for name, found in scores["tasks"].items():
+            own = [row for row in rows if row.row == name and row.variant == "own"]
+            lost = Dropped() if settings.limit else asked.gaps.dropped.get(name, Dropped())
+            found["coverage"] = coverage_of_rows(own, lost).to_dict()
+        for name, ceiling in noise_ceilings(questions, judge, settings).items():
+            scores["tasks"][name]["ceiling"] = ceiling
+        constants = _constants(questions, training, settings, judge) if learnt_from else {}
+        write_records(partial / ROWS, rows)
+        write_breakdown(partial, breakdown(rows, constants, settings))
     text = json.dumps(scores, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     artifact.write_atomic(partial / SCORES, text.encode())
+    _remove_answers(partial)
 
 
 def _remove_answers(partial: Path) -> None:

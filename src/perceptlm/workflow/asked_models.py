@@ -19,8 +19,9 @@ from perceptlm.eval.datasets import EvalData, load_questions
 from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import first_questions
-from perceptlm.eval.runner import evaluate
+from perceptlm.eval.runner import ROWS, evaluate
 from perceptlm.eval.settings import EvalSettings
+from perceptlm.exchange.jsonl import read_lines
 
 if TYPE_CHECKING:
     from perceptlm.eval.runner import Phase
@@ -211,14 +212,19 @@ def _evaluate_predictions(
     }
     evaluate(clients.pop("own"), data, out, settings, clients=clients, **options)  # variants always begin with it
     place = out if out.is_dir() else artifact.partial_path(out)
-    artifact.write_run_record(place, _PREDICTIONS_RECORD, _compare_ids(found, data, settings))
+    asked_ids = _asked_ids(place, data, settings)
+    artifact.write_run_record(place, _PREDICTIONS_RECORD, _compare_ids(found, asked_ids))
     return place
 
 
-def _compare_ids(
-    found: dict[str, dict[str, Prediction]], data: list[EvalData], settings: EvalSettings
-) -> dict[str, list[str]]:
+def _asked_ids(place: Path, data: list[EvalData], settings: EvalSettings) -> set[str]:
+    rows = place / ROWS
+    if rows.is_file():  # reading the records again would take as long as all of scoring
+        return {f"{row['variant']}: {row['id']}" for _, row in read_lines(rows)}
     questions = first_questions(load_questions(data, settings), settings.limit)
-    asked = {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
+    return {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
+
+
+def _compare_ids(found: dict[str, dict[str, Prediction]], asked: set[str]) -> dict[str, list[str]]:
     said = {f"{variant}: {name}" for variant, names in found.items() for name in names}
     return {"missing": sorted(asked - said), "extra": sorted(said - asked)}

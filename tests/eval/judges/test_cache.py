@@ -47,6 +47,15 @@ def test_a_reply_is_found_again(tmp_path: Path) -> None:
         assert cache.num_bytes >= path.stat().st_size > 0
 
 
+def test_many_replies_are_found_at_once(tmp_path: Path) -> None:
+    keys = [number.to_bytes(32, "big") for number in range(1203)]
+    with ReplyCache(tmp_path / "cache.sqlite3") as cache:
+        kept = {key: cache.put(key, Reply(f"reply {number}", "stop", None, 7)) for number, key in enumerate(keys[::2])}
+        assert cache.get_many(keys) == kept
+        assert cache.get_many([*keys[:3], *keys[:3]]) == {key: kept[key] for key in (keys[0], keys[2])}
+        assert cache.get_many([]) == {}
+
+
 def test_the_first_reply_stays(tmp_path: Path) -> None:
     with ReplyCache(tmp_path / "c") as one, ReplyCache(tmp_path / "c") as other:
         one.put(b"k", Reply("first", "stop"))

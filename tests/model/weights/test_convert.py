@@ -177,6 +177,7 @@ def test_what_is_there_stays_and_what_fails_leaves_nothing(source, tmp_path, mon
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_no_more_than_a_tensor_is_in_memory(tmp_path):
     """In a process of its own: what converting adds to its peak is far below what the model weighs."""
     script = Path(__file__).resolve().parents[3] / "benchmarks" / "convert_memory.py"

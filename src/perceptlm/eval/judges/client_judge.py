@@ -111,13 +111,13 @@ class ClientJudge:
         unknown: dict[str, tuple[JudgeCall, bytes]] = {}
         requests = []
         limits = (MAX_NEW_TOKENS, 0.0, attempt)
-        for call in calls:
-            turns = self.wording.turns(call)
-            key = reply_key(self._client.identity, turns, limits)
-            known = None if self._cache is None else self._cache.get(key)
-            if known is not None:
+        conversations = [self.wording.turns(call) for call in calls]
+        keys = [reply_key(self._client.identity, turns, limits) for turns in conversations]
+        kept = {} if self._cache is None else self._cache.get_many(keys)
+        for call, turns, key in zip(calls, conversations, keys, strict=True):
+            if key in kept:
                 self.usage.num_cached += 1
-                yield call, known
+                yield call, kept[key]
                 continue
             unknown[key.hex()] = (call, key)
             requests.append(GenerationRequest(key.hex(), turns, (), *limits))

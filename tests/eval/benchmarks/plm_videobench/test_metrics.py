@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perceptlm.eval.alignment import best_ordered_total
-from perceptlm.eval.benchmarks.plm_videobench.metrics import mean_recall, soda_c, temporal_iou
+from perceptlm.eval.benchmarks.plm_videobench.metrics import mean_recall, pairs_to_judge, soda_c, temporal_iou
 
 SPANS = st.tuples(st.integers(0, 31), st.integers(0, 31))
 WEIGHTS = st.integers(1, 4).flatmap(
@@ -56,3 +56,12 @@ def test_repeating_a_right_segment_lowers_the_score() -> None:
     once = soda_c([(0, 10)], [(0, 10)], lambda g, p: 1.0).f1
     often = soda_c([(0, 10)], [(0, 10)] * 5, lambda g, p: 1.0).f1
     assert often == pytest.approx(once / 3)
+
+
+@settings(deadline=None)
+@given(st.lists(SPANS, max_size=4), st.lists(SPANS, max_size=4))
+def test_pairs_to_judge_are_those_with_an_overlap(reference, predicted):
+    pairs = [(g, p) for g in range(len(reference)) for p in range(len(predicted))]
+    assert pairs_to_judge(reference, predicted) == [
+        (g, p) for g, p in pairs if temporal_iou(reference[g], predicted[p]) > 0
+    ]

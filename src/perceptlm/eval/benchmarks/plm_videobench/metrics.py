@@ -66,13 +66,13 @@ def soda_c(reference: Sequence[Pair], predicted: Sequence[Pair], judge: Callable
 
 
 def pairs_to_judge(reference: Sequence[Pair], predicted: Sequence[Pair]) -> list[tuple[int, int]]:
-    """Return the (reference, prediction) pairs that overlap in time."""
-    return [
-        (g, p)
-        for g, reference_span in enumerate(reference)
-        for p, predicted_span in enumerate(predicted)
-        if temporal_iou(reference_span, predicted_span) > 0
-    ]
+    """Return the (reference, prediction) pairs that overlap in time: those whose `temporal_iou` is above 0."""
+    ordered = [(min(span), max(span)) for span in predicted]
+    pairs = []
+    for g, span in enumerate(reference):
+        first, last = min(span), max(span)
+        pairs += [(g, p) for p, (start, end) in enumerate(ordered) if min(last, end) > max(first, start)]
+    return pairs
 
 
 def multi_binary_accuracy(rows: Iterable[tuple[str, bool]]) -> float:

@@ -9,6 +9,7 @@ every pattern here runs in linear time and nothing is ever executed. This module
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from perceptlm.eval.benchmarks.plm_videobench.profiles import LMMS, Profile
@@ -78,6 +79,7 @@ def parse_span(text: str, profile: Profile) -> tuple[float, float] | None:
     return _number(numbers[0]), _number(numbers[1])
 
 
+@lru_cache(maxsize=4)  # what to ask a judge, and then the score, need the same segments one after the other
 def parse_segments(text: str, profile: Profile) -> tuple[CaptionedSegment, ...]:
     """Return every "[start, end]: caption" of `text`; () if there is none.
 
