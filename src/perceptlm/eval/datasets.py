@@ -22,6 +22,8 @@ from perceptlm.schema import Split
 
 WORLD, DATASET, WORLDBENCH = "world", "dataset", "worldbench"
 _TRAIN: Split = "train"
+_passing_over: list[bool] = []
+"""One for each `collector_past_records` that has not ended; asking the collector would have it count all it keeps."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ def collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # or the first thing that the collector does is to look through all that was made meanwhile
+        if not _passing_over:
+            gc.unfreeze()  # what is kept counts as old now
         if was_enabled:
             gc.enable()
 
@@ -114,8 +119,11 @@ def collector_paused() -> Iterator[None]:
 @contextmanager
 def collector_past_records() -> Iterator[None]:
     """Have the collector of garbage pass over all that is there now, until the block ends: questions stay anyway."""
+    _passing_over.append(True)
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        _passing_over.pop()
+        if not _passing_over:
+            gc.unfreeze()

@@ -39,7 +39,7 @@ class Question:
         before = (turn.model_copy(update={"text": self._resolve(turn.text)}) for turn in earlier)
         return (*before, last.model_copy(update={"text": self.prompt}))
 
-    @property
+    @cached_property
     def prompt(self) -> str:
         """The last user text."""
         sample = self.sample
@@ -50,7 +50,7 @@ class Question:
         """The question that a judge is told: without what the prompt says about how to answer."""
         return self._resolve(plain_question(self.sample.question, self.sample.task))
 
-    @property
+    @cached_property
     def reference(self) -> str:
         """The answer hoped for."""
         return self._resolve(self.sample.reference)
