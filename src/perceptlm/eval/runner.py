@@ -153,7 +153,8 @@ def _ask(
     if ask:
         pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
         answers = generate_answers(clients, askable, pictures, partial, settings, share=share)
-        if answers and all(answer.not_asked is not None for answer in answers.values()):
+        own = [answer for (variant, _), answer in answers.items() if variant == "own"]
+        if own and all(answer.not_asked is not None for answer in own):
             raise DataError("the media of no question can be read", path=sources[0].root, hint="plm eval doctor")
     else:
         answers = recorded_answers(partial, askable, settings)
