@@ -86,7 +86,7 @@ class JudgeOptions:
 
         return OpenAIClient(
             str(self.endpoint), model=str(self.name), revision=self.revision, num_parallel=self.num_parallel,
-            timeout_seconds=self.timeout_seconds,
+            timeout_seconds=self.timeout_seconds, api_key_variable="PLM_JUDGE_API_KEY",
         )  # fmt: skip
 
     @contextmanager
@@ -101,7 +101,12 @@ class JudgeOptions:
 
         share = self.max_error_share
         with open_judge(
-            self.client(), settings.profile, cache=self.cache, wording=self.wording, max_error_share=share
+            self.client(),
+            settings.profile,
+            cache=self.cache,
+            wording=self.wording,
+            max_error_share=share,
+            address=self.endpoint,
         ) as judge:
             try:
                 yield judge

@@ -16,7 +16,7 @@ from typing import Any
 from perceptlm.eval.benchmarks.images.corpus import published_lines, published_numbers
 from perceptlm.eval.benchmarks.plm_videobench.metrics import SUITE_WEIGHTS, suite_average
 from perceptlm.eval.judges.procedural import JUDGE_NAME
-from perceptlm.eval.outcomes import BLIND_VARIANTS, PARTIAL_VARIANTS, Row, Score, Variant
+from perceptlm.eval.outcomes import BLIND_VARIANTS, NOT_ASKED, PARTIAL_VARIANTS, Row, Score, Variant
 from perceptlm.eval.scoring import metric_of
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
@@ -48,7 +48,11 @@ def make_units(scored: Iterable[tuple[str, str, Score]]) -> list[Unit]:
     for key, scores in parts.items():
         known = [score.score for score in scores if score.score is not None]
         low, high = (min(ends) for ends in zip(*(score.bounds for score in scores), strict=True))
-        units.append(Unit(key, clusters[key], min(known) if len(known) == len(scores) else None, low, high))
+        # What failed changes nothing where the bounds meet. What was not asked leaves the score with all its unit.
+        value = min(known) if len(known) == len(scores) else None
+        if value is None and low == high and not any(score.reason in NOT_ASKED for score in scores):
+            value = low
+        units.append(Unit(key, clusters[key], value, low, high))
     return units
 
 

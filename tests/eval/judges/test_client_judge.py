@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from judge_server import JudgeServer, judge_server
 
-from perceptlm.clients import GenerationRequest, OpenAIClient
+from perceptlm.clients import GenerationRequest, OpenAIClient, ScriptedClient
 from perceptlm.errors import ClientError
 from perceptlm.eval.judges.cache import ReplyCache
 from perceptlm.eval.judges.client_judge import MAX_FAILED_IN_A_ROW, ClientJudge
@@ -111,6 +111,18 @@ def test_a_cached_reply_is_never_asked_for_again(
         assert "7 from the cache" in judge.summary()
     assert set(server.asked.values()) == {1}
     assert judge.usage.num_cached == 7
+
+
+def test_replies_of_an_unnamed_revision_are_those_of_one_address(tmp_path: Path) -> None:
+    client = ScriptedClient(lambda request: '{"explanation": "?", "score": 3}')
+    assert client.identity.revision == "unknown"
+    with ReplyCache(tmp_path / "c") as cache:
+        one, two = (
+            ClientJudge(client, STRICT, "strict", cache=cache, address=f"http://{name}/v1") for name in ("one", "two")
+        )
+        one.judge(CALLS)
+        assert one.num_cached(CALLS) == len(CALLS)
+        assert two.num_cached(CALLS) == 0
 
 
 def test_an_outage_stops_and_the_same_calls_go_on(

@@ -45,9 +45,14 @@ class Reply:
     num_new_tokens: int | None = None
 
 
-def reply_key(identity: ModelIdentity, turns: Sequence[Turn], limits: tuple[int, float, int]) -> bytes:
-    """Return the key of a conversation without media; `limits` are its new tokens, temperature and seed."""
-    model = [identity.name, identity.revision, identity.backend]
+def reply_key(
+    identity: ModelIdentity, turns: Sequence[Turn], limits: tuple[int, float, int], *, address: str | None = None
+) -> bytes:
+    """Return the key of a conversation without media; `limits` are its new tokens, temperature and seed.
+
+    `address` tells servers apart whose model states no revision.
+    """
+    model = [identity.name, identity.revision, identity.backend, *([] if address is None else [address])]
     content = [model, [[turn.role, turn.text] for turn in turns], limits]
     return hashlib.sha256(json.dumps(content).encode()).digest()
 

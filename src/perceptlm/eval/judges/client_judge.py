@@ -19,6 +19,7 @@ from perceptlm.eval.judges.cache import Reply, ReplyCache, reply_key
 from perceptlm.eval.judges.protocol import JudgeCall, JudgeIdentity, Verdict
 from perceptlm.eval.judges.wording import Wording
 from perceptlm.log import progress
+from perceptlm.schema import Turn
 
 MAX_NEW_TOKENS = 256
 """The longest reply, as in lmms-eval."""
@@ -43,7 +44,8 @@ class ClientJudge:
     """Judges by asking `client` in the words of `wording`, read as `profile` reads replies. Greedy decoding.
 
     `cache` keeps replies; without one they are only remembered while a list of calls is judged. More failed calls
-    than `max_error_share` of those of one list raise ClientError.
+    than `max_error_share` of those of one list raise ClientError. `address` is where a client behind a server asks:
+    where that states no revision, another address may be another model, and replies of one are not those of the other.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class ClientJudge:
         *,
         cache: ReplyCache | None = None,
         max_error_share: float = 0.05,
+        address: str | None = None,
     ) -> None:
         self._client = client
+        self._address = address
         self.wording = wording
         self._profile = profile
         self._cache = cache
@@ -79,7 +83,11 @@ class ClientJudge:
     def summary(self) -> str:
         """Return one line on what judging took so far."""
         used = self.usage
-        kept = "" if self._cache is None else f"; the cache holds {len(self._cache)} in {self._cache.num_bytes} bytes"
+        kept = (
+            ""
+            if self._cache is None
+            else f"; {self._cache.path} holds {len(self._cache)} in {self._cache.num_bytes} bytes"
+        )
         tokens = f"{used.num_prompt_tokens} tokens in, {used.num_new_tokens} out"
         failed = f", {used.num_failed} without reply" if used.num_failed else ""
         return f"judge: {used.num_asked} calls asked{failed} ({tokens}), {used.num_cached} from the cache{kept}"
@@ -88,7 +96,7 @@ class ClientJudge:
         """Return how many of the calls have a reply in the cache already."""
         if self._cache is None:
             return 0
-        keys = (reply_key(self._client.identity, self.wording.turns(call), (MAX_NEW_TOKENS, 0.0, 0)) for call in calls)
+        keys = (self._key(self.wording.turns(call), (MAX_NEW_TOKENS, 0.0, 0)) for call in calls)
         return sum(self._cache.get(key) is not None for key in keys)
 
     def judge(self, calls: Sequence[JudgeCall]) -> list[Verdict]:
@@ -104,6 +112,10 @@ class ClientJudge:
                 break
         return [verdicts[call] for call in calls]
 
+    def _key(self, turns: Sequence[Turn], limits: tuple[int, float, int]) -> bytes:
+        identity = self._client.identity
+        return reply_key(identity, turns, limits, address=self._address if identity.revision == "unknown" else None)
+
     def _replies(
         self, calls: Sequence[JudgeCall], attempt: int, stopper: _OutageStopper
     ) -> Iterator[tuple[JudgeCall, Reply | str]]:
@@ -112,7 +124,7 @@ class ClientJudge:
         requests = []
         limits = (MAX_NEW_TOKENS, 0.0, attempt)
         conversations = [self.wording.turns(call) for call in calls]
-        keys = [reply_key(self._client.identity, turns, limits) for turns in conversations]
+        keys = [self._key(turns, limits) for turns in conversations]
         kept = {} if self._cache is None else self._cache.get_many(keys)
         for call, turns, key in zip(calls, conversations, keys, strict=True):
             if key in kept:

@@ -35,8 +35,10 @@ def open_judge(
     cache: Path,
     wording: Path | None = None,
     max_error_share: float = 0.05,
+    address: str | None = None,
 ) -> Iterator[ClientJudge]:
-    """Yield a judge that asks `client` as `profile` does and keeps replies in the file `cache`."""
+    """Yield a judge that asks `client`, at `address` if it is a server's, as `profile` does and keeps replies in the
+    file `cache`."""
     words = wording_of(profile, wording)
     with ReplyCache(cache) as replies:
-        yield ClientJudge(client, words, profile, cache=replies, max_error_share=max_error_share)
+        yield ClientJudge(client, words, profile, cache=replies, max_error_share=max_error_share, address=address)
