@@ -17,7 +17,7 @@ from perceptlm.eval.compare import Comparison, compare_runs
 from perceptlm.eval.comparison_text import comparison_lines
 from perceptlm.eval.outcomes import Row
 from perceptlm.exchange.jsonl import write_records
-from perceptlm.statistics import paired_difference
+from perceptlm.statistics import minimum_detectable_difference, paired_difference
 
 MakeRun = Callable[..., Path]
 
@@ -77,7 +77,9 @@ def test_the_difference_is_that_of_the_paired_test(make_run: MakeRun, make_row: 
     assert task.difference.mcnemar_p_value is None
     assert task.left_out == {}
     assert found.average is None
-    assert task.difference.detectable == pytest.approx(2.8016 * float(expected.standard_error or 0), rel=1e-4)
+    wanted = minimum_detectable_difference(expected.standard_error or 0, degrees_of_freedom=expected.degrees_of_freedom)
+    assert task.difference.detectable == pytest.approx(wanted)
+    assert wanted > 2.9 * float(expected.standard_error or 0)  # normal quantiles would say 2.80
 
 
 def test_pairing_finds_less_than_separate_items_would(make_run: MakeRun, make_row: Callable[..., Row]) -> None:
@@ -179,6 +181,16 @@ def test_one_clip_leaves_everything_open(make_run: MakeRun, make_row: Callable[.
     assert (difference.ci_low, difference.ci_high, difference.p_value) == (-1.0, 1.0, 1.0)
     assert difference.detectable is None
     assert any("–" in line for line in comparison_lines(found))
+
+
+def test_a_difference_too_wide_to_be_possible_is_not_called_detectable(
+    make_run: MakeRun, make_row: Callable[..., Row]
+) -> None:
+    runs = [make_run([make_row("rcap", n, score=s) for n, s in enumerate(x)]) for x in ([0.0, 1.0], [0.0, 0.0])]
+    difference = compare_runs(*runs).tasks[0].difference
+    assert difference is not None
+    assert difference.ci_low == -1.0
+    assert difference.detectable is None
 
 
 def test_the_table_is_plain_text_with_hostile_answers(make_run: MakeRun, make_row: Callable[..., Row]) -> None:

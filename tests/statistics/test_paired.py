@@ -119,6 +119,17 @@ def test_detectable_difference_is_found_as_often_as_promised() -> None:
     assert 0.85 < found / 400 < 0.95
 
 
+def test_detectable_difference_lies_outside_the_interval_of_no_difference() -> None:
+    # Three clusters: t of 2 degrees is 4.303 and 1.061 (any table), not 1.960 and 0.842.
+    assert minimum_detectable_difference(0.1, degrees_of_freedom=2) == pytest.approx(0.1 * (4.3027 + 1.0607), abs=1e-4)
+    assert minimum_detectable_difference(0.1, degrees_of_freedom=1e7) == pytest.approx(
+        minimum_detectable_difference(0.1), rel=1e-5
+    )
+    found = paired_difference([0.5, 0.4, 0.9], [0.2, 0.4, 0.5], ["a", "b", "c"])
+    half = (found.interval.high - found.interval.low) / 2
+    assert minimum_detectable_difference(found.standard_error or 0, degrees_of_freedom=found.degrees_of_freedom) > half
+
+
 def test_correlation_and_power_are_checked() -> None:
     with pytest.raises(DataError, match="correlation"):
         error_of_difference(1, 1, 1.5)

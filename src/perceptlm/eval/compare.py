@@ -24,7 +24,6 @@ from perceptlm.eval.settings import ROW_NAMES, RowName
 from perceptlm.eval.summary import Unit, score_range, units_of
 from perceptlm.exchange.jsonl import read_records
 from perceptlm.statistics import (
-    PairedResult,
     Part,
     cluster_means,
     difference_part,
@@ -39,7 +38,8 @@ class Difference(Config):
     """B - A on the items both have; scores and differences are shares of 1.
 
     `detectable` is the true difference that a paired test of so many such items finds with the power asked for;
-    `detectable_unpaired` the same had the two runs answered different items. None: a single cluster leaves it open.
+    `detectable_unpaired` the same had the two runs answered different items. None: a single cluster leaves it open, or
+    it is wider than any difference can be.
     """
 
     n: int
@@ -251,17 +251,19 @@ def _difference(
         ci_high=found.interval.high,
         p_value=found.p_value,
         mcnemar_p_value=_mcnemar(chosen[0][0]) if len(chosen) == 1 else None,
-        detectable=_detectable(found, power, confidence),
-        detectable_unpaired=None
-        if unpaired is None
-        else minimum_detectable_difference(unpaired, power=power, significance=1 - confidence),
+        detectable=_detectable(found.standard_error, found.degrees_of_freedom, power, confidence, bounds),
+        detectable_unpaired=_detectable(unpaired, None, power, confidence, bounds),
     )
 
 
-def _detectable(found: PairedResult, power: float, confidence: float) -> float | None:
-    if found.standard_error is None:
+def _detectable(
+    error: float | None, degrees: float | None, power: float, confidence: float, bounds: tuple[float, float]
+) -> float | None:
+    """Return the least difference that is found so often; None where none that is possible is."""
+    if error is None:
         return None
-    return minimum_detectable_difference(found.standard_error, power=power, significance=1 - confidence)
+    found = minimum_detectable_difference(error, power=power, significance=1 - confidence, degrees_of_freedom=degrees)
+    return found if found <= bounds[1] - bounds[0] else None
 
 
 def _mcnemar(paired: _Paired) -> float | None:

@@ -118,15 +118,24 @@ def mcnemar_exact(only_a_right: int, only_b_right: int) -> float:
     return 1.0 if 2 * tail >= 2**total else 2 * tail / 2**total
 
 
-def minimum_detectable_difference(standard_error: float, *, power: float = 0.8, significance: float = 0.05) -> float:
+def minimum_detectable_difference(
+    standard_error: float,
+    *,
+    power: float = 0.8,
+    significance: float = 0.05,
+    degrees_of_freedom: float | None = None,
+) -> float:
     """Return the true difference that a two-sided test finds with probability `power`.
 
-    `standard_error` is that of the difference: a `PairedResult`'s, or `error_of_difference` of two scores.
+    `standard_error` and `degrees_of_freedom` are those of the difference: a `PairedResult`'s. For an error that is
+    known, or `error_of_difference` of two scores, there are no degrees: the quantiles are then the normal ones.
     """
     check_confidence(power)
     check_confidence(significance)
-    normal = NormalDist()
-    return (normal.inv_cdf(1 - significance / 2) + normal.inv_cdf(power)) * standard_error
+    shares = (1 - significance / 2, power)
+    if degrees_of_freedom is None:
+        return sum(NormalDist().inv_cdf(share) for share in shares) * standard_error
+    return sum(student_quantile(share, degrees_of_freedom) for share in shares) * standard_error
 
 
 def error_of_difference(error_a: float, error_b: float, correlation: float = 0.0) -> float:
