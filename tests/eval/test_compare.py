@@ -193,6 +193,14 @@ def test_a_difference_too_wide_to_be_possible_is_not_called_detectable(
     assert difference.detectable is None
 
 
+def test_three_equal_differences_prove_little(make_run: MakeRun, make_row: Callable[..., Row]) -> None:
+    runs = [make_run([make_row("rcap", n, score=s) for n in range(3)]) for s in (0.25, 0.5)]
+    difference = compare_runs(*runs).tasks[0].difference
+    assert difference is not None
+    assert (difference.p_value, difference.ci_low, difference.ci_high) == (0.25, -1.0, 1.0)
+    assert difference.detectable is None
+
+
 def test_the_table_is_plain_text_with_hostile_answers(make_run: MakeRun, make_row: Callable[..., Row]) -> None:
     evil = "[red]\x1b[31m\n" + "x" * 500
     a = make_run([make_row("rcap", clip, score=0.0, prediction=evil) for clip in range(4)], name="\x1b[1mA")

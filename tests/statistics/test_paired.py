@@ -63,8 +63,18 @@ def test_lengths_and_bounds_are_checked_by_name() -> None:
 def test_equal_answers_differ_by_nothing() -> None:
     found = paired_difference([1.0, 0.0], [1.0, 0.0], ["a", "b"])
     assert (found.difference, found.interval, found.p_value, found.t) == (0.0, Interval(0.0, 0.0), 1.0, 0.0)
-    found = paired_difference([1.0, 1.0], [0.0, 0.0], ["a", "b"])
-    assert (found.difference, found.interval, found.p_value, found.t) == (1.0, Interval(1.0, 1.0), 0.0, None)
+
+
+def test_equal_differences_are_as_sure_as_the_sign_test_of_their_clusters() -> None:
+    found = paired_difference([0.8] * 3, [0.5] * 3, ["a", "b", "c"])
+    assert (found.interval, found.p_value, found.t) == (Interval(-1.0, 1.0), 0.25, None)
+    assert found.difference == pytest.approx(0.3)
+    # Items of a clip count once: ten of two clips say no more than two.
+    found = paired_difference([1.0] * 10, [0.0] * 10, ["a", "b"] * 5)
+    assert (found.interval, found.p_value) == (Interval(-1.0, 1.0), 0.5)
+    found = paired_difference([1.0] * 6, [0.0] * 6, list("abcdef"))
+    assert (found.interval, found.p_value) == (Interval(1.0, 1.0), 2 / 64)
+    assert paired_difference([1.0] * 6, [0.0] * 6, list("abcdef"), confidence=0.99).interval == Interval(-1.0, 1.0)
 
 
 def test_test_and_interval_agree_and_items_of_a_clip_count_once() -> None:

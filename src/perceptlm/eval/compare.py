@@ -38,8 +38,8 @@ class Difference(Config):
     """B - A on the items both have; scores and differences are shares of 1.
 
     `detectable` is the true difference that a paired test of so many such items finds with the power asked for;
-    `detectable_unpaired` the same had the two runs answered different items. None: a single cluster leaves it open, or
-    it is wider than any difference can be.
+    `detectable_unpaired` the same had the two runs answered different items. None: a single cluster or
+    equal differences leave it open, or it is wider than any difference can be.
     """
 
     n: int
@@ -260,7 +260,7 @@ def _detectable(
     error: float | None, degrees: float | None, power: float, confidence: float, bounds: tuple[float, float]
 ) -> float | None:
     """Return the least difference that is found so often; None where none that is possible is."""
-    if error is None:
+    if not error:  # no spread was seen, which does not mean that there is none
         return None
     found = minimum_detectable_difference(error, power=power, significance=1 - confidence, degrees_of_freedom=degrees)
     return found if found <= bounds[1] - bounds[0] else None

@@ -79,7 +79,9 @@ def paired_difference_of_sum(
 
     Student's t with the cluster-robust variance and Satterthwaite's degrees of freedom: with one item in each cluster
     it is the paired t test. (Bootstraps were tried: with few items on which the systems differ they say too
-    rarely that they do.) A single cluster leaves everything possible; equal differences leave nothing else possible.
+    rarely that they do.) A single cluster leaves everything possible. Equal differences have no spread for a t test:
+    there it is the exact sign test over clusters, whose interval has no width from the number of clusters on that can
+    tell at this confidence (six at 95 %), and leaves everything possible below it.
     """
     check_confidence(confidence)
     means = cluster_means(parts)
@@ -87,11 +89,13 @@ def paired_difference_of_sum(
     if error is None:
         return PairedResult(difference, Interval(-widest, widest), 1.0, None, None, None)
     degrees = means.degrees_of_freedom
+    if error == 0 and difference == 0:
+        return PairedResult(0.0, Interval(0.0, 0.0), 1.0, 0.0, degrees, 0.0)
     if error == 0:
-        same = difference == 0
-        return PairedResult(
-            difference, Interval(difference, difference), float(same), 0.0, degrees, 0.0 if same else None
-        )
+        p_value = min(1.0, 2 * 0.5**means.num_clusters)
+        is_sure = p_value < 1 - confidence
+        interval = Interval(difference, difference) if is_sure else Interval(-widest, widest)
+        return PairedResult(difference, interval, p_value, 0.0, degrees, None)
     half = student_quantile((1 + confidence) / 2, degrees) * error
     low, high = max(difference - half, -widest), min(difference + half, widest)
     t = difference / error
