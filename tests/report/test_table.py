@@ -27,9 +27,21 @@ def test_markup_in_a_row_is_only_text() -> None:
 
 
 def test_above_means_the_whole_interval_above_every_blind_baseline() -> None:
-    assert ScoreRow("a", "m", 0.5, 0.4, 0.6, blind=0.39, oracle=1.0).is_above_baselines
-    assert not ScoreRow("a", "m", 0.5, 0.4, 0.6, blind=0.4, chance=0.1).is_above_baselines
-    assert not ScoreRow("a", "m", 0.5, 0.4, 0.6, oracle=1.0).is_above_baselines
+    assert ScoreRow("a", "m", 0.5, 0.4, 0.6, blind=0.39, oracle=1.0, n=10).is_above_baselines
+    assert not ScoreRow("a", "m", 0.5, 0.4, 0.6, blind=0.39, oracle=1.0, n=9).is_above_baselines
+    assert not ScoreRow("a", "m", 0.5, 0.4, 0.6, blind=0.4, chance=0.1, n=10).is_above_baselines
+    assert not ScoreRow("a", "m", 0.5, 0.4, 0.6, oracle=1.0, n=10).is_above_baselines
+
+
+def test_blind_counts_through_the_paired_difference_where_there_is_one() -> None:
+    def row(low: float, *, blind: float = 0.39, chance: float = 0.1) -> ScoreRow:
+        over = Difference(0.1, low, 0.2)
+        return ScoreRow("a", "m", 0.5, 0.4, 0.6, blind=blind, chance=chance, n=50, over_blind=over)
+
+    assert row(0.01).is_above_baselines
+    assert not row(-0.01).is_above_baselines  # the interval clears blind, the difference does not clear 0
+    assert row(0.01, blind=0.45).is_above_baselines  # paired items tell more than two intervals
+    assert not row(0.01, chance=0.4).is_above_baselines
 
 
 def test_a_row_in_words(rows: list[ScoreRow]) -> None:

@@ -12,8 +12,8 @@ from itertools import groupby
 
 from perceptlm.eval.breakdown import By, Slice
 from perceptlm.eval.settings import ROW_NAMES
-from perceptlm.report.page import FEW, BarCharts, Estimate, EstimateTable, ScoreTable, Section
-from perceptlm.report.table import ScoreRow
+from perceptlm.report.page import BarCharts, Estimate, EstimateTable, ScoreTable, Section
+from perceptlm.report.table import FEW, ScoreRow
 
 _DIMENSIONS = ("what", "where", "when", "how")
 _CHARTS: dict[By, str] = {
@@ -105,7 +105,7 @@ def _dimensions(slices: Sequence[Slice], suffix: str) -> EstimateTable:
         heading=f"Where it succeeds and fails{suffix}",
         paragraphs=dimension_sentences(slices),
         caption="Score in percent by what is asked for, with 95 % interval; ◆ and blind: the best without the right "
-        "pixels on the same items. Green: the whole interval lies over blind.",
+        f"pixels on the same items. Green: the whole interval lies over blind, of {FEW} items or more.",
         columns=_DIMENSIONS,
         rows=rows,
     )

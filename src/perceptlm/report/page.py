@@ -19,14 +19,11 @@ from perceptlm.artifact import write_atomic
 from perceptlm.report.browser import SampleBrowser
 from perceptlm.report.embed import EmbeddedPicture
 from perceptlm.report.plain_table import PlainTable
-from perceptlm.report.table import BASELINES, ScoreRow, describe_row
+from perceptlm.report.table import BASELINES, FEW, ScoreRow, describe_row
 from perceptlm.report.text import percent, showable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-FEW = 10
-"""Estimates over fewer items are drawn pale."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +75,8 @@ class Estimate:
 
     @property
     def is_above_blind(self) -> bool:
-        """Whether the whole interval lies above blind."""
-        return self.blind is not None and self.low > self.blind
+        """Whether the whole interval lies above blind, over `FEW` items or more."""
+        return self.blind is not None and self.low > self.blind and self.n >= FEW
 
 
 def describe_estimate(estimate: Estimate) -> str:

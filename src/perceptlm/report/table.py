@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BASELINES = ("chance", "constant", "blind", "oracle")
+FEW = 10
+"""Scores over fewer items carry no mark: their intervals say little."""
 _BAR_WIDTH = 20
 _WIDTH_WITH_BARS = 98
 
@@ -81,9 +83,16 @@ class ScoreRow:
 
     @property
     def is_above_baselines(self) -> bool:
-        """Whether the whole interval lies above every baseline that does not see the right pixels."""
-        floors = [value for name, value in self.baselines if name != "oracle"]
-        return bool(floors) and self.low > max(floors)
+        """Whether the score surely lies above every baseline that does not see the right pixels, over `FEW` or more.
+
+        For chance and constant the whole interval does; for blind that of the paired difference lies above 0, where it
+        was measured: blind has an interval of its own.
+        """
+        passed_by = ("oracle",) if self.over_blind is None else ("oracle", "blind")
+        floors = [value for name, value in self.baselines if name not in passed_by]
+        if self.n < FEW or (not floors and self.over_blind is None):
+            return False
+        return all(self.low > value for value in floors) and (self.over_blind is None or self.over_blind.low > 0)
 
 
 def describe_row(row: ScoreRow) -> str:
@@ -129,7 +138,7 @@ def terminal_table(rows: Sequence[ScoreRow], *, title: str = "", width: int = 80
             *(percent(getattr(row, name)) for name in BASELINES),
             str(row.n),
         )
-    table.caption = Text("▲ the whole interval lies above chance, constant and blind", style="dim")
+    table.caption = Text("▲ surely above chance, constant and blind", style="dim")
     return table
 
 

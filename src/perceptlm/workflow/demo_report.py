@@ -102,7 +102,7 @@ def _summary(rows: Sequence[ScoreRow], recipe: DemoRecipe) -> Summary:
     return Summary(
         paragraphs=[
             f"The model saw {world.num_clips} clips and {world.num_images} pictures drawn by a program, in three "
-            f"stages, and is {told} (whole interval).",
+            f"stages, and is {told} (by their intervals).",
             f"It meets {len(targets) - len(missed)} of its {len(targets)} goals"
             + (f"; missed: {', '.join(missed)}." if missed else "."),
             "A score says something only beside its baselines: a random answer (chance), the best fixed answer to each "
