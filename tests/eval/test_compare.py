@@ -27,7 +27,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     """Return a maker of published evaluations from rows; runs of one `data` share their dataset."""
     counter = iter(range(100))
 
-    def make(rows: Sequence[Row], *, data: int = 0, name: str = "m", **scores: Any) -> Path:
+    def make(rows: Sequence[Row], *, data: int = 0, name: str = "m", max_new_tokens: Any = None, **scores: Any) -> Path:
         dataset = tmp_path / f"data-{data}"
         if not dataset.exists():
             artifact.build(dataset, kind="world", recipe={"data": data}, make=lambda _: None)
@@ -38,7 +38,9 @@ def make_run(tmp_path: Path) -> MakeRun:
             (partial / "scores.json").write_text(json.dumps(content))
 
         out = tmp_path / f"run-{next(counter)}"
-        return artifact.build(out, kind="eval", recipe={"run": out.name}, make=fill, inputs={"data": dataset})
+        settings = {"max_new_tokens": {"sgqa": 64, "rcap": 128} | (max_new_tokens or {})}
+        recipe = {"run": out.name, "settings": settings}
+        return artifact.build(out, kind="eval", recipe=recipe, make=fill, inputs={"data": dataset})
 
     return make
 
@@ -145,6 +147,7 @@ def test_the_suite_average_is_compared_where_all_tasks_are(make_run: MakeRun, ma
         ({"profile": "paper"}, "profile: strict and paper"),
         ({"num_frames": 32}, "frames: 8 and 32"),
         ({"data": 1}, "dataset: "),
+        ({"max_new_tokens": {"rcap": 8}}, "max_new_tokens: rcap 128 and 8"),
         ({"judge_identity": {"name": "x", "prompt_hash": "0" * 64}}, "judge: rules and name x"),
     ],
 )
@@ -160,6 +163,11 @@ def test_runs_made_otherwise_are_refused_unless_asked_for(
     assert len(found.warnings) == 1
     assert found.warnings[0].startswith(message)
     assert any(line.startswith("warning: not the same") for line in comparison_lines(found))
+
+
+def test_limits_of_rows_that_were_not_asked_change_nothing(make_run: MakeRun, make_row: Callable[..., Row]) -> None:
+    rows = [make_row("rcap", clip, score=0.5) for clip in range(3)]
+    assert compare_runs(make_run(rows), make_run(rows, max_new_tokens={"sgqa": 8})).warnings == ()
 
 
 def test_what_is_no_evaluation_is_refused(make_run: MakeRun, make_row: Callable[..., Row], tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ class _Run:
     directory: Path
     model: str
     conditions: Mapping[str, Any]
+    limits: Mapping[str, int]
+    """The longest answer per row of the table, in tokens."""
     rows: Sequence[Row]
 
 
@@ -127,8 +129,8 @@ def compare_runs(
 ) -> Comparison:
     """Compare the evaluations in two directories on the variant `own`.
 
-    Raises UsageError if their judge, profile, frames or data differ and `anyway` is not set, or if they have no row of
-    the table in common; ArtifactError or DataError for a directory that is no evaluation.
+    Raises UsageError if their judge, profile, frames, token limits or data differ and `anyway` is not set, or if they
+    have no row of the table in common; ArtifactError or DataError for a directory that is no evaluation.
     """
     a, b = _read(first), _read(second)
     warnings = _differing(a, b)
@@ -173,10 +175,11 @@ def _read(directory: Path) -> _Run:
             "dataset": sorted(item.digest for name, item in manifest.inputs.items() if name.startswith("data")),
         }
         model = str(scores["model"]["name"])
+        limits = dict(manifest.recipe.get("settings", {}).get("max_new_tokens", {}))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"not the scores of an evaluation: {error}", path=path) from error
     rows = [row for row in read_records(directory / ROWS, Row) if row.variant == "own"]
-    return _Run(directory, model, conditions, rows)
+    return _Run(directory, model, conditions, {row.row: limits[row.row] for row in rows if row.row in limits}, rows)
 
 
 def _differing(a: _Run, b: _Run) -> list[str]:
@@ -185,7 +188,9 @@ def _differing(a: _Run, b: _Run) -> list[str]:
         theirs = b.conditions[name]
         if mine != theirs:
             found.append(f"{name}: {_short(mine)} and {_short(theirs)}")
-    return found
+    shared = [name for name in ROW_NAMES if name in a.limits and name in b.limits]
+    changed = [f"{name} {a.limits[name]} and {b.limits[name]}" for name in shared if a.limits[name] != b.limits[name]]
+    return [*found, f"max_new_tokens: {', '.join(changed)}"] if changed else found
 
 
 def _short(value: Any) -> str:
