@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,10 +20,12 @@ from perceptlm.eval.judges.protocol import JudgeCall, JudgeIdentity, Verdict
 from perceptlm.eval.outcomes import Row
 from perceptlm.eval.report_page import write_report
 from perceptlm.eval.report_samples import choose, gist_of, outcome_of
+from perceptlm.eval.report_tables import published_table
 from perceptlm.eval.results import RESULTS, read_runs
 from perceptlm.eval.runner import ROWS, SCORES, evaluate
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_records, write_records
+from perceptlm.report.plain_table import PlainTable
 
 HOSTILE = '<script>alert(1)</script> " onerror="x \' {{ 7*7 }} </details> https://evil.example \x1b[31m\u202e'
 SETTINGS = EvalSettings(num_frames=8, variants=("own", "zero", "single_frame", "no_box"), num_resamples=50)
@@ -115,11 +118,42 @@ def test_the_page_shows_scores_answers_verdicts_and_times(published: list[Path],
     )
     assert len(page.of("img")) == len(items)
     assert all(image["loading"] == "lazy" for image in page.of("img"))
-    for row in PUBLISHED:
-        assert row.model in page.text
-    for text in ("Controls", "single frame", "no box", "What could not be scored", "b less a", "Beside the published"):
+    for text in ("Controls", "single frame", "no box", "What could not be scored", "b less a"):
         assert text in page.text
     assert [run["name"] for run in numbers["runs"]] == ["a", "b"]
+
+
+def test_scores_of_other_data_do_not_stand_beside_the_published_table(
+    published: list[Path], tiny_world: Path, tmp_path: Path
+) -> None:
+    page, _, numbers = report_of(published, tmp_path / "report.html")
+    assert f"Asked: world {tiny_world.name}. Answered by" in page.text
+    assert f"Not shown: world {tiny_world.name} is not known to be the released PLM-VideoBench" in page.text
+    assert not any(row.model in page.text for row in PUBLISHED)
+    (source,) = numbers["runs"][0]["sources"].values()
+    assert source == {"kind": "world", "directory": tiny_world.name, "format": None}
+    assert str(tiny_world.parent) not in json.dumps(numbers)
+
+
+@pytest.mark.parametrize(("form", "is_shown"), [("bench-sgqa", True), ("train-sgqa", False)])
+def test_converted_files_of_the_benchmark_stand_beside_the_published_table(
+    published: list[Path], tmp_path: Path, form: str, is_shown: bool
+) -> None:
+    def make(partial: Path) -> None:
+        (partial / SCORES).write_text((published[0] / SCORES).read_text())
+        write_records(partial / ROWS, [])
+
+    recipe = {"settings": {"format": form}}
+    data = artifact.build(tmp_path / "files", kind="dataset", recipe=recipe, make=lambda _: None)
+    made = artifact.build(tmp_path / "run", kind="eval", recipe={}, make=make, inputs={"data": data})
+    runs = read_runs([made])
+    assert runs[0].is_plm_videobench is is_shown
+    (section,) = published_table(runs)
+    assert isinstance(section, PlainTable) is is_shown
+    if isinstance(section, PlainTable):
+        assert {row.model for row in PUBLISHED} <= {name for name, _ in section.rows}
+    shutil.rmtree(data)  # what is not at hand is not known
+    assert not read_runs([made])[0].is_plm_videobench
 
 
 def test_results_hold_every_number_with_its_interval(published: list[Path], tmp_path: Path) -> None:
@@ -154,8 +188,6 @@ def test_the_same_runs_give_the_same_bytes(published: list[Path], tmp_path: Path
 
 
 def test_without_its_dataset_a_report_has_no_pictures_and_says_so(published: list[Path], tmp_path: Path) -> None:
-    import shutil
-
     moved = tmp_path / "elsewhere" / "deep" / "a"
     shutil.copytree(published[0], moved)
     page, _, _ = report_of([moved], tmp_path / "report.html")

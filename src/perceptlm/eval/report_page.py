@@ -87,10 +87,15 @@ def report_page(runs: Sequence[Run], comparisons: Sequence[Comparison | None], *
     names = ", ".join(dict.fromkeys(run.model for run in runs))
     return Page(
         title="Evaluation" if len(runs) == 1 else "Evaluations compared",
-        lead=f"PLM-VideoBench tasks and images, as {names} answered them.",
+        lead=f"Asked: {_asked(runs)}. Answered by {names}.",
         sections=sections,
         footer="Made by `plm eval report`. Every number stands in results.json beside this page, with its interval.",
     )
+
+
+def _asked(runs: Sequence[Run]) -> str:
+    found = dict.fromkeys(source.describe() for run in runs for source in run.sources.values())
+    return ", ".join(found) or "data that the evaluation does not name"
 
 
 def _summary(runs: Sequence[Run]) -> Summary:

@@ -13,7 +13,7 @@ from perceptlm.eval.benchmarks.plm_videobench.published import PUBLISHED, SOURCE
 from perceptlm.eval.compare import Comparison, Difference
 from perceptlm.eval.results import Run, coverage_share
 from perceptlm.eval.settings import ROW_NAMES
-from perceptlm.report.page import ScoreTable
+from perceptlm.report.page import Notes, ScoreTable
 from perceptlm.report.plain_table import Cell, PlainTable, Tone
 from perceptlm.report.table import Difference as OverBlind
 from perceptlm.report.table import ScoreRow, Target
@@ -191,10 +191,18 @@ def sliced_controls(runs: Sequence[Run]) -> list[PlainTable]:
     return [PlainTable("Controls by slice", caption, columns, rows, is_folded=True)]
 
 
-def published_table(runs: Sequence[Run]) -> list[PlainTable]:
-    """Return the runs above the published rows; nothing if no run has a task of the benchmark."""
+def published_table(runs: Sequence[Run]) -> list[PlainTable | Notes]:
+    """Return the runs above the published rows, or why they cannot stand there; nothing if no run has a task of the
+    benchmark."""
     if not any(name in run.scores["tasks"] for run in runs for name in _PUBLISHED_TASKS):
         return []
+    heading = "Beside the published table"
+    if not all(run.is_plm_videobench for run in runs):
+        others = dict.fromkeys(
+            source.describe() for run in runs for source in run.sources.values() if not source.is_plm_videobench
+        )
+        why = f"Not shown: {', '.join(others) or 'what was asked'} is not known to be the released PLM-VideoBench, and "
+        return [Notes(heading=heading, paragraphs=[f"{why}scores on other questions say nothing beside its table."])]
     rows: list[tuple[str, list[Cell | None]]] = []
     for run in runs:
         cells = [
@@ -211,7 +219,7 @@ def published_table(runs: Sequence[Run]) -> list[PlainTable]:
         rows.append((row.model, [*values, Cell(f"{row.average:.1f}", mark, "quiet")]))
     return [
         PlainTable(
-            heading="Beside the published table",
+            heading=heading,
             caption=f"In percent. Above: measured here, with intervals. Below, pale: {SOURCE}, without any.",
             columns=(*_PUBLISHED_TASKS, "average"),
             rows=rows,

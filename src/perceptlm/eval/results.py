@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from perceptlm import artifact
@@ -24,6 +24,28 @@ from perceptlm.exchange.jsonl import read_records
 
 RESULTS = "results.json"
 FORMAT_VERSION = 1
+_PLM_VIDEOBENCH = "bench-"
+"""How the formats of its released files begin."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset that was asked: the name of its directory, and, of a converted one that is at hand, from which release
+    format."""
+
+    kind: str
+    directory: str
+    digest: str
+    format: str | None
+
+    @property
+    def is_plm_videobench(self) -> bool:
+        """Whether it is known to be converted from the released benchmark."""
+        return self.format is not None and self.format.startswith(_PLM_VIDEOBENCH)
+
+    def describe(self) -> str:
+        """Return it in words, such as `worldbench wb` or `bench-sgqa sgqa`."""
+        return f"{self.format or self.kind} {self.directory}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,25 @@ class Run:
     def model(self) -> str:
         """The model's name."""
         return str(self.scores["model"]["name"])
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The datasets it was made from, by their names in its manifest."""
+        formats = {}
+        for item in self.data:
+            manifest = artifact.read_manifest(item.directory)
+            formats[manifest.digest] = manifest.recipe.get("settings", {}).get("format")
+        return {
+            name: Source(entry.kind, PurePosixPath(entry.path).name, entry.digest, formats.get(entry.digest))
+            for name, entry in self.manifest.inputs.items()
+            if name.partition("_")[0] == "data"
+        }
+
+    @property
+    def is_plm_videobench(self) -> bool:
+        """Whether all that was asked is known to be the released benchmark."""
+        sources = self.sources.values()
+        return bool(sources) and all(source.is_plm_videobench for source in sources)
 
     def own_rows(self) -> list[Row]:
         """Return the questions as shown with their own pictures."""
@@ -116,7 +157,7 @@ def results(runs: Sequence[Run], comparisons: Sequence[Comparison | None]) -> di
 
 
 def _run(run: Run) -> dict[str, Any]:
-    recipe = run.manifest.recipe
+    recipe, sources = run.manifest.recipe, run.sources
     tasks = {}
     for name, task in run.scores["tasks"].items():
         share = coverage_share(task)
@@ -124,7 +165,12 @@ def _run(run: Run) -> dict[str, Any]:
     return {
         "name": run.name,
         "digest": run.manifest.digest,
-        "datasets": {name: entry.digest for name, entry in run.manifest.inputs.items() if name.startswith("data")},
+        "datasets": {name: source.digest for name, source in sources.items()},
+        "sources": {
+            name: {"kind": source.kind, "directory": source.directory, "format": source.format}
+            for name, source in sources.items()
+        },
+        "is_plm_videobench": run.is_plm_videobench,
         "settings": recipe.get("settings"),
         "variants": recipe.get("settings", {}).get("variants"),
         **{key: value for key, value in run.scores.items() if key != "tasks"},
