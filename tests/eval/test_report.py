@@ -217,6 +217,7 @@ def test_rows_without_a_score_and_no_rows_at_all(published: list[Path], tmp_path
     page, _, found = report_of([bare], tmp_path / "report.html")
     assert not page.of("details", "item")
     assert not page.of("script")
+    assert re.search(r"sgqa\s+–\s+nothing was scored\s+–", page.text)
     assert found["runs"][0]["tasks"]["sgqa"]["score"] is None
 
 

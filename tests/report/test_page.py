@@ -158,6 +158,14 @@ def test_goals_and_differences_have_columns_only_where_there_are_some() -> None:
     assert not any(words in bare for words in ("over blind", "goal", "oracle"))
 
 
+def test_a_row_without_a_score_fills_its_line_with_dashes(rows: list[ScoreRow]) -> None:
+    html = render_page(Page("t", [ScoreTable("h", "c", rows, unscored=["rdcap"])]))
+    html = html[html.index("<thead>") : html.index("</tbody>")]
+    line = html[html.index("rdcap") :]
+    assert line.count("<td") + 1 == html.count('<th scope="col"')
+    assert line.count("–") == line.count("<td") - 1  # the drawing says it in words
+
+
 def test_bars_whiskers_and_blind_stand_at_their_heights() -> None:
     bars = [Estimate("1", 0.5, 0.25, 0.75, 40, 0.1), Estimate("2", 0.5, 0.25, 0.75, 4, 0.3)]
     html = render_page(Page("t", [BarCharts("h", "c", ["things"], [("fgqa", [bars])])]))

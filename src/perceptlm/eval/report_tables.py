@@ -67,8 +67,9 @@ def tasks_of(runs: Sequence[Run]) -> Iterable[tuple[str, str, Run, Mapping[str, 
 
 
 def score_table(runs: Sequence[Run]) -> ScoreTable:
-    """Return the results table; rows without any scored question are in the table of failures only."""
-    named = [(name, label, task) for name, label, _, task in tasks_of(runs) if task["score"] is not None]
+    """Return the results table; rows without any scored question have a line of dashes."""
+    everything = [(name, label, task) for name, label, _, task in tasks_of(runs)]
+    named = [item for item in everything if item[2]["score"] is not None]
     rows = [score_row(name, task, label=label) for name, label, task in named]
     metrics = dict.fromkeys(f"{name}: {task['metric']}" for name, _, task in named)
     return ScoreTable(
@@ -77,6 +78,7 @@ def score_table(runs: Sequence[Run]) -> ScoreTable:
         "of the benchmark's items that could be asked; a score of less than all is not the benchmark's.",
         rows=rows if len(runs) == 1 else [replace(row, metric="") for row in rows],
         paragraphs=[] if len(runs) == 1 else list(metrics),
+        unscored=[label for _, label, task in everything if task["score"] is None],
     )
 
 

@@ -55,6 +55,8 @@ class ScoreTable:
     is_folded: bool = False
     paragraphs: Sequence[str] = ()
     """What stands below the table."""
+    unscored: Sequence[str] = ()
+    """Rows of which nothing was scored: a line of dashes each, below the others."""
 
     @property
     def baselines(self) -> tuple[str, ...]:
