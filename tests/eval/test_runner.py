@@ -69,9 +69,12 @@ def test_a_model_that_looks_is_told_from_one_that_does_not(published: Path) -> N
         assert set(row["baselines"]) == {"blind", "chance", "constant", "oracle"}
         assert row["baselines"]["blind"]["score"] == 0.0
         assert set(row["blind_variants"]) == {"zero", "other"}
-        assert row["blind_variants"]["zero"]["paired"]["excludes_zero"]
-        assert row["blind_variants"]["zero"]["paired"]["p_value"] < 0.05
+        paired = row["blind_variants"]["zero"]["paired"]
+        assert paired["difference"] == pytest.approx(1.0)
+        assert paired["excludes_zero"] == (paired["p_value"] < 0.05)
         assert row["blind_variants"]["other"]["paired"]["difference"] == pytest.approx(1.0)
+    # Groups differ by exactly 1: as sure as the sign test of five clips, and no surer.
+    assert scores["tasks"]["fgqa"]["blind_variants"]["zero"]["paired"]["p_value"] == 2 / 2**5
     assert scores["tasks"]["fgqa"]["n"] == 5
     assert scores["tasks"]["image"]["n"] == 10
 
