@@ -190,6 +190,17 @@ def test_rows_of_an_evaluation_are_predictions_too(released, fake_client, tmp_pa
     assert "asked for" not in capsys.readouterr().err
 
 
+def test_answers_to_another_number_of_frames_are_refused(command, tmp_path, capsys) -> None:
+    rows = [{"id": "bench-rtloc.0", "text": "[0, 1]", "num_frames": 8}, {"id": "bench-rtloc.1", "text": "[0, 1]"}]
+    write_records(tmp_path / "p.jsonl", rows)
+    assert command("--predictions", tmp_path / "p.jsonl") == 2
+    said = capsys.readouterr().err
+    assert "these answers were given to 8 frames, and would be scored for 4" in said
+    assert "--num-frames 8" in said
+    assert not (tmp_path / "out").exists()
+    assert command("--predictions", tmp_path / "p.jsonl", "--num-frames", "8") == 0
+
+
 def test_asking_now_and_scoring_later(command, tmp_path, capsys) -> None:
     path = write_predictions(tmp_path / "p.jsonl", {"bench-fgqa.u0": "(A)"})
     assert command("--predictions", path, "--generate-only", "--json") == 0
@@ -207,6 +218,7 @@ def test_asking_now_and_scoring_later(command, tmp_path, capsys) -> None:
         (["[]"], "p.jsonl:1: expected an object"),
         (['{"text": "x"}'], "p.jsonl:1: names no id"),
         (['{"id": "a"}'], "p.jsonl:1: is no prediction"),
+        (['{"id": "a", "text": "x", "num_frames": "8"}'], "p.jsonl:1: is no prediction"),
         (['{"id": "a", "text": "x"}', '{"id": "a", "text": "y"}'], "p.jsonl:2: a second prediction for a"),
         (['{"id": "a", "text": "x", "variant": "zero"}'], "holds no predictions of the variant 'own', only of zero"),
     ],

@@ -1,7 +1,8 @@
 """Predictions: answers that any program wrote to a file, so that they are scored like a model's.
 
-A line is `{"id": ..., "text": ...}`; it may also say `variant` (default "own"), `finish_reason` and `error`. Lines of
-an evaluation's own `answers.jsonl` and `rows.jsonl` are such lines. Knows neither questions nor scores.
+A line is `{"id": ..., "text": ...}`; it may also say `variant` (default "own"), `finish_reason`, `error` and
+`num_frames`. Lines of an evaluation's own `answers.jsonl` and `rows.jsonl` are such lines. Knows neither questions nor
+scores.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Prediction(Config):
     text: str
     finish_reason: FinishReason = "stop"
     error: str | None = None
+    num_frames: int | None = None
+    """Pictures that the model was shown, where the file says it: frame numbers in `text` are numbers of these."""
 
 
 def read_predictions(path: Path) -> dict[str, dict[str, Prediction]]:
@@ -50,7 +53,8 @@ class PredictionsClient:
 
     def __init__(self, predictions: Mapping[str, Prediction], *, name: str = "predictions") -> None:
         self._predictions = predictions
-        revision = digest_of({key: prediction.to_dict() for key, prediction in predictions.items()})
+        said = {"num_frames"}  # no part of an answer: the same answers are the same model
+        revision = digest_of({key: item.model_dump(mode="json", exclude=said) for key, item in predictions.items()})
         self._identity = ModelIdentity(name=name, revision=revision, licence="NOASSERTION", backend="predictions")
 
     @property
@@ -77,9 +81,11 @@ class PredictionsClient:
 def _prediction(record: Mapping[str, Any], path: Path, line: int) -> Prediction:
     text = record.get("text", record.get("prediction"))
     reason, error = record.get("finish_reason", "stop"), record.get("error")
-    if not isinstance(text, str) or reason not in get_args(FinishReason) or not isinstance(error, str | None):
+    shown = record.get("num_frames")
+    readable = isinstance(text, str) and isinstance(error, str | None) and isinstance(shown, int | None)
+    if not readable or reason not in get_args(FinishReason):
         raise DataError("is no prediction", path=path, line=line, hint='write {"id": "...", "text": "..."}')
     if reason == "error" and error is None:  # a row of an evaluation has the reason in its score
         score = record.get("score")
         error = str(score.get("reason")) if isinstance(score, Mapping) else "no reason given"
-    return Prediction(text=text, finish_reason=reason, error=error)
+    return Prediction(text=text, finish_reason=reason, error=error, num_frames=shown)

@@ -5,7 +5,7 @@ Loads torch only for a model that runs here. Knows neither questions nor scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,13 +15,12 @@ from perceptlm.clients import GenerationClient, ModelIdentity, OpenAIClient, Pre
 from perceptlm.clients.predictions import OWN, Prediction, read_predictions
 from perceptlm.config import parse, read_json_object
 from perceptlm.errors import UsageError
-from perceptlm.eval.datasets import EvalData, load_questions
+from perceptlm.eval.datasets import EvalData, check_data, load_questions
 from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
-from perceptlm.eval.questions import first_questions
-from perceptlm.eval.runner import ROWS, evaluate
+from perceptlm.eval.questions import Question, first_questions
+from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import EvalSettings
-from perceptlm.exchange.jsonl import read_lines
 
 if TYPE_CHECKING:
     from perceptlm.eval.runner import Phase
@@ -210,19 +209,27 @@ def _evaluate_predictions(
     clients: dict[Variant, GenerationClient] = {
         variant: PredictionsClient(found[variant], name=name) for variant in settings.variants
     }
+    check_data(data)
+    questions = first_questions(load_questions(data, settings), settings.limit)
+    _check_frames(found[OWN], questions)
+    asked_ids = {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
     evaluate(clients.pop("own"), data, out, settings, clients=clients, **options)  # variants always begin with it
     place = out if out.is_dir() else artifact.partial_path(out)
-    asked_ids = _asked_ids(place, data, settings)
     artifact.write_run_record(place, _PREDICTIONS_RECORD, _compare_ids(found, asked_ids))
     return place
 
 
-def _asked_ids(place: Path, data: list[EvalData], settings: EvalSettings) -> set[str]:
-    rows = place / ROWS
-    if rows.is_file():  # reading the records again would take as long as all of scoring
-        return {f"{row['variant']}: {row['id']}" for _, row in read_lines(rows)}
-    questions = first_questions(load_questions(data, settings), settings.limit)
-    return {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
+def _check_frames(own: Mapping[str, Prediction], questions: Sequence[Question]) -> None:
+    """Raise UsageError for answers given to another number of frames: their frame numbers would mean other times."""
+    for question in questions:
+        found = own.get(question.sample.id)
+        if found is None or found.num_frames in (None, question.num_frames):
+            continue
+        most = max(item.num_frames or 0 for item in own.values())  # a short video has fewer than was asked for
+        raise UsageError(
+            f"these answers were given to {found.num_frames} frames, and would be scored for {question.num_frames}",
+            hint=f"--num-frames {most}",
+        )
 
 
 def _compare_ids(found: dict[str, dict[str, Prediction]], asked: set[str]) -> dict[str, list[str]]:
