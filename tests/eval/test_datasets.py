@@ -170,10 +170,11 @@ def test_predictions_are_scored_and_gaps_are_said(command, released, tmp_path, c
     assert scores["tasks"]["rtloc"]["outcomes"] == {"value": 1, "unscored": 0, "error": 1}
     assert scores["tasks"]["rtloc"]["score"] == 1.0
     assert scores["tasks"]["rtloc"]["bounds"] == [0.5, 1.0]
-    assert "1 asked for and not predicted, such as own: bench-rtloc.1" in said.err
-    assert "1 predicted and not asked for, such as own: bench-rtloc.9" in said.err
+    assert "1 of 4 asked for and not predicted, such as own: bench-rtloc.1" in said.err
+    assert "1 of 4 predicted and not asked for, such as own: bench-rtloc.9" in said.err
     record = json.loads((tmp_path / "out" / "run" / "predictions.json").read_text())
-    assert record == {"missing": ["own: bench-rtloc.1"], "extra": ["own: bench-rtloc.9"]}
+    gaps = {"missing": ["own: bench-rtloc.1"], "extra": ["own: bench-rtloc.9"]}
+    assert record == gaps | {"num_asked": 4, "num_predicted": 4}
     assert artifact.verify(tmp_path / "out") == []
 
 
@@ -220,6 +221,7 @@ def test_asking_now_and_scoring_later(command, tmp_path, capsys) -> None:
         (['{"id": "a"}'], "p.jsonl:1: is no prediction"),
         (['{"id": "a", "text": "x", "num_frames": "8"}'], "p.jsonl:1: is no prediction"),
         (['{"id": "a", "text": "x"}', '{"id": "a", "text": "y"}'], "p.jsonl:2: a second prediction for a"),
+        (['{"id": "a", "text": "x"}'], "predicts nothing that is asked, but such as 'own: a'"),
         (['{"id": "a", "text": "x", "variant": "zero"}'], "holds no predictions of the variant 'own', only of zero"),
     ],
 )

@@ -155,9 +155,16 @@ def prediction_gaps(place: Path) -> list[str]:
     record = place / artifact.RUN_FOLDER / f"{_PREDICTIONS_RECORD}.json"
     if not record.is_file():
         return []
-    said = {"missing": "asked for and not predicted", "extra": "predicted and not asked for"}
+    said = {
+        "missing": ("num_asked", "asked for and not predicted"),
+        "extra": ("num_predicted", "predicted and not asked for"),
+    }
     found = read_json_object(record)
-    return [f"{len(names)} {said[name]}, such as {names[0]} (all: {record})" for name, names in found.items() if names]
+    return [
+        f"{len(names)} of {found[total]} {what}, such as {names[0]} (all: {record})"
+        for kind, (total, what) in said.items()
+        if (names := found[kind])
+    ]
 
 
 def recorded_recipe(out: Path) -> dict[str, Any]:
@@ -213,9 +220,17 @@ def _evaluate_predictions(
     questions = first_questions(load_questions(data, settings), settings.limit)
     _check_frames(found[OWN], questions)
     asked_ids = {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
+    gaps = _compare_ids(found, asked_ids)
+    if len(gaps["missing"]) == len(asked_ids):
+        raise UsageError(
+            f"{asked.predictions}: predicts nothing that is asked, but such as '{gaps['extra'][0]}'",
+            hint=f"an id that is asked is '{gaps['missing'][0]}'",
+        )
     evaluate(clients.pop("own"), data, out, settings, clients=clients, **options)  # variants always begin with it
     place = out if out.is_dir() else artifact.partial_path(out)
-    artifact.write_run_record(place, _PREDICTIONS_RECORD, _compare_ids(found, asked_ids))
+    artifact.write_run_record(
+        place, _PREDICTIONS_RECORD, gaps | {"num_asked": len(asked_ids), "num_predicted": sum(map(len, found.values()))}
+    )
     return place
 
 
