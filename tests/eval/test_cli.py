@@ -36,6 +36,9 @@ def test_dry_run_counts_the_requests(tiny_world: Path, tmp_path: Path, capsys: p
         ([], "give one of --model, --endpoint URL and --predictions FILE"),
         (["--endpoint", "http://x"], "go together"),
         ([*SERVER, "--variants", "zero"], "'variants'"),
+        ([*SERVER, "--tasks", "rcap,fgqq"], "there is no row 'fgqq'"),
+        ([*SERVER, "--tasks", "fgqq"], "did you mean 'fgqa'? rows: fgqa, sgqa"),
+        ([*SERVER, "--variants", "own,zer"], "there is no variant 'zer'"),
         ([*SERVER, "--data", "missing", "--dry-run"], "missing"),
     ],
 )

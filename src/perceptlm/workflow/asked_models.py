@@ -5,10 +5,11 @@ Loads torch only for a model that runs here. Knows neither questions nor scores.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from perceptlm import artifact
 from perceptlm.clients import GenerationClient, ModelIdentity, OpenAIClient, PredictionsClient, ScriptedClient
@@ -20,7 +21,7 @@ from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import Question, first_questions
 from perceptlm.eval.runner import evaluate
-from perceptlm.eval.settings import EvalSettings
+from perceptlm.eval.settings import ROW_NAMES, EvalSettings
 
 if TYPE_CHECKING:
     from perceptlm.eval.runner import Phase
@@ -143,11 +144,22 @@ def settings_for(asked: AskedModel, phase: Phase, out: Path, values: Mapping[str
         "variants": [*shown, *(["trained_blind"] if asked.blind else [])],
     }
     chosen |= more
+    check_names("variant", chosen["variants"], get_args(Variant))
     if values["tasks"] is not None:
         chosen["tasks"] = str(values["tasks"]).split(",")
+        check_names("row", chosen["tasks"], ROW_NAMES)
     if asked.predictions is not None:
         chosen["max_error_share"] = 1.0  # a missing one is an error in its row, and counted: no reason to stop
     return parse(EvalSettings, chosen, source="options")
+
+
+def check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raise UsageError for a name that is not known, with the nearest that is, and all of them."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean '{near[0]}'? " if near else ""
+            raise UsageError(f"there is no {kind} '{name}'", hint=f"{meant}{kind}s: {', '.join(known)}")
 
 
 def prediction_gaps(place: Path) -> list[str]:
