@@ -86,6 +86,25 @@ def test_the_judge_is_named_as_what_it_is(published: Path) -> None:
     assert "not an LLM judge" in table_lines(scores)[-1]
 
 
+def test_the_table_says_what_it_is_not_a_score_of(published: Path) -> None:
+    scores = scores_of(published)
+    whole = table_lines(scores)
+    assert not any("could be" in line or "were asked" in line for line in whole)
+    scores["tasks"] = {"fgqa": scores["tasks"]["fgqa"]}
+    scores["tasks"]["fgqa"] |= {
+        "num_questions": 48,
+        "outcomes": {"value": 10, "unscored": 8, "error": 30},
+        "reasons": {"the server\x1b[1m\nis down": 30, "no facts": 8},
+        "bounds": [0.125, 0.917],
+    }
+    lines = table_lines(scores)
+    assert lines[-1] == (
+        "fgqa: 38 of 48 questions have no answer that could be scored (unscored 8, error 30; most often: "
+        "the server [1m is down); the score could be 12.5 to 91.7"
+    )
+    assert not any(line.startswith("judge:") for line in lines)  # nothing here is judged
+
+
 def test_rows_hold_everything_needed_to_check_a_score(published: Path, references: dict[str, str]) -> None:
     rows = rows_of(published)
     assert [row["id"] for row in rows] == list(references) * 3
@@ -204,7 +223,9 @@ def test_a_single_question_per_row_still_has_another_clip(
     tiny_world: Path, fake_client: Any, sighted: Any, tmp_path: Path
 ) -> None:
     evaluate(fake_client(sighted), tiny_world, tmp_path / "out", SETTINGS.model_copy(update={"limit": 1}))
-    tasks = scores_of(tmp_path / "out")["tasks"]
+    scores = scores_of(tmp_path / "out")
+    tasks = scores["tasks"]
+    assert "only the first 1 items of each row were asked" in table_lines(scores)
     assert [row["num_questions"] for row in tasks.values()] == [3, 1, 1, 1, 1, 1]
     assert tasks["sgqa"]["blind_variants"]["other"]["score"] == 0.0
     assert (tasks["sgqa"]["ci_low"], tasks["sgqa"]["ci_high"]) == (0.0, 1.0)

@@ -249,6 +249,7 @@ def summarise(
         "judge_identity": judge.to_dict(),
         "profile": settings.profile,
         "num_frames": settings.num_frames,
+        "limit": settings.limit,
         "confidence": settings.confidence,
         "interval": f"{METHOD} (source clips)",
         **average_with_interval(rows, settings),

@@ -7,6 +7,7 @@ reads no text and asks no model.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from perceptlm.eval.benchmarks.images.corpus import published_lines, published_n
 from perceptlm.eval.benchmarks.plm_videobench.metrics import SUITE_WEIGHTS, suite_average
 from perceptlm.eval.judges.procedural import JUDGE_NAME
 from perceptlm.eval.outcomes import BLIND_VARIANTS, NOT_ASKED, PARTIAL_VARIANTS, Row, Score, Variant
-from perceptlm.eval.scoring import metric_of
+from perceptlm.eval.scoring import JUDGED_ROWS, metric_of
 from perceptlm.eval.settings import EvalSettings, RowName
 from perceptlm.seeding import derive_seed
 from perceptlm.statistics import Part, Values, bootstrap_interval, bootstrap_interval_of_sum, paired_difference
@@ -223,7 +224,27 @@ def table_lines(scores: Mapping[str, Any]) -> list[str]:
     if scores.get("average_ci_low") is not None:
         interval = f"{_percent(scores['average_ci_low'])} - {_percent(scores['average_ci_high'])}"
         lines.append(f"{'average':{width}}{_percent(scores['average']):>7}{interval:>17}")
-    return [*lines, *published_lines(scores["tasks"]), f"judge: {scores['judge']}"]
+    if scores.get("limit") is not None:
+        lines.append(f"only the first {scores['limit']} items of each row were asked")
+    lines += [line for name, row in scores["tasks"].items() for line in _unscored_lines(name, row)]
+    lines += published_lines(scores["tasks"])
+    return [*lines, f"judge: {scores['judge']}"] if JUDGED_ROWS & scores["tasks"].keys() else lines
+
+
+def _unscored_lines(name: str, row: Mapping[str, Any]) -> list[str]:
+    """Say of how many questions there is no score, why, and what the row's score could be; nothing of a whole row."""
+    counts = {outcome: num for outcome, num in row["outcomes"].items() if outcome != "value" and num}
+    if not counts:
+        return []
+    why = ", ".join(f"{outcome} {num}" for outcome, num in counts.items())
+    reason = max(row["reasons"], key=lambda text: row["reasons"][text])
+    printable = "".join(character if character.isprintable() else " " for character in reason)  # a server's words
+    shown = textwrap.shorten(printable, 80, placeholder=" ...")
+    low, high = (_percent(end) for end in row["bounds"])
+    return [
+        f"{name}: {sum(counts.values())} of {row['num_questions']} questions have no answer that could be scored "
+        f"({why}; most often: {shown}); the score could be {low} to {high}"
+    ]
 
 
 def _percent(value: float | None) -> str:
