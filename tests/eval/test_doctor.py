@@ -176,6 +176,14 @@ def test_a_world_is_well(tiny_world: Path) -> None:
     assert all(task.coverage.share == 1 for task in found.tasks)
 
 
+def test_only_the_rows_named_are_examined(tiny_world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["eval", "doctor", "--data", str(tiny_world), "--json"]) == 1  # questions of fgqa are twins
+    assert run(["eval", "doctor", "--data", str(tiny_world), "--tasks", "rtloc,rcap"]) == 0
+    out = capsys.readouterr().out.partition("\n")[2]
+    assert "rtloc" in out
+    assert "fgqa" not in out
+
+
 def test_nonsense_is_refused(tmp_path: Path, media: Path, tiny_world: Path) -> None:
     everything = {"boxes": None, "split": "benchmark", "num_frames": 32}
     for data, folders, released, changes in (
@@ -184,6 +192,7 @@ def test_nonsense_is_refused(tmp_path: Path, media: Path, tiny_world: Path) -> N
         ([], [], ["bench-fgqa=x"], {}),
         ([tiny_world], [], [], {"boxes": tmp_path}),
         ([tiny_world], [], [], {"split": "test"}),
+        ([tiny_world], [], [], {"tasks": "fgqq"}),
         ([tiny_world], [], [], {"split": "validation"}),
         ([], [media], ["llava=x"], {}),
     ):

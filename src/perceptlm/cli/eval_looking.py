@@ -33,6 +33,9 @@ def doctor(
         Path | None, typer.Option("--boxes", help="With --released: the release's metadata_test.jsonl.")
     ] = None,
     split: Annotated[str, typer.Option("--split", help="Which split of --data.")] = "benchmark",
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", help="Rows of the table, such as fgqa,rtloc (default: all).")
+    ] = None,
     num_frames: Annotated[int, typer.Option("--num-frames", min=1, help="Frames that a model is shown.")] = 32,
     quick: Annotated[bool, typer.Option("--quick", help="Only look whether media files are there.")] = False,
     examples: Annotated[int, typer.Option("--examples", min=0, help="Examples named of each finding.")] = 5,
@@ -43,7 +46,9 @@ def doctor(
     from perceptlm.eval.doctor_inputs import read_all
     from perceptlm.eval.doctor_lines import diagnosis_lines
 
-    places = read_all(data or [], media or [], released or [], boxes=boxes, split=split, num_frames=num_frames)
+    places = read_all(
+        data or [], media or [], released or [], boxes=boxes, split=split, num_frames=num_frames, tasks=tasks
+    )
     found = examine(places, num_frames=num_frames, open_media=not quick, max_examples=examples)
     typer.echo(json.dumps(found.to_dict()) if as_json else "\n".join(diagnosis_lines(found)))
     if not found.is_healthy:

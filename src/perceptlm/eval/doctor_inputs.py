@@ -6,7 +6,8 @@ Reads records and rows; what cannot be read is handed on with what is wrong, for
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +21,7 @@ from perceptlm.eval.coverage import conversion_of
 from perceptlm.eval.datasets import EvalData, check_data
 from perceptlm.eval.doctor import Examined
 from perceptlm.eval.questions import Question, make_question
-from perceptlm.eval.settings import ROW_NAMES, RowName
+from perceptlm.eval.settings import ROW_NAMES, RowName, check_names
 from perceptlm.schema import BENCHMARK_TASKS, Split
 
 _BENCHMARK_FORMAT = "bench-"
@@ -34,10 +35,12 @@ def read_all(
     boxes: Path | None,
     split: str,
     num_frames: int,
+    tasks: str | None = None,
 ) -> list[Examined]:
     """Return what a person named: datasets and files `FORMAT=FILE`, with one media folder for all or one for each.
 
-    Raises UsageError for what does not go together; other errors as `read_dataset` and `read_release`.
+    `tasks` names the rows of the table that matter, with commas; records of no known row always do. Raises UsageError
+    for what does not go together; other errors as `read_dataset` and `read_release`.
     """
     if not data and not released:
         raise UsageError("there is nothing to examine", hint="give --data DIR, or --released bench-fgqa=FILE")
@@ -48,6 +51,8 @@ def read_all(
     known: dict[str, Split] = {name: name for name in get_args(Split)}
     if split not in known:
         raise UsageError(f"there is no split '{split}'", hint=f"splits: {', '.join(known)}")
+    rows = ROW_NAMES if tasks is None else tasks.split(",")
+    check_names("row", rows, ROW_NAMES)
     folders: list[Path | None] = [*media] * len(data) if len(media) == 1 else [*media] or [None] * len(data)
     places = [
         read_dataset(EvalData(directory, folder), split=known[split], num_frames=num_frames)
@@ -56,7 +61,14 @@ def read_all(
     for text in released:
         name, _, path = text.partition("=")
         places.append(read_release(name, Path(path), media=media[0], boxes=boxes, num_frames=num_frames))
-    return places
+    return [_only(place, rows) for place in places]
+
+
+def _only(place: Examined, rows: Collection[str]) -> Examined:
+    questions = [question for question in place.questions if question.row in rows]
+    return replace(
+        place, questions=questions, dropped={row: lost for row, lost in place.dropped.items() if row in rows}
+    )
 
 
 def read_dataset(item: EvalData, *, split: Split, num_frames: int) -> Examined:

@@ -5,11 +5,14 @@ Everything that decides a digested byte of the result is here or in the model an
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from perceptlm.config import Config
+from perceptlm.errors import UsageError
 from perceptlm.eval.benchmarks.images.table import IMAGE_ROWS, IMAGE_TOKENS, ImageRow
 from perceptlm.eval.benchmarks.plm_videobench.profiles import PROFILES, TABLE, Profile
 from perceptlm.eval.outcomes import Variant
@@ -80,3 +83,12 @@ class EvalSettings(Config):
         if not variants or variants[0] != "own" or len(set(variants)) != len(variants):
             raise ValueError("must start with 'own' and name no variant twice")
         return variants
+
+
+def check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raise UsageError for a name that is not known, with the nearest that is, and all of them."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean '{near[0]}'? " if near else ""
+            raise UsageError(f"there is no {kind} '{name}'", hint=f"{meant}{kind}s: {', '.join(known)}")

@@ -5,7 +5,6 @@ Loads torch only for a model that runs here. Knows neither questions nor scores.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
 from perceptlm.eval.questions import Question, first_questions
 from perceptlm.eval.runner import evaluate
-from perceptlm.eval.settings import ROW_NAMES, EvalSettings
+from perceptlm.eval.settings import ROW_NAMES, EvalSettings, check_names
 
 if TYPE_CHECKING:
     from perceptlm.eval.runner import Phase
@@ -151,15 +150,6 @@ def settings_for(asked: AskedModel, phase: Phase, out: Path, values: Mapping[str
     if asked.predictions is not None:
         chosen["max_error_share"] = 1.0  # a missing one is an error in its row, and counted: no reason to stop
     return parse(EvalSettings, chosen, source="options")
-
-
-def check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
-    """Raise UsageError for a name that is not known, with the nearest that is, and all of them."""
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean '{near[0]}'? " if near else ""
-            raise UsageError(f"there is no {kind} '{name}'", hint=f"{meant}{kind}s: {', '.join(known)}")
 
 
 def prediction_gaps(place: Path) -> list[str]:
