@@ -8,7 +8,7 @@ on where it was. The model is a client handed in by the caller; this module know
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +73,7 @@ def evaluate(
     frames: FrameCache | None = None,
     phase: Phase = "all",
     share: Share | None = None,
+    check: Callable[[Sequence[Question]], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Publish the evaluation of `client` on `data` (a world, or datasets) as `out`, going on from a killed run.
@@ -80,7 +81,8 @@ def evaluate(
     `judge` says what answers and captions are worth; who it is is part of the result's identity.
     `clients` answer variants in the stead of `client`: `trained_blind`, the same recipe trained without pixels, has its
     own. `inputs` names the artifacts the clients were loaded from, for the manifest. With the phase "ask", or a `share`
-    of the work, nothing is published and the work directory returned. Raises UsageError for variants without a client,
+    of the work, nothing is published and the work directory returned. `check` may refuse what is to be asked, by an
+    error. Raises UsageError for variants without a client,
     ArtifactError for data of another kind, ClientError when too many requests fail, of the model or of the judge.
     """
     sources = [EvalData(data)] if isinstance(data, Path) else list(data)
@@ -100,6 +102,8 @@ def evaluate(
             _remove_answers(partial)
             return
         everything = load_questions(sources, settings)
+        if check is not None:
+            check(first_questions(everything, settings.limit))
         with collector_past_records():
             asked = _ask(partial, by_variant, sources, everything, settings, frames, share, ask=phase != "score")
             if not only_ask:

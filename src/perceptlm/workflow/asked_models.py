@@ -15,10 +15,10 @@ from perceptlm.clients import GenerationClient, ModelIdentity, OpenAIClient, Pre
 from perceptlm.clients.predictions import OWN, Prediction, read_predictions
 from perceptlm.config import parse, read_json_object
 from perceptlm.errors import UsageError
-from perceptlm.eval.datasets import EvalData, check_data, load_questions
+from perceptlm.eval.datasets import EvalData
 from perceptlm.eval.generation import asked_keys
 from perceptlm.eval.outcomes import Variant
-from perceptlm.eval.questions import Question, first_questions
+from perceptlm.eval.questions import Question
 from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import ROW_NAMES, EvalSettings, check_names
 
@@ -218,21 +218,23 @@ def _evaluate_predictions(
     clients: dict[Variant, GenerationClient] = {
         variant: PredictionsClient(found[variant], name=name) for variant in settings.variants
     }
-    check_data(data)
-    questions = first_questions(load_questions(data, settings), settings.limit)
-    _check_frames(found[OWN], questions)
-    asked_ids = {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
-    gaps = _compare_ids(found, asked_ids)
-    if len(gaps["missing"]) == len(asked_ids):
-        raise UsageError(
-            f"{asked.predictions}: predicts nothing that is asked, but such as '{gaps['extra'][0]}'",
-            hint=f"an id that is asked is '{gaps['missing'][0]}'",
-        )
-    evaluate(clients.pop("own"), data, out, settings, clients=clients, **options)  # variants always begin with it
+    record: dict[str, Any] = {}
+
+    def check(questions: Sequence[Question]) -> None:
+        _check_frames(found[OWN], questions)
+        asked_ids = {f"{variant}: {name}" for variant, name in asked_keys(questions, settings)}
+        record.update(_compare_ids(found, asked_ids))
+        record.update(num_asked=len(asked_ids), num_predicted=sum(map(len, found.values())))
+        if len(record["missing"]) == len(asked_ids):
+            raise UsageError(
+                f"{asked.predictions}: predicts nothing that is asked, but such as '{record['extra'][0]}'",
+                hint=f"an id that is asked is '{record['missing'][0]}'",
+            )
+
+    evaluate(clients.pop("own"), data, out, settings, clients=clients, check=check, **options)  # 'own' is always there
     place = out if out.is_dir() else artifact.partial_path(out)
-    artifact.write_run_record(
-        place, _PREDICTIONS_RECORD, gaps | {"num_asked": len(asked_ids), "num_predicted": sum(map(len, found.values()))}
-    )
+    if record:  # else it was published before
+        artifact.write_run_record(place, _PREDICTIONS_RECORD, record)
     return place
 
 
