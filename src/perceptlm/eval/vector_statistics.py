@@ -102,7 +102,7 @@ def _missing_predictions(d: Inputs, _: Rules) -> dict[str, Any]:
         "mbacc_missing_as_wrong": fmean(unit.low for unit in units),
         "bounds": [fmean(unit.low for unit in units), fmean(unit.high for unit in units)],
         "coverage_instances": fmean(score.outcome == "value" for _, _, score in scored),
-        "groups_complete": sum(unit.value is not None for unit in units),
+        "groups_complete": sum("MISSING" not in parts for parts in d["groups"].values()),
     }
 
 
