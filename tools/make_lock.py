@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 NEEDED_BY_TORCH = ("filelock", "fsspec", "jinja2", "networkx", "setuptools", "sympy", "typing-extensions")
-DEVELOPMENT_EXTRAS = ("gguf", "parquet", "captions", "tensorboard", "test", "oracle", "check")
+DEVELOPMENT_EXTRAS = ("gguf", "parquet", "captions", "tensorboard", "annotate", "postgres", "test", "oracle", "check")
 HEADER = """\
 # {what}, exactly pinned, with hashes. Made by `make lock` from pyproject.toml; do not edit.
 """
