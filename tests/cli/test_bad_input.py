@@ -193,7 +193,7 @@ def test_a_world_of_which_nothing_can_be_read(parts, tmp_path, refused):
     message = refused(
         "eval", "run", "--data", world, "--model", parts["model"], "--out", tmp_path / "out", "--limit", 1
     )
-    assert message.startswith(f"error: {world}: the media of no question can be read")
+    assert message.startswith(f"error: {world}: no media file could be read")
 
 
 # Recipes.

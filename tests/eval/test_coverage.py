@@ -11,12 +11,14 @@ from released_rows import NUM_FRAMES, choice_row, converted, region_row, write_b
 
 from perceptlm.errors import MediaError
 from perceptlm.eval.datasets import EvalData
+from perceptlm.eval.generation import Share
 from perceptlm.eval.outcomes import BAD_MEDIA, BROKEN_GROUP, MISSING_MEDIA
 from perceptlm.eval.runner import ROWS, evaluate
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.exchange.jsonl import read_lines
 
 SETTINGS = EvalSettings(num_frames=8, variants=("own", "other"), num_resamples=50)
+OWN_IN_PAIRS = SETTINGS.model_copy(update={"variants": ("own",), "num_samples_per_chunk": 2})
 
 
 def right(request: Any) -> str:
@@ -111,6 +113,21 @@ def test_without_any_readable_file_nothing_is_published(
 ) -> None:
     for path in media.glob("*.mp4"):
         path.write_bytes(b"no video")
-    with pytest.raises(MediaError, match="no media file could be read"):
+    with pytest.raises(MediaError, match="no media file could be read") as caught:
         evaluate(fake_client(right), [EvalData(choices)], tmp_path / "out", SETTINGS)
+    assert str(caught.value).startswith(f"{media}: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_share_of_which_nothing_can_be_read_stops_nothing(
+    choices: Path, media: Path, fake_client: Any, tmp_path: Path
+) -> None:
+    for name in "ab":
+        (media / f"{name}.mp4").write_bytes(b"no video")
+    clients = [fake_client(right) for _ in range(4)]
+    for number, client in enumerate(clients, 1):
+        share = Share(number=number, total=4)  # of one clip each
+        evaluate(client, [EvalData(choices)], tmp_path / "out", OWN_IN_PAIRS, share=share)
+    assert sorted(len(client.asked) for client in clients) == [0, 0, 1, 2]
+    tasks, _ = results(evaluate(fake_client(right), [EvalData(choices)], tmp_path / "out", OWN_IN_PAIRS))
+    assert tasks["fgqa"]["coverage"]["num_askable"] == 2

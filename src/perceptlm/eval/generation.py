@@ -134,8 +134,8 @@ def generate_answers(
     at the end. Another is asked in fixed chunks, and one of which an answer is missing is asked again as a whole, so
     that a resumed run gives the model the same batches as an uninterrupted one. Failed requests are not kept: the next
     run tries them again. A question whose pictures cannot be read is not asked, and is no failure. With `share` only
-    that part is asked. Raises ClientError if too many requests fail, MediaError if no pictures can be read at all,
-    UsageError if another process writes the same file.
+    that part is asked. Raises ClientError if too many requests fail, UsageError if another process writes the same
+    file, and MediaError if no question's own pictures can be read; a share may have none that can.
     """
     looked_at = any(needs_media(client) for client in clients.values())
     ordered = pictures.in_order(questions) if looked_at else questions
@@ -157,9 +157,12 @@ def generate_answers(
                     _ask_each(client, variants, asked, work)
                 else:
                     _ask_together(client, variants, chunks, work)
-    if share is None and work.unseen and not (work.failed or work.answers):
-        raise MediaError("no media file could be read", hint="plm eval doctor says what is wrong with each")
-    return work.unseen | work.failed | work.answers
+    found = work.unseen | work.failed | work.answers
+    own = [answer for (variant, _), answer in found.items() if variant == "own"]
+    if share is None and own and all(answer.not_asked is not None for answer in own):
+        hint = "plm eval doctor says what is wrong with each"
+        raise MediaError("no media file could be read", path=questions[0].root, hint=hint)
+    return found
 
 
 def recorded_answers(folder: Path, questions: Sequence[Question], settings: EvalSettings) -> Answers:

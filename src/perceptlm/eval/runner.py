@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from perceptlm import artifact
 from perceptlm.clients import GenerationClient, ModelIdentity, needs_media
-from perceptlm.errors import DataError, UsageError
+from perceptlm.errors import UsageError
 from perceptlm.eval.baselines import TrainingAnswers, constant_units, text_baselines
 from perceptlm.eval.benchmarks.images.corpus import with_captions_scored
 from perceptlm.eval.breakdown import breakdown, write_breakdown
@@ -147,8 +147,7 @@ def _ask(
     *,
     ask: bool,
 ) -> Asked:
-    """Ask what can be asked of `everything`, or without `ask` only read what was answered before; DataError if the
-    pictures of no question can be read."""
+    """Ask what can be asked of `everything`, or without `ask` only read what was answered before."""
     media_needed = ask and any(needs_media(client) for client in clients.values())
     checked = None if media_needed else () if ask else _unanswered(partial, everything)
     gaps = find_gaps(sources, everything, settings.split, media_of=checked)
@@ -157,9 +156,6 @@ def _ask(
     if ask:
         pictures = PictureSource(gaps.askable(everything), seed=settings.seed, frames=frames)
         answers = generate_answers(clients, askable, pictures, partial, settings, share=share)
-        own = [answer for (variant, _), answer in answers.items() if variant == "own"]
-        if own and all(answer.not_asked is not None for answer in own):
-            raise DataError("the media of no question can be read", path=sources[0].root, hint="plm eval doctor")
     else:
         answers = recorded_answers(partial, askable, settings)
     for key in asked_keys(questions, settings):
