@@ -11,7 +11,7 @@ from perceptlm.cli.written import say_forecast, say_written
 
 HeldOutShare = Annotated[
     float | None,
-    typer.Option("--held-out", help="Share of your recordings never learnt (default: 0.1, or your validation split)."),
+    typer.Option(help="Share of your recordings to look at and never learn (default: 0.1, or your validation split)."),
 ]
 
 
@@ -30,12 +30,7 @@ def adapt(
     preference: Annotated[
         bool, typer.Option("--preference", help="Learn from rejected answers too (direct preference optimisation).")
     ] = False,
-    held_out: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of your recordings to look at and never learn (default: 0.1, or your validation split)."
-        ),
-    ] = None,
+    held_out: HeldOutShare = None,
     seed: Annotated[int, typer.Option(help="Root of every random choice.")] = 0,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Change one value, as key=value.")] = None,
     copies: Annotated[int, typer.Option(min=1, help="With torchrun: how many times the model is held.")] = 1,

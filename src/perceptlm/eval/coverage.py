@@ -6,7 +6,7 @@ FGQA questions, questions elsewhere. Looks whether media files are there; opens 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,8 +155,3 @@ def coverage_of(own: Iterable[tuple[str, str | None]], dropped: Dropped) -> Cove
 def coverage_of_rows(own: Sequence[Row], dropped: Dropped) -> Coverage:
     """Return the coverage of one row of the table from its scored questions."""
     return coverage_of(((row.unit, row.score.reason) for row in own), dropped)
-
-
-def count_reasons(rows: Iterable[DroppedRow]) -> dict[str, int]:
-    """Return how many rows were dropped for each reason, the most frequent first."""
-    return dict(Counter(row.reason for row in rows).most_common())

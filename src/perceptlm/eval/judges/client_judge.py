@@ -96,8 +96,9 @@ class ClientJudge:
         """Return how many of the calls have a reply in the cache already."""
         if self._cache is None:
             return 0
-        keys = (self._key(self.wording.turns(call), (MAX_NEW_TOKENS, 0.0, 0)) for call in calls)
-        return sum(self._cache.get(key) is not None for key in keys)
+        keys = [self._key(self.wording.turns(call), (MAX_NEW_TOKENS, 0.0, 0)) for call in calls]
+        kept = self._cache.get_many(keys)
+        return sum(key in kept for key in keys)
 
     def judge(self, calls: Sequence[JudgeCall]) -> list[Verdict]:
         """Return one verdict per call, in order; equal calls are asked about once."""
