@@ -179,6 +179,10 @@ def test_what_is_no_evaluation_is_refused(make_run: MakeRun, make_row: Callable[
     (good / "scores.json").write_text("{}")
     with pytest.raises(DataError, match=r"scores.json: not the scores of an evaluation: 'judge'"):
         compare_runs(good, good)
+    for text in ("[]", "{", "\xff"):
+        (good / "scores.json").write_bytes(text.encode("latin-1"))
+        with pytest.raises(DataError, match=r"scores.json: not the scores of an evaluation: "):
+            compare_runs(good, good)
 
 
 def test_one_clip_leaves_everything_open(make_run: MakeRun, make_row: Callable[..., Row]) -> None:

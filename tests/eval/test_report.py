@@ -16,6 +16,7 @@ from perceptlm import artifact
 from perceptlm.cli.main import run
 from perceptlm.errors import ArtifactError, UsageError
 from perceptlm.eval.benchmarks.plm_videobench.published import PUBLISHED
+from perceptlm.eval.compare import compare_runs
 from perceptlm.eval.judges.protocol import JudgeCall, JudgeIdentity, Verdict
 from perceptlm.eval.outcomes import Row
 from perceptlm.eval.report_page import write_report
@@ -177,6 +178,10 @@ def test_results_hold_every_number_with_its_interval(published: list[Path], tmp_
     (difference,) = found["differences"]
     assert (difference["a"], difference["b"]) == ("a", "b")
     assert any("judge" in warning for warning in difference["warnings"])
+    compared = compare_runs(*published, anyway=True, num_examples=0).to_dict()
+    assert {key: difference[key] for key in compared.keys() - {"a", "b"}} == {
+        key: compared[key] for key in compared.keys() - {"a", "b"}
+    }
     assert len(found["published"]["rows"]) == len(PUBLISHED)
 
 

@@ -6,7 +6,6 @@ prompted or shown differently are refused unless asked for. This module reads pu
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from perceptlm import artifact
 from perceptlm.config import Config
-from perceptlm.errors import DataError, UsageError
+from perceptlm.errors import UsageError
 from perceptlm.eval.benchmarks.plm_videobench.metrics import SUITE_WEIGHTS
+from perceptlm.eval.evaluations import Evaluation, no_scores, read_evaluation
 from perceptlm.eval.outcomes import Row
-from perceptlm.eval.runner import KIND, ROWS, SCORES
+from perceptlm.eval.runner import SCORES
 from perceptlm.eval.settings import ROW_NAMES, RowName
 from perceptlm.eval.summary import Unit, score_range, units_of
-from perceptlm.exchange.jsonl import read_records
 from perceptlm.statistics import (
     Part,
     cluster_means,
@@ -95,7 +93,9 @@ class Comparison(Config):
 
 
 @dataclass(frozen=True)
-class _Run:
+class Side:
+    """One of the two evaluations, as far as it is compared; `rows` are those of the variant `own`."""
+
     directory: Path
     model: str
     conditions: Mapping[str, Any]
@@ -127,12 +127,26 @@ def compare_runs(
     confidence: float = 0.95,
     power: float = 0.8,
 ) -> Comparison:
-    """Compare the evaluations in two directories on the variant `own`.
+    """Compare the evaluations in two directories, as `compare_sides` does; ArtifactError or DataError for a directory
+    that is no evaluation."""
+    a, b = side_of(read_evaluation(first)), side_of(read_evaluation(second))
+    return compare_sides(a, b, anyway=anyway, num_examples=num_examples, confidence=confidence, power=power)
+
+
+def compare_sides(
+    a: Side,
+    b: Side,
+    *,
+    anyway: bool = False,
+    num_examples: int = 4,
+    confidence: float = 0.95,
+    power: float = 0.8,
+) -> Comparison:
+    """Compare two evaluations on the variant `own`.
 
     Raises UsageError if their judge, profile, frames, token limits or data differ and `anyway` is not set, or if they
-    have no row of the table in common; ArtifactError or DataError for a directory that is no evaluation.
+    have no row of the table in common.
     """
-    a, b = _read(first), _read(second)
     warnings = _differing(a, b)
     if warnings and not anyway:
         raise UsageError(
@@ -147,11 +161,11 @@ def compare_runs(
             found = _difference({name: common[name]}, {name: 1.0}, confidence, power)
             tasks.append(TaskComparison(row=name, difference=found, left_out=left_out))
     if not tasks:
-        raise UsageError(f"{first} and {second} have no row of the table in common")
+        raise UsageError(f"{a.directory} and {b.directory} have no row of the table in common")
     has_all = all(name in common and common[name].units for name in SUITE_WEIGHTS)
     return Comparison(
-        a=str(first),
-        b=str(second),
+        a=str(a.directory),
+        b=str(b.directory),
         model_a=a.model,
         model_b=b.model,
         warnings=tuple(warnings),
@@ -163,11 +177,10 @@ def compare_runs(
     )
 
 
-def _read(directory: Path) -> _Run:
-    manifest = artifact.require_kind(directory, KIND)
-    path = directory / SCORES
+def side_of(found: Evaluation) -> Side:
+    """Return what is compared of an evaluation; DataError if its scores do not say how it was made."""
+    scores, manifest = found.scores, found.manifest
     try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
         conditions = {
             "judge": scores.get("judge_identity", scores["judge"]),
             "profile": scores["profile"],
@@ -176,13 +189,14 @@ def _read(directory: Path) -> _Run:
         }
         model = str(scores["model"]["name"])
         limits = dict(manifest.recipe.get("settings", {}).get("max_new_tokens", {}))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"not the scores of an evaluation: {error}", path=path) from error
-    rows = [row for row in read_records(directory / ROWS, Row) if row.variant == "own"]
-    return _Run(directory, model, conditions, {row.row: limits[row.row] for row in rows if row.row in limits}, rows)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise no_scores(found.directory / SCORES, error) from error
+    rows = found.own_rows()
+    told = {row.row: limits[row.row] for row in rows if row.row in limits}
+    return Side(found.directory, model, conditions, told, rows)
 
 
-def _differing(a: _Run, b: _Run) -> list[str]:
+def _differing(a: Side, b: Side) -> list[str]:
     found = []
     for name, mine in a.conditions.items():
         theirs = b.conditions[name]
@@ -278,7 +292,7 @@ def _mcnemar(paired: _Paired) -> float | None:
     return mcnemar_exact(sum(x > y for x, y in zip(a, b, strict=True)), sum(x < y for x, y in zip(a, b, strict=True)))
 
 
-def _examples(a: _Run, b: _Run, common: Mapping[str, _Paired], num_examples: int) -> list[Example]:
+def _examples(a: Side, b: Side, common: Mapping[str, _Paired], num_examples: int) -> list[Example]:
     """Return questions on which the runs differ most: rows of the table take turns, and who is better does."""
     rows_a, rows_b = ({row.unit: row for row in _worst_last(run.rows)} for run in (a, b))
     queues = []

@@ -12,7 +12,7 @@ from typing import Any
 from perceptlm.artifact import translate_os_errors, write_atomic
 from perceptlm.errors import UsageError
 from perceptlm.eval.breakdown_sections import breakdown_sections
-from perceptlm.eval.compare import Comparison, compare_runs
+from perceptlm.eval.compare import Comparison, compare_sides, side_of
 from perceptlm.eval.report_samples import NUM_SAMPLES, sample_section
 from perceptlm.eval.report_tables import (
     control_table,
@@ -58,11 +58,15 @@ def write_report(runs: Sequence[Run], out: Path, *, num_samples: int = NUM_SAMPL
 
 def compare_all(runs: Sequence[Run]) -> list[Comparison | None]:
     """Return how each run after the first differs from it; None for one with no row of the table in common."""
+    if len(runs) == 1:
+        return []
     first, *others = runs
-    shared = [bool(first.scores["tasks"].keys() & run.scores["tasks"].keys()) for run in others]
+    side = side_of(first)
     return [
-        compare_runs(first.directory, run.directory, anyway=True, num_examples=0) if has_row else None
-        for run, has_row in zip(others, shared, strict=True)
+        compare_sides(side, side_of(run), anyway=True, num_examples=0)
+        if first.scores["tasks"].keys() & run.scores["tasks"].keys()
+        else None
+        for run in others
     ]
 
 

@@ -12,15 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from perceptlm import artifact
-from perceptlm.config import read_json_object
 from perceptlm.errors import DataError, UsageError
 from perceptlm.eval.benchmarks.plm_videobench.published import PUBLISHED, SOURCE
 from perceptlm.eval.breakdown import Slice, read_breakdown
 from perceptlm.eval.compare import Comparison
 from perceptlm.eval.datasets import EvalData
-from perceptlm.eval.outcomes import Row
-from perceptlm.eval.runner import KIND, ROWS, SCORES
-from perceptlm.exchange.jsonl import read_records
+from perceptlm.eval.evaluations import Evaluation, read_evaluation
+from perceptlm.eval.runner import SCORES
 
 RESULTS = "results.json"
 FORMAT_VERSION = 1
@@ -49,14 +47,10 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Evaluation):
     """One evaluation. `name` tells it from others on the page; `data` are its datasets, as far as they are there."""
 
     name: str
-    directory: Path
-    manifest: artifact.Manifest
-    scores: Mapping[str, Any]
-    rows: Sequence[Row]
     slices: Sequence[Slice]
     data: Sequence[EvalData]
 
@@ -84,10 +78,6 @@ class Run:
         sources = self.sources.values()
         return bool(sources) and all(source.is_plm_videobench for source in sources)
 
-    def own_rows(self) -> list[Row]:
-        """Return the questions as shown with their own pictures."""
-        return [row for row in self.rows if row.variant == "own"]
-
 
 def read_runs(directories: Sequence[Path], *, data: Sequence[EvalData] = (), media: Path | None = None) -> list[Run]:
     """Return published evaluations; names are those of the directories, numbered where two are equal.
@@ -105,19 +95,17 @@ def read_runs(directories: Sequence[Path], *, data: Sequence[EvalData] = (), med
 
 
 def _read_run(name: str, directory: Path, data: Sequence[EvalData], media: Path | None) -> Run:
-    manifest = artifact.require_kind(directory, KIND)
-    scores = read_json_object(directory / SCORES)
-    if not isinstance(scores.get("tasks"), dict) or not isinstance(scores.get("model"), dict):
+    found = read_evaluation(directory)
+    if not isinstance(found.scores.get("tasks"), dict) or not isinstance(found.scores.get("model"), dict):
         raise DataError("not the scores of an evaluation", path=directory / SCORES)
-    rows = list(read_records(directory / ROWS, Row))
     return Run(
         name=name,
         directory=directory,
-        manifest=manifest,
-        scores=scores,
-        rows=rows,
+        manifest=found.manifest,
+        scores=found.scores,
+        rows=found.rows,
         slices=read_breakdown(directory),
-        data=list(data) or _data_of(directory, manifest, media),
+        data=list(data) or _data_of(directory, found.manifest, media),
     )
 
 
