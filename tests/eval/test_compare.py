@@ -31,7 +31,13 @@ def make_run(tmp_path: Path) -> MakeRun:
         dataset = tmp_path / f"data-{data}"
         if not dataset.exists():
             artifact.build(dataset, kind="world", recipe={"data": data}, make=lambda _: None)
-        content = {"model": {"name": name}, "judge": "rules", "profile": "strict", "num_frames": 8, **scores}
+        content = {
+            "model": {"name": name},
+            "judge": "rules",
+            "profile": "strict",
+            "num_frames": 8,
+            "tasks": {},
+        } | scores
 
         def fill(partial: Path) -> None:
             write_records(partial / "rows.jsonl", rows)
@@ -222,6 +228,24 @@ def test_the_table_is_plain_text_with_hostile_answers(make_run: MakeRun, make_ro
     (line,) = (line for line in lines if line.startswith("rcap    "))
     assert "+65.0" in line
     assert any("[red]" in line for line in lines)
+
+
+def test_what_a_score_is_not_of_is_said_of_each_run(make_run: MakeRun, make_row: Callable[..., Row]) -> None:
+    rows = [make_row("rcap", clip, score=0.5) for clip in range(3)]
+    failed = {"num_questions": 4, "outcomes": {"value": 3, "unscored": 0, "error": 1}, "reasons": {"\x1b[1mdown": 1}}
+    tasks = {"rcap": {**failed, "bounds": [0.375, 0.625]}}
+    found = compare_runs(make_run(rows, limit=4, tasks=tasks), make_run(rows))
+    assert found.gaps_b == ()
+    assert [line for line in comparison_lines(found) if line.startswith("A: ")][1:] == [
+        "A: only the first 4 items of each row were asked",
+        "A: rcap: 1 of 4 questions have no answer that could be scored (error 1; most often: [1mdown); "
+        "the score could be 37.5 to 62.5",
+    ]
+    with pytest.raises(DataError, match=r"scores.json: not the scores of an evaluation: 'num_questions'"):
+        compare_runs(
+            make_run(rows),
+            make_run(rows, tasks={"rcap": {"outcomes": {"error": 1}, "reasons": {"x": 1}, "bounds": [0, 1]}}),
+        )
 
 
 def test_the_command(make_run: MakeRun, make_row: Callable[..., Row], capsys: pytest.CaptureFixture[str]) -> None:

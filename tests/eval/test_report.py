@@ -226,6 +226,15 @@ def test_rows_without_a_score_and_no_rows_at_all(published: list[Path], tmp_path
     assert found["runs"][0]["tasks"]["sgqa"]["score"] is None
 
 
+def test_the_page_says_what_a_score_is_not_of(published: list[Path], tmp_path: Path) -> None:
+    (one, _, _), (both, _, _) = (report_of(runs, tmp_path / "report.html") for runs in (published[1:], published))
+    line = "rcap: 4 of 5 questions have no answer that could be scored (unscored 4; most often: judge: unreadable)"
+    assert line in one.text
+    assert f"b: {line}" in both.text
+    assert "a: rcap" not in both.text  # all of its answers were scored
+    assert "were asked" not in both.text
+
+
 def test_what_is_shown_is_the_worst_and_some_others(make_row: Callable[..., Row]) -> None:
     rows = [make_row("rcap", number, score=number / 99) for number in range(100)]
     rows += [make_row("rcap", 100 + number, score=None) for number in range(9)]

@@ -20,7 +20,7 @@ from perceptlm.eval.evaluations import Evaluation, no_scores, read_evaluation
 from perceptlm.eval.outcomes import Row
 from perceptlm.eval.runner import SCORES
 from perceptlm.eval.settings import ROW_NAMES, RowName
-from perceptlm.eval.summary import Unit, score_range, units_of
+from perceptlm.eval.summary import Unit, gap_lines, score_range, units_of
 from perceptlm.statistics import (
     Part,
     cluster_means,
@@ -84,6 +84,9 @@ class Comparison(Config):
     model_a: str
     model_b: str
     warnings: tuple[str, ...]
+    gaps_a: tuple[str, ...] = ()
+    """What the scores of A are not of, in sentences."""
+    gaps_b: tuple[str, ...] = ()
     confidence: float
     power: float
     tasks: tuple[TaskComparison, ...]
@@ -98,6 +101,8 @@ class Side:
 
     directory: Path
     model: str
+    gaps: Sequence[str]
+    """What its scores are not of, in sentences."""
     conditions: Mapping[str, Any]
     limits: Mapping[str, int]
     """The longest answer per row of the table, in tokens."""
@@ -169,6 +174,8 @@ def compare_sides(
         model_a=a.model,
         model_b=b.model,
         warnings=tuple(warnings),
+        gaps_a=tuple(a.gaps),
+        gaps_b=tuple(b.gaps),
         confidence=confidence,
         power=power,
         tasks=tuple(tasks),
@@ -188,12 +195,13 @@ def side_of(found: Evaluation) -> Side:
             "dataset": sorted(item.digest for name, item in manifest.inputs.items() if name.startswith("data")),
         }
         model = str(scores["model"]["name"])
+        gaps = gap_lines(scores)
         limits = dict(manifest.recipe.get("settings", {}).get("max_new_tokens", {}))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise no_scores(found.directory / SCORES, error) from error
     rows = found.own_rows()
     told = {row.row: limits[row.row] for row in rows if row.row in limits}
-    return Side(found.directory, model, conditions, told, rows)
+    return Side(found.directory, model, gaps, conditions, told, rows)
 
 
 def _differing(a: Side, b: Side) -> list[str]:

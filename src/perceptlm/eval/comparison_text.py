@@ -27,6 +27,7 @@ def comparison_lines(found: Comparison) -> list[str]:
         if task.left_out:
             reasons = ", ".join(f"{count} {reason}" for reason, count in task.left_out.items())
             lines.append(f"{task.row}: not compared: {reasons}")
+    lines += [f"{side}: {gap}" for side, gaps in (("A", found.gaps_a), ("B", found.gaps_b)) for gap in gaps]
     for example in found.examples:
         lines += ["", *_example_lines(example)]
     return [showable(line) for line in lines]

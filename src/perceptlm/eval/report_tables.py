@@ -13,6 +13,7 @@ from perceptlm.eval.benchmarks.plm_videobench.published import PUBLISHED, SOURCE
 from perceptlm.eval.compare import Comparison, Difference
 from perceptlm.eval.results import Run, coverage_share
 from perceptlm.eval.settings import ROW_NAMES
+from perceptlm.eval.summary import gap_lines
 from perceptlm.report.page import Notes, ScoreTable
 from perceptlm.report.plain_table import Cell, PlainTable, Tone
 from perceptlm.report.table import Difference as OverBlind
@@ -72,12 +73,13 @@ def score_table(runs: Sequence[Run]) -> ScoreTable:
     named = [item for item in everything if item[2]["score"] is not None]
     rows = [score_row(name, task, label=label) for name, label, task in named]
     metrics = dict.fromkeys(f"{name}: {task['metric']}" for name, _, task in named)
+    gaps = [line if len(runs) == 1 else f"{run.name}: {line}" for run in runs for line in gap_lines(run.scores)]
     return ScoreTable(
         heading="Results",
         caption="Score in percent with its interval, beside baselines measured on the same questions. Asked: the share "
         "of the benchmark's items that could be asked; a score of less than all is not the benchmark's.",
         rows=rows if len(runs) == 1 else [replace(row, metric="") for row in rows],
-        paragraphs=[] if len(runs) == 1 else list(metrics),
+        paragraphs=gaps if len(runs) == 1 else [*metrics, *gaps],
         unscored=[label for _, label, task in everything if task["score"] is None],
     )
 

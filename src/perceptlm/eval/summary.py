@@ -224,11 +224,15 @@ def table_lines(scores: Mapping[str, Any]) -> list[str]:
     if scores.get("average_ci_low") is not None:
         interval = f"{_percent(scores['average_ci_low'])} - {_percent(scores['average_ci_high'])}"
         lines.append(f"{'average':{width}}{_percent(scores['average']):>7}{interval:>17}")
-    if scores.get("limit") is not None:
-        lines.append(f"only the first {scores['limit']} items of each row were asked")
-    lines += [line for name, row in scores["tasks"].items() for line in _unscored_lines(name, row)]
-    lines += published_lines(scores["tasks"])
+    lines += [*gap_lines(scores), *published_lines(scores["tasks"])]
     return [*lines, f"judge: {scores['judge']}"] if JUDGED_ROWS & scores["tasks"].keys() else lines
+
+
+def gap_lines(scores: Mapping[str, Any]) -> list[str]:
+    """Say what the scores of an evaluation are not of: a limit, and of each row the questions without a score."""
+    limit = scores.get("limit")
+    lines = [] if limit is None else [f"only the first {limit} items of each row were asked"]
+    return lines + [line for name, row in scores["tasks"].items() for line in _unscored_lines(name, row)]
 
 
 def _unscored_lines(name: str, row: Mapping[str, Any]) -> list[str]:
