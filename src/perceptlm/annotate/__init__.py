@@ -2,3 +2,4 @@
 
 Never loads torch and knows no model but through `clients`.
 """
+"""Human annotation: domain packs, the fine-grained QA flow, and the service around them."""
