@@ -1,5 +1,4 @@
-"""Human labels: frames that are named exactly, people's work on them, its quality, and what is made of it.
+"""Human annotation: frames that are named exactly, people's work on them, its quality, and what is made of it.
 
 Never loads torch and knows no model but through `clients`.
 """
-"""Human annotation: domain packs, the fine-grained QA flow, and the service around them."""
