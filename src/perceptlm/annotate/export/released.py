@@ -142,7 +142,7 @@ class ExportSettings(Config):
     )
     seed: int = Field(default=0, ge=0)
     rows_per_shard: int = Field(default=1_000_000, gt=0, description="Samples to a file")
-    rows_per_group: int = Field(default=20_000, gt=0, description="rows of Parquet held in memory")
+    rows_per_group: int = Field(default=4096, gt=0, description="rows of Parquet held in memory")
 
     @model_validator(mode="after")
     def _formats(self) -> ExportSettings:
