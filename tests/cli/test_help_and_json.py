@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from released_items import asset_of, released_item
 
 from perceptlm.cli.main import NOUNS, load_command, run
 from perceptlm.exchange.jsonl import read_records, write_records
@@ -37,6 +38,11 @@ def test_help_names_every_option(command, capsys):
     assert not [p.name for p in target.params if p.param_type_name == "option" and "[default" in (p.help or "")]
 
 
+def record_with_video(world):
+    """Return the path of a video of a world, relative to it."""
+    return next(p for p in sorted((world / "train").rglob("*.mp4"))).relative_to(world).as_posix()
+
+
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
 def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command):
     monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
@@ -49,6 +55,9 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
     (texts / "train").mkdir(parents=True)
     record = next(iter(read_records(world / "train" / "samples.jsonl", Sample))).model_copy(update={"media": ()})
     write_records(texts / "train" / "samples.jsonl", [record])
+    labels = tmp_path / "labels.jsonl"
+    asset = asset_of(world / record_with_video(world), record_with_video(world))
+    write_records(labels, [released_item("1", asset)])
     arguments = {
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
@@ -61,6 +70,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "data stats": [world, "--out", out],
         "data mixture": ["sft"],
         "data audit": [world],
+        "annotate export": [labels, "--media", world, "--out", out, "--formats", "samples"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
         "weights assemble": [out, "--vision", encoder, "--decoder", llama, "--release", "PE-Core-T16-384", "--dry-run"],
