@@ -150,8 +150,11 @@ def read_yaml(path: Path, cls: type[C]) -> C:
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        place = _nearest(lines, error.errors(include_url=False)[0]["loc"])
-        raise DataError(describe_validation_error(error, cls), path=path, line=place, hint=MANUAL) from error
+        places = [item["loc"] for item in error.errors(include_url=False)]
+        # A misspelt key is both unknown and missing: the line is that of what stands there.
+        place = next((place for place in places if place in lines), places[0])
+        message = describe_validation_error(error, cls)
+        raise DataError(message, path=path, line=_nearest(lines, place), hint=MANUAL) from error
 
 
 def _note_lines(
