@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from perceptlm.cli import annotate_people, annotate_serve
+from perceptlm.cli import annotate_pack, annotate_people, annotate_serve
 
 app = typer.Typer(help="Serve the annotation tool, and manage its people and data.", no_args_is_help=True)
 app.command("init")(annotate_serve.init)
@@ -28,3 +28,5 @@ def _nouns() -> None:
 
 
 app.command("export")(annotate_export.export)
+app.command("packs")(annotate_pack.packs)
+app.add_typer(annotate_pack.pack, name="pack")
