@@ -3,12 +3,12 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  base: "./",
+  base: "/",
   plugins: [svelte()],
   build: {
     outDir: "../src/perceptlm/annotate/web",
     emptyOutDir: true,
-    assetsDir: "static",
+    assetsDir: "assets",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     cssCodeSplit: false,

@@ -5,11 +5,13 @@ import type {
   Asset,
   Assignment,
   AuditEvent,
+  AuditReport,
   Dashboard,
   Guideline,
   Me,
   OtherAnswer,
   Project,
+  ProjectEntry,
   Proposal,
   QueueEntry,
   Release,
@@ -93,11 +95,8 @@ async function json<T>(path: string, options: Options = {}): Promise<T> {
 const post = <T>(path: string, body: unknown = {}): Promise<T> => json<T>(path, { method: "POST", json: body });
 const part = encodeURIComponent;
 
-/** A list, whether the server sends it bare or as {"items": [...]}. */
-async function list<T>(path: string): Promise<T[]> {
-  const found = await json<T[] | { items: T[] }>(path);
-  return Array.isArray(found) ? found : found.items;
-}
+/** A list that the server sends under a name. */
+const list = async <T>(path: string, name: string): Promise<T[]> => (await json<Record<string, T[]>>(path))[name] ?? [];
 
 export const api = {
   logIn: (name: string, password: string) =>
@@ -105,7 +104,7 @@ export const api = {
   logOut: () => json<null>("/sessions", { method: "DELETE", quiet: true }),
   me: () => json<Me>("/me", { quiet: true }),
 
-  projects: () => list<Project>("/projects"),
+  projects: () => list<ProjectEntry>("/projects", "projects"),
   project: (slug: string) => json<Project>(`/projects/${part(slug)}`),
   guideline: (slug: string, version: number | "current") =>
     json<Guideline>(`/projects/${part(slug)}/guidelines/${version}`),
@@ -119,7 +118,7 @@ export const api = {
     post<Assignment | null>(`/projects/${part(slug)}/next`, { steps }),
   assignment: (id: number) => json<Assignment>(`/assignments/${id}`),
   heartbeat: (id: number, fence: number) =>
-    post<{ lease_until: string }>(`/assignments/${id}/heartbeat`, { fence }),
+    post<{ lease_until: number }>(`/assignments/${id}/heartbeat`, { fence }),
   giveBack: (id: number, fence: number, reason: string) =>
     post<unknown>(`/assignments/${id}/release`, { fence, reason }),
   reveal: (id: number, fence: number) =>
@@ -133,13 +132,13 @@ export const api = {
     }),
   submit: (id: number, body: SubmissionBody) => post<SubmissionAnswer>(`/assignments/${id}/submissions`, body),
 
-  queue: (slug: string) => list<QueueEntry>(`/projects/${part(slug)}/queue`),
+  queue: (slug: string) => list<QueueEntry>(`/projects/${part(slug)}/queue`, "items"),
   dashboard: (slug: string) => json<Dashboard>(`/projects/${part(slug)}/dashboard`),
-  releases: (slug: string) => list<Release>(`/projects/${part(slug)}/releases`),
+  releases: (slug: string) => list<Release>(`/projects/${part(slug)}/releases`, "releases"),
   createRelease: (slug: string, purpose: string) => post<Release>(`/projects/${part(slug)}/releases`, { purpose }),
   approveRelease: (id: number) => post<Release>(`/releases/${id}/approve`),
-  audit: (after: number) => list<AuditEvent>(`/audit?after=${after}`),
-  verifyAudit: () => json<{ ok: boolean; num_events: number; message?: string }>("/audit/verify"),
+  audit: (after: number) => list<AuditEvent>(`/audit?after=${after}`, "events"),
+  verifyAudit: () => json<AuditReport>("/audit/verify"),
 };
 
 /** One decoded picture, exactly as the server made it. */

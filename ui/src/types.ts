@@ -13,6 +13,7 @@ export interface User {
   id: number;
   name: string;
   display_name: string;
+  is_owner: boolean;
 }
 
 export interface Membership {
@@ -24,7 +25,15 @@ export interface Me {
   user: User;
   memberships: Membership[];
   csrf_token: string;
-  expires_at: string;
+  expires_at: number;
+}
+
+/** A project in the list of those that a person may see. */
+export interface ProjectEntry {
+  slug: string;
+  title: string;
+  mode: "blind_first" | "verify";
+  role: string;
 }
 
 export interface ReasonCode {
@@ -74,13 +83,13 @@ export interface OtherAnswer {
   answer: string;
 }
 
-/** Earlier work on an item, as far as this person may see it. */
+/** Earlier work on an item, as far as this person may see it; never with a name. */
 export interface HistoryEntry {
-  submission_id: number | null;
+  id: number;
   step: string;
-  who: string;
   payload: Record<string, unknown>;
-  at: string;
+  is_own: boolean;
+  created_at: number;
 }
 
 export interface Item {
@@ -91,28 +100,30 @@ export interface Item {
   asset_id: number;
   distractor: { id: number; text: string } | null;
   history: HistoryEntry[];
-  reason?: string | null;
-  posterior?: number | null;
+  /** The step that an expert adjudicates, and why it came to them. */
+  about: string | null;
+  reason: string | null;
 }
 
 export interface Assignment {
   id: number;
   fence: number;
-  lease_until: string;
+  /** UTC milliseconds. */
+  lease_until: number;
   step: string;
   slot: number;
   item: Item;
   guideline_version: number;
   draft: { rev: number; body: unknown } | null;
-  proposal: Proposal | null;
-  resumed?: boolean;
+  proposals: Proposal[];
+  resumed: boolean;
 }
 
 export interface SubmissionBody {
   client_op_id: string;
   fence: number;
   payload: Record<string, unknown>;
-  frame_table_hash: string | null;
+  frame_table_hash: string;
   guideline_version: number;
   active_seconds: number;
 }
@@ -163,12 +174,19 @@ export interface Release {
 }
 
 export interface AuditEvent {
-  id: number;
-  at: string;
-  who: string;
+  seq: number;
+  at: number;
+  actor: string;
   action: string;
   subject: string;
   hash: string;
+}
+
+export interface AuditReport {
+  is_intact: boolean;
+  num_events: number;
+  first_broken: number | null;
+  problem: string | null;
 }
 
 /** Everything a person can enter, whatever the step; one flat value, so that undo and drafts need no cases. */

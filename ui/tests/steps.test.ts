@@ -5,13 +5,14 @@ import type { Assignment, Edits } from "../src/types";
 const assignment = (change: Partial<Assignment["item"]> = {}): Assignment => ({
   id: 1,
   fence: 1,
-  lease_until: "2030-01-01T00:00:00Z",
+  lease_until: 0,
   step: "choice",
   slot: 0,
-  item: { id: 7, question: "What happens?", options: null, domain: "d", asset_id: 1, distractor: null, history: [], ...change },
+  item: { id: 7, question: "What happens?", options: null, domain: "d", asset_id: 1, distractor: null, about: null, reason: null, history: [], ...change },
   guideline_version: 1,
   draft: null,
-  proposal: null,
+  proposals: [],
+  resumed: false,
 });
 const missing = (step: string, edits: Partial<Edits>, item = assignment(), isVideo = true): string[] => {
   const built = build(step, { ...emptyEdits(), ...edits }, item, isVideo);
@@ -41,27 +42,35 @@ it("says what is missing of each step", () => {
   expect(missing("choice", {})).toEqual(["choice"]);
   expect(missing("review", { verdict: "rework" })).toEqual(["reasons"]);
   expect(missing("review", { verdict: "accept" })).toEqual([]);
-  expect(missing("expert", {})).toEqual(["answer", "rationale", "reason"]);
+  expect(missing("expert", {}, assignment({ about: "blind_answer" }))).toEqual(["answer", "rationale", "reason"]);
   expect(missing("unheard_of", {})).toEqual(["step"]);
 });
 
 it("asks the expert for what the people were asked", () => {
-  const entry = { submission_id: 1, who: "a", payload: {}, at: "" };
-  expect(expertAsks(assignment({ options: ["a", "b"] }))).toBe("choice");
-  expect(expertAsks(assignment({ distractor: { id: 1, text: "x" } }))).toBe("verdict");
-  expect(expertAsks(assignment({ history: [{ ...entry, step: "question_check" }] }))).toBe("verdict");
-  expect(expertAsks(assignment({ history: [{ ...entry, step: "blind_answer" }] }))).toBe("answer");
+  const asked = (about: string): string => expertAsks(assignment({ about }));
+  expect(["choice", "distractor", "question_check", "blind_answer"].map(asked)).toEqual(["choice", "verdict", "verdict", "answer"]);
 });
 
 it("sends nothing for the expert but what was asked", () => {
   const entered = { answer: "left over", choice: 1, verdict: "valid", rationale: "seen", reason: "disagreement" };
-  expect(payload("expert", entered, assignment({ options: ["a", "b"] }))).toMatchObject({ answer: null, choice: 1, verdict: null });
+  const options = ["a", "b"];
+  expect(payload("expert", entered, assignment({ options, about: "choice" }))).toMatchObject({ answer: null, choice: 1, verdict: null });
+  expect(payload("expert", { ...entered, verdict: "invalid" }, assignment({ options, about: "choice" }))).toMatchObject({
+    choice: null,
+    verdict: "invalid",
+  });
+  expect(payload("expert", { ...entered, verdict: "fixable" }, assignment({ about: "question_check" }))).toMatchObject({
+    answer: "left over",
+    verdict: "fixable",
+  });
+  expect(missing("expert", { ...entered, verdict: "fixable", answer: "" }, assignment({ about: "question_check" }))).toEqual(["answer"]);
 });
 
 it("picks by digit what the step offers", () => {
   expect(pick("question_check", 1)).toEqual({ verdict: "fixable" });
   expect(pick("compare", 0)).toEqual({ same_meaning: true });
   expect(pick("choice", 2)).toEqual({ choice: 2 });
+  expect(pick("expert", 2, "distractor")).toEqual({ verdict: "nonsense" });
   expect(pickable("choice", assignment({ options: ["a", "b"] }))).toBe(2);
   expect(pickable("blind_answer", assignment())).toBe(0);
 });

@@ -120,21 +120,25 @@ export const hasEvidence = (step: string): boolean =>
 export const hasBoxes = (step: string): boolean => step === "blind_answer";
 export const hasUnsure = (step: string): boolean =>
   ["question_check", "blind_answer", "distractor", "choice", "choice_after"].includes(step);
+/** Steps without a lease of their own: the first answer is in already. */
+export const isAfter = (step: string): boolean => step === "choice_after";
 export const hasNote = (step: string): boolean => step !== "ceiling" && step !== "expert";
 
 /** The number of options that the digit keys choose from. */
 export function pickable(step: string, assignment: Assignment): number {
   if (step === "compare") return 2;
-  if (["choice", "choice_after", "ceiling", "expert"].includes(step)) return assignment.item.options?.length ?? 0;
-  return ["question_check", "distractor", "review"].includes(step) ? 3 : 0;
+  if (["question_check", "distractor", "review"].includes(step)) return 3;
+  if (step === "expert" && expertAsks(assignment) !== "choice") return expertAsks(assignment) === "verdict" ? 3 : 0;
+  return ["choice", "choice_after", "ceiling", "expert"].includes(step) ? (assignment.item.options?.length ?? 0) : 0;
 }
 
 /** What the n-th digit key (from 0) sets. */
-export function pick(step: string, index: number): Partial<Edits> {
-  if (step === "question_check") return { verdict: QUESTION_VERDICTS[index]?.value ?? null };
-  if (step === "distractor") return { verdict: DISTRACTOR_VERDICTS[index]?.value ?? null };
-  if (step === "review") return { verdict: REVIEW_VERDICTS[index]?.value ?? null };
-  if (step === "compare") return { same_meaning: index === 0 };
+export function pick(step: string, index: number, about: string | null = null): Partial<Edits> {
+  const asked = step === "expert" ? about : step;
+  if (asked === "question_check") return { verdict: QUESTION_VERDICTS[index]?.value ?? null };
+  if (asked === "distractor") return { verdict: DISTRACTOR_VERDICTS[index]?.value ?? null };
+  if (asked === "review") return { verdict: REVIEW_VERDICTS[index]?.value ?? null };
+  if (asked === "compare") return { same_meaning: index === 0 };
   return { choice: index };
 }
 
@@ -220,18 +224,22 @@ const BUILDERS: Record<string, Builder> = {
     ),
   expert: (edits, assignment) => {
     const asked = expertAsks(assignment);
+    const isInvalid = edits.verdict === "invalid";
+    const rewords = asked === "verdict" && edits.verdict === "fixable";
+    const wantsAnswer = rewords || (asked === "answer" && !isInvalid);
+    const wantsChoice = asked === "choice" && !isInvalid;
     return checked(
       {
-        answer: asked === "answer" ? text(edits.answer) : null,
-        choice: asked === "choice" ? edits.choice : null,
-        verdict: asked === "verdict" ? edits.verdict : null,
+        answer: wantsAnswer ? text(edits.answer) : null,
+        choice: wantsChoice ? edits.choice : null,
+        verdict: asked === "verdict" || isInvalid ? edits.verdict : null,
         rationale: edits.rationale.trim(),
         reason: edits.reason,
         cites: edits.cites,
       },
-      [asked === "choice" && edits.choice === null, "choice", "Choose an option."],
+      [wantsChoice && edits.choice === null, "choice", "Choose an option."],
       [asked === "verdict" && !edits.verdict, "verdict", "Give your verdict."],
-      [asked === "answer" && !text(edits.answer), "answer", "Write the answer."],
+      [wantsAnswer && !text(edits.answer), "answer", rewords ? "Write the question as it should be." : "Write the answer."],
       [!text(edits.rationale), "rationale", "Say why: the rationale is kept with the item."],
       [!edits.reason, "reason", "Choose the reason code."],
     );
@@ -239,12 +247,11 @@ const BUILDERS: Record<string, Builder> = {
 };
 BUILDERS.choice_after = BUILDERS.choice as Builder;
 
-/** What the people disagreed about, and so what the expert decides. */
+/** What the expert decides: whatever the people who split were asked. */
 export function expertAsks(assignment: Assignment): "choice" | "verdict" | "answer" {
-  if (assignment.item.options?.length) return "choice";
-  const steps = assignment.item.history.map((entry) => entry.step);
-  if (assignment.item.distractor || steps.at(-1) === "distractor") return "verdict";
-  return steps.at(-1) === "question_check" ? "verdict" : "answer";
+  const about = assignment.item.about;
+  if (about === "choice") return "choice";
+  return about === "blind_answer" ? "answer" : "verdict";
 }
 
 export function build(step: string, edits: Edits, assignment: Assignment, isVideo: boolean): Built {

@@ -94,7 +94,9 @@ export const ACTIONS: Record<string, Action> = {
   save: (work) => work.saveNow(),
   pick: (work, press) => {
     const index = Number(press.key) - 1;
-    if (work.assignment && index < pickable(work.step, work.assignment)) work.set(pick(work.step, index));
+    if (work.assignment && index < pickable(work.step, work.assignment)) {
+      work.set(pick(work.step, index, work.assignment.item.about));
+    }
   },
   unsure: (work) => {
     if (hasUnsure(work.step)) work.set({ unsure: !work.edits.unsure });

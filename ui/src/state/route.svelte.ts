@@ -36,9 +36,9 @@ export const route = new Route();
 
 const WORKERS = ["annotator", "verifier", "expert"];
 
-/** The screens of a project that somebody with these roles can use. The server decides; this only spares dead ends. */
-export function screensFor(roles: string[]): { screen: Screen; title: string }[] {
-  const may = (...wanted: string[]): boolean => roles.some((role) => wanted.includes(role));
+/** The screens of a project that somebody with this role can use. The server decides; this only spares dead ends. */
+export function screensFor(role: string): { screen: Screen; title: string }[] {
+  const may = (...wanted: string[]): boolean => wanted.includes(role);
   return [
     may(...WORKERS) && { screen: "work" as const, title: "Work" },
     may("expert", "manager", "owner") && { screen: "queue" as const, title: "Expert queue" },

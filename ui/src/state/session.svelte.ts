@@ -1,10 +1,11 @@
 // Who is logged in, and whether the login has expired. Knows no screen.
 import { api, ApiError, setCsrfToken, whenExpired } from "../api";
-import type { Me, User } from "../types";
+import type { Me, ProjectEntry, User } from "../types";
 
 class Session {
   user = $state<User | null>(null);
-  memberships = $state<Me["memberships"]>([]);
+  /** The projects this person may see, with their role in each. */
+  projects = $state.raw<ProjectEntry[]>([]);
   /** Logged in before, but the server does not accept it any more: log in again, in place. */
   expired = $state(false);
   ready = $state(false);
@@ -14,7 +15,7 @@ class Session {
       if (this.user) this.expired = true;
     });
     try {
-      this.take(await api.me());
+      await this.take(await api.me());
     } catch (error) {
       // Not logged in is the usual case; without a server the login form will say so.
       if (!(error instanceof ApiError)) throw error;
@@ -26,7 +27,7 @@ class Session {
   async logIn(name: string, password: string): Promise<void> {
     const answer = await api.logIn(name, password);
     setCsrfToken(answer.csrf_token);
-    this.take(await api.me());
+    await this.take(await api.me());
   }
 
   async logOut(): Promise<void> {
@@ -36,20 +37,24 @@ class Session {
       if (!(error instanceof ApiError) || error.status === 0) throw error;
     }
     this.user = null;
-    this.memberships = [];
+    this.projects = [];
     this.expired = false;
     setCsrfToken("");
   }
 
-  /** The roles of this person in a project. */
-  roles(project: string): string[] {
-    return this.memberships.filter((membership) => membership.project === project).map(({ role }) => role);
+  /** The role of this person in a project, "" if none. */
+  role(project: string): string {
+    return this.projects.find(({ slug }) => slug === project)?.role ?? "";
   }
 
-  private take(me: Me): void {
+  get seesAudit(): boolean {
+    return this.user?.is_owner === true || this.projects.some(({ role }) => role === "auditor");
+  }
+
+  private async take(me: Me): Promise<void> {
     setCsrfToken(me.csrf_token);
+    this.projects = await api.projects();
     this.user = me.user;
-    this.memberships = me.memberships;
     this.expired = false;
   }
 }

@@ -5,7 +5,7 @@ import { DraftSync, type DraftState, type SaveAnswer, type Versioned } from "../
 import type { FrameTable } from "../pure/frames";
 import * as history from "../pure/history";
 import { newOperationId, type Delivery } from "../pure/queue";
-import { build, emptyEdits, readEdits, type Missing } from "../pure/steps";
+import { build, emptyEdits, isAfter, readEdits, type Missing } from "../pure/steps";
 import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal } from "../types";
 import { announcer } from "./announcer.svelte";
 import { outbox } from "./outbox.svelte";
@@ -109,7 +109,7 @@ export class Work {
     this.assignment = assignment;
     this.guideline = guideline;
     this.viewer = new Viewer(asset, table);
-    this.proposals = assignment.proposal ? [assignment.proposal] : [];
+    this.proposals = assignment.proposals;
     this.others = [];
     this.ownAnswer = ownAnswerIn(assignment);
     this.lost = "";
@@ -144,6 +144,9 @@ export class Work {
     const body = mine ? readDraft(mine.body, step, this.blank()) : server.body;
     this.past = history.begin(body.edits);
     this.sync?.close();
+    this.sync = null;
+    this.draftState = found ? "saved" : "clean";
+    if (isAfter(step)) return;
     this.sync = new DraftSync<DraftBody>(server.rev, body, {
       save: (rev, value) => this.save(rev, value),
       notify: (state) => this.noticed(state),
@@ -153,7 +156,6 @@ export class Work {
         return () => clearTimeout(timer);
       },
     });
-    this.draftState = found ? "saved" : "clean";
     if (mine && mine.rev === server.rev) this.sync.change(body);
     else if (mine && found) this.sync.conflict(server);
   }
@@ -247,13 +249,11 @@ export class Work {
     if (delivery.kind === "refused") return this.refusedBy(id, delivery.problem);
     if (delivery.kind !== "done") return;
     this.operation = "";
-    if (this.step === "blind_answer") this.ownAnswer = this.edits.answer.trim();
     this.sync?.close();
     await drafts.remove(this.assignment.id);
     this.tell("done");
     announcer.say("Submitted");
-    if (delivery.answer.next_step) await this.goOn(delivery.answer.next_step);
-    else await this.next(this.steps);
+    if (!(await this.chooseAgain())) await this.next(this.steps);
   }
 
   private async refusedBy(id: string, problem: ApiProblem): Promise<void> {
@@ -269,18 +269,26 @@ export class Work {
     announcer.alarm(problem.message);
   }
 
-  /** The next step of the same assignment; its draft, if any, comes from the server. */
-  private async goOn(step: string): Promise<void> {
-    const id = (this.assignment as Assignment).id;
+  /** After a choice made blind: if there is a proposal, it is shown, and the person may choose again. */
+  private async chooseAgain(): Promise<boolean> {
+    const assignment = this.assignment as Assignment;
+    if (this.step !== "choice" || this.project.mode !== "blind_first") return false;
     try {
-      const again = await api.assignment(id);
-      this.assignment = again;
-      await this.enter(step, again.draft);
+      const revealed = await api.reveal(assignment.id, assignment.fence);
+      if (!revealed.proposals.length) return false;
+      const before = this.edits;
+      await this.enter("choice_after", null);
+      this.past = history.begin({ ...before, note: "" });
+      return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      // The server hands the open work out again.
-      await this.next(this.steps);
+      return false;
     }
+  }
+
+  /** Leave a step that nobody has to do. */
+  async skip(): Promise<void> {
+    if (isAfter(this.step)) await this.next(this.steps);
   }
 
   async giveBack(reason: string): Promise<void> {
@@ -329,7 +337,7 @@ export class Work {
   private startBeating(): void {
     clearInterval(this.beat);
     const assignment = this.assignment as Assignment;
-    const left = Date.parse(assignment.lease_until) - Date.now();
+    const left = assignment.lease_until - Date.now();
     // A clock that is wrong on either side must not stop the heartbeat: between 5 seconds and a minute.
     const every = Math.max(5_000, Math.min(60_000, left / 3 || 60_000));
     this.beat = setInterval(() => void this.heartbeat(), every);
@@ -337,7 +345,7 @@ export class Work {
 
   async heartbeat(): Promise<void> {
     const assignment = this.assignment;
-    if (!assignment || (this.phase !== "working" && this.phase !== "queued")) return;
+    if (!assignment || isAfter(this.step) || (this.phase !== "working" && this.phase !== "queued")) return;
     try {
       await api.heartbeat(assignment.id, assignment.fence);
       if (outbox.waiting.length) void outbox.flush();
@@ -392,6 +400,6 @@ function readDraft(body: unknown, step: string, blank: Edits): DraftBody {
 
 /** After a reload the server's history holds the blind answer that this person has handed in. */
 function ownAnswerIn(assignment: Assignment): string {
-  const mine = assignment.item.history.findLast(({ step }) => step === "blind_answer");
+  const mine = assignment.item.history.findLast((entry) => entry.is_own && entry.step === "blind_answer");
   return typeof mine?.payload.answer === "string" ? mine.payload.answer : "";
 }
