@@ -27,7 +27,7 @@ from perceptlm.media.container import OpenVideo, ffmpeg_errors, open_container
 from perceptlm.media.decoding import damaged_picture, decode_times, decoded_pictures
 from perceptlm.media.frame_table import FrameTable
 from perceptlm.media.limits import DEFAULT_LIMITS, MediaLimits
-from perceptlm.media.orientation import orientation_of
+from perceptlm.media.orientation import Orientation, orientation_of
 from perceptlm.media.packet_index import PacketIndex, read_packet_index
 from perceptlm.media.read_plan import Run, Strategy, plan_runs
 from perceptlm.media.write_video import VideoCodec as VideoCodec
@@ -82,6 +82,27 @@ class Video:
             for index, picture in self._read(plan_runs(sorted(slots), self._keyframes, strategy)):
                 pictures[slots[index]] = picture
         return pictures
+
+    def in_order(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield every picture once, (H, W, 3) RGB, upright, in order; one at a time in memory.
+
+        Raises MediaError for a picture that does not decode, or one that the table has and the file does not.
+        """
+        for _, picture in self._read([Run(0, tuple(range(self.table.num_frames)))]):
+            yield picture
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the packets alone tell the pictures: none is dropped by an edit list, hidden or packed with others.
+
+        Where it is false, other readers may count and number the pictures differently.
+        """
+        return self._timestamps is not None
+
+    @property
+    def orientation(self) -> Orientation:
+        """How stored pictures are turned and mirrored to be shown."""
+        return self._orientation
 
     def _read(self, runs: Sequence[Run]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         with open_container(self.path, self._limits) as opened:

@@ -7,6 +7,7 @@ knows no samples and no worlds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -45,29 +46,53 @@ def write_video(
     and renamed. Raises MediaError (naming `path`) for frames, rates or qualities that cannot be written, and
     StorageError where the disk refuses.
     """
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        raise MediaError(f"frames must be (T, H, W, 3) uint8, got {frames.shape} {frames.dtype}", path=path)
+    if 0 in frames.shape:
+        raise MediaError(f"a video needs at least one frame with pixels, got {frames.shape}", path=path)
+    size = (frames.shape[2], frames.shape[1])
+    write_pictures(
+        path, iter(frames), size, frames_per_second, codec, quality=quality, keyframe_interval=keyframe_interval
+    )
+
+
+def write_pictures(
+    path: Path,
+    pictures: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    frames_per_second: Fraction | int,
+    codec: VideoCodec = "h264",
+    *,
+    quality: int | None = None,
+    keyframe_interval: int = 32,
+) -> int:
+    """Write what `write_video` would, of pictures (H, W, 3) that are made one at a time; return how many there were.
+
+    `size` is their width and height. Errors are those of `write_video`, and what `pictures` raises.
+    """
     rate = Fraction(frames_per_second)
-    _check(path, frames, rate, codec, keyframe_interval)
+    _check(path, size, rate, codec, keyframe_interval)
     quality = _DEFAULT_QUALITY[codec] if quality is None else quality
     low, high = _QUALITY_RANGES[codec]
     if not low <= quality <= high:
         raise MediaError(f"quality {quality} is not in {low}..{high} of codec '{codec}'", path=path)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        _encode(partial, frames, rate, codec, quality, keyframe_interval)
+        num_pictures = _encode(partial, pictures, size, rate, codec, quality, keyframe_interval)
         partial.replace(path)
     except OSError as error:  # FFmpeg's refusals to write are OSErrors too
         partial.unlink(missing_ok=True)
         raise StorageError(f"{path}: the video cannot be written: {error.strerror or error}") from error
+    except MediaError:
+        partial.unlink(missing_ok=True)
+        raise
+    return num_pictures
 
 
-def _check(path: Path, frames: NDArray[np.uint8], rate: Fraction, codec: str, keyframe_interval: int) -> None:
+def _check(path: Path, size: tuple[int, int], rate: Fraction, codec: str, keyframe_interval: int) -> None:
     if codec not in _ENCODERS:
         raise MediaError(f"unknown codec '{codec}'", path=path, hint=f"use one of {', '.join(sorted(_ENCODERS))}")
-    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
-        raise MediaError(f"frames must be (T, H, W, 3) uint8, got {frames.shape} {frames.dtype}", path=path)
-    num_frames, height, width, _ = frames.shape
-    if num_frames == 0 or height == 0 or width == 0:
-        raise MediaError(f"a video needs at least one frame with pixels, got {frames.shape}", path=path)
+    width, height = size
     if height % 2 or width % 2:
         raise MediaError(
             f"yuv420p needs an even width and height, got {width}x{height}", path=path, hint="crop or pad by one pixel"
@@ -79,13 +104,20 @@ def _check(path: Path, frames: NDArray[np.uint8], rate: Fraction, codec: str, ke
 
 
 def _encode(
-    path: Path, frames: NDArray[np.uint8], rate: Fraction, codec: VideoCodec, quality: int, keyframe_interval: int
-) -> None:
+    path: Path,
+    pictures: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    rate: Fraction,
+    codec: VideoCodec,
+    quality: int,
+    keyframe_interval: int,
+) -> int:
     reformatter = VideoReformatter()
+    number = -1
     with av.open(str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
         stream = cast(av.VideoStream, container.add_stream(_ENCODERS[codec], rate=rate))
         context = stream.codec_context
-        context.height, context.width = frames.shape[1:3]
+        context.width, context.height = size
         context.pix_fmt = "yuv420p"
         context.time_base = 1 / rate
         context.gop_size = keyframe_interval
@@ -95,7 +127,9 @@ def _encode(
         context.colorspace = _TAGGED_COLORSPACE
         context.color_range = ColorRange.MPEG
         _set_quality(context, codec, quality)
-        for number, pixels in enumerate(frames):
+        for number, pixels in enumerate(pictures):
+            if pixels.shape != (size[1], size[0], 3):
+                raise MediaError(f"picture {number} is {pixels.shape}, not of size {size[0]}x{size[1]}", path=path)
             frame = reformatter.reformat(
                 av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
                 format="yuv420p",
@@ -107,7 +141,10 @@ def _encode(
             frame.pts = number
             frame.time_base = 1 / rate
             container.mux(stream.encode(frame))
+        if number < 0:
+            raise MediaError("a video needs at least one picture", path=path)
         container.mux(stream.encode(None))
+    return number + 1
 
 
 def _set_quality(context: av.VideoCodecContext, codec: VideoCodec, quality: int) -> None:

@@ -1,0 +1,186 @@
+"""The bodies of requests, as closed and strict records. Answers are plain dictionaries made by the services."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from pydantic import Field, StringConstraints
+
+from perceptlm.annotate.plain_text import Answer, Body, Line, PersonName, RowId, Sha256, Slug
+from perceptlm.annotate.policy import Policy
+
+MAX_ITEMS = 1000
+Fence = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+OperationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+ProjectPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+IdPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
+AfterQuery = Annotated[int, Query(ge=0, le=2**63 - 1)]
+LimitQuery = Annotated[int, Query(ge=1, le=1000)]
+
+
+class SignIn(Body):
+    """Name and password."""
+
+    name: Annotated[str, Field(max_length=64)]
+    password: Annotated[str, Field(max_length=256)]
+
+
+class NewUser(Body):
+    """A person to add."""
+
+    name: PersonName
+    password: Annotated[str, Field(max_length=256)]
+    display_name: Line | None = None
+
+
+class NewCredential(Body):
+    """A qualification that was verified; `expires_at` in UTC milliseconds."""
+
+    domain: Slug
+    level: Line
+    evidence_sha256: Sha256
+    expires_at: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class NewProject(Body):
+    """A project to make from a pack."""
+
+    slug: Slug
+    title: Line
+    pack: Line = "plain"
+    mode: Literal["blind_first", "verify"] = "blind_first"
+
+
+class NewMember(Body):
+    """A role to give."""
+
+    user: PersonName
+    role: Literal["manager", "annotator", "verifier", "expert", "auditor"]
+
+
+class NewGuideline(Body):
+    """A new version of the guideline, in Markdown."""
+
+    markdown: Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
+
+
+class NewPolicy(Body):
+    """A new version of the policy."""
+
+    policy: Policy
+
+
+class Model(Body):
+    """Which model made a proposal."""
+
+    name: Line
+    revision: Line | None = None
+    licence: Line | None = None
+
+
+class NewProposal(Body):
+    """What a model proposed."""
+
+    kind: Literal["answer", "distractor", "choice"]
+    text: Answer
+    confidence: Share | None = None
+    model: Model
+    prompt_sha256: Sha256 | None = None
+
+
+class NewItem(Body):
+    """A question about an asset. `key` is the sender's own name for it."""
+
+    key: Line
+    asset_id: RowId
+    domain: Slug
+    question: Answer
+    options: Annotated[list[Answer], Field(min_length=2, max_length=26)] | None = None
+    step: Literal["question_check", "blind_answer", "choice"]
+    priority: Annotated[int, Field(ge=0, le=9)] = 0
+    needs_credential: bool = False
+    difficulty: Literal["hard", "easy"] | None = None
+    proposals: Annotated[list[NewProposal], Field(max_length=50)] = Field(default_factory=list)
+
+
+class NewItems(Body):
+    """Items to take in, all or none."""
+
+    items: Annotated[list[NewItem], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+class NewProposals(Body):
+    """Further proposals for an item."""
+
+    proposals: Annotated[list[NewProposal], Field(min_length=1, max_length=50)]
+
+
+class GoldEntry(Body):
+    """What is known to be right of an item."""
+
+    expected: dict[str, Any]
+    planted_wrong: bool = False
+
+
+class ApproveGold(Body):
+    """Which proposed change to approve; all that wait if it is not said."""
+
+    change: RowId | None = None
+
+
+class AskNext(Body):
+    """Which steps one wants to do; None is whatever there is for the role."""
+
+    steps: Annotated[list[Slug], Field(min_length=1, max_length=8)] | None = None
+
+
+class Held(Body):
+    """The fence of a lease."""
+
+    fence: Fence
+
+
+class GiveBack(Body):
+    """Why work is given back."""
+
+    fence: Fence
+    reason: Line
+
+
+class NewDraft(Body):
+    """A draft: any JSON object."""
+
+    body: dict[str, Any]
+
+
+class NewSubmission(Body):
+    """A submission. `client_op_id` names it, so that it can be sent again."""
+
+    client_op_id: OperationId
+    fence: Fence
+    payload: dict[str, Any]
+    frame_table_hash: Sha256
+    guideline_version: Version
+    active_seconds: Annotated[float, Field(ge=0, le=1e7)]
+
+
+class Because(Body):
+    """A reason."""
+
+    reason: Line
+
+
+class NewRelease(Body):
+    """What a release is for."""
+
+    purpose: Line
+
+
+class NewWebhook(Body):
+    """Where to send which events."""
+
+    url: Annotated[Line, Field(max_length=200)]
+    events: Annotated[list[Literal["submission.created", "item.moved", "item.needs", "release.published", "release.superseded"]], Field(min_length=1, max_length=5)]  # fmt: skip

@@ -1,0 +1,109 @@
+"""Routes of projects, members, guidelines and policies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
+from perceptlm.annotate.api.bodies import NewGuideline, NewMember, NewPolicy, NewProject, ProjectPath
+from perceptlm.annotate.roles import Action
+from perceptlm.annotate.services import projects
+from perceptlm.annotate.services.guideline_page import guideline_html
+
+router = APIRouter()
+_VersionPath = Annotated[str, Path(pattern=r"^(current|[1-9][0-9]{0,8})$")]
+
+
+@guarded(router, "GET", "/projects", Action.LIST_PROJECTS)
+def list_projects(caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """List the projects one may see."""
+    return {"projects": server.database.read(lambda session: projects.list_projects(session, caller))}
+
+
+@guarded(router, "POST", "/projects", Action.CREATE_PROJECT, status_code=201)
+def create_project(body: NewProject, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Make a project from a pack."""
+
+    def work(session: Session) -> dict[str, Any]:
+        project = projects.create_project(session, caller.actor, body.slug, body.title, body.pack, body.mode)
+        return projects.project_answer(project, caller.role)
+
+    return server.database.write(work)
+
+
+@guarded(router, "GET", "/projects/{project}", Action.READ_PROJECT)
+def show_project(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Show a project."""
+    return server.database.read(
+        lambda session: projects.project_answer(projects.project_named(session, project), caller.role)
+    )
+
+
+@guarded(router, "GET", "/projects/{project}/guidelines/{version}", Action.READ_PROJECT)
+def show_guideline(project: ProjectPath, version: _VersionPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Show one version of the guideline, or the current one."""
+
+    def look(session: Session) -> dict[str, Any]:
+        number = None if version == "current" else int(version)
+        row = projects.guideline_of(session, projects.project_named(session, project), number)
+        html = guideline_html(row.markdown)
+        return {"version": row.version, "markdown": row.markdown, "html": html, "sha256": row.sha256}
+
+    return server.database.read(look)
+
+
+@guarded(router, "POST", "/projects/{project}/guidelines", Action.WRITE_GUIDELINE, status_code=201)
+def add_guideline(project: ProjectPath, body: NewGuideline, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Add a version of the guideline."""
+
+    def work(session: Session) -> dict[str, Any]:
+        found = projects.project_named(session, project)
+        row = projects.add_guideline(session, caller.actor, found, body.markdown)
+        return {"version": row.version, "sha256": row.sha256}
+
+    return server.database.write(work)
+
+
+@guarded(router, "GET", "/projects/{project}/policy", Action.READ_PROJECT)
+def show_policy(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Show the policy that holds."""
+
+    def look(session: Session) -> dict[str, Any]:
+        found = projects.project_named(session, project)
+        return {"version": found.policy_version, "policy": projects.policy_of(session, found).to_dict()}
+
+    return server.database.read(look)
+
+
+@guarded(router, "POST", "/projects/{project}/policy", Action.WRITE_POLICY, status_code=201)
+def set_policy(project: ProjectPath, body: NewPolicy, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Add a version of the policy, which holds from now on."""
+
+    def work(session: Session) -> dict[str, Any]:
+        found = projects.project_named(session, project)
+        return {"version": projects.set_policy(session, caller.actor, found, body.policy)}
+
+    return server.database.write(work)
+
+
+@guarded(router, "GET", "/projects/{project}/members", Action.READ_MEMBERS)
+def list_members(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """List the members of a project."""
+
+    def look(session: Session) -> dict[str, Any]:
+        return {"members": projects.list_members(session, projects.project_named(session, project))}
+
+    return server.database.read(look)
+
+
+@guarded(router, "POST", "/projects/{project}/members", Action.WRITE_MEMBERS, status_code=201)
+def set_member(project: ProjectPath, body: NewMember, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Give a person a role."""
+    return server.database.write(
+        lambda session: projects.set_member(
+            session, caller, projects.project_named(session, project), body.user, body.role
+        )
+    )

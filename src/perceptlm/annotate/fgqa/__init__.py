@@ -1,0 +1,1 @@
+"""The fine-grained QA flow as pure functions: payloads, what comes next, filters, groups, ceiling. No database."""

@@ -1,0 +1,48 @@
+"""The policy of a project: how many people see what, when an expert is asked, how much is checked. One record.
+
+A pack brings its own as the default; a project may have a newer version. Every submission names the version it was
+made under. This module decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from perceptlm.config import Config
+
+
+class Policy(Config):
+    """Counts are people per piece of work; shares are of items; costs are in units of one annotator's label."""
+
+    first_labels: int = Field(default=2, ge=1, le=20, description="people who answer or choose before it is decided")
+    most_labels: int = Field(default=5, ge=1, le=20, description="people who choose an option at most")
+    most_answers: int = Field(default=3, ge=1, le=20, description="people who answer in free text at most")
+    question_checks: int = Field(default=2, ge=1, le=9)
+    most_question_checks: int = Field(default=3, ge=1, le=9)
+    distractor_judges: int = Field(default=2, ge=1, le=9)
+    min_distractors: int = Field(default=2, ge=1, le=20, description="an item with fewer confirmed ones needs more")
+    most_rounds: int = Field(default=2, ge=1, le=9, description="times an item is answered before an expert must")
+    threshold: float = Field(default=0.95, gt=0.5, lt=1, description="posterior from which a label is accepted")
+    audit_share: float = Field(default=0.05, ge=0, le=1, description="items an expert sees whatever was agreed")
+    review_choices: bool = Field(
+        default=False, description="whether agreed choices are reviewed, as answers always are"
+    )
+    gold_rate: float = Field(default=0.1, ge=0, le=0.5, description="share of work that is gold")
+    calibration_pass: float = Field(default=0.8, ge=0, le=1, description="share right before real work is given")
+    ceiling_share: float = Field(default=0.1, ge=0, le=1, description="accepted items that fresh people answer")
+    text_only_alpha: float = Field(default=0.05, gt=0, lt=1, description="see fgqa/text_only.py")
+    lease_seconds: int = Field(default=900, ge=30, le=86400)
+    refit_every: int = Field(default=200, ge=1)
+    expert_cost: float = Field(default=5.0, gt=0)
+
+    @model_validator(mode="after")
+    def _most_after_first(self) -> Policy:
+        pairs = (
+            ("first_labels", "most_labels"),
+            ("first_labels", "most_answers"),
+            ("question_checks", "most_question_checks"),
+        )
+        for first, most in pairs:
+            if getattr(self, most) < getattr(self, first):
+                raise ValueError(f"{most} {getattr(self, most)} is below {first} {getattr(self, first)}")
+        return self

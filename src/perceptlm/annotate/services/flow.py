@@ -1,0 +1,140 @@
+"""Asks the flow what comes next for an item, and does it: slots opened and closed, moves made, results kept.
+
+What comes next is decided by `fgqa.flow` from the record alone; here the record is read and the answer written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.fgqa.flow import advance
+from perceptlm.annotate.fgqa.payloads import PAYLOADS
+from perceptlm.annotate.fgqa.payloads import Step as StepKind
+from perceptlm.annotate.fgqa.view import Decision, ItemView, SubmissionView
+from perceptlm.annotate.fgqa.view import Proposal as ProposalView
+from perceptlm.annotate.life_cycle import Actor as Mover
+from perceptlm.annotate.life_cycle import Event
+from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.services.item_states import move
+from perceptlm.annotate.services.projects import content_of, policy_of, project_of
+from perceptlm.annotate.services.steps import close_all, close_slots, open_slots, requests_of, steps_of
+from perceptlm.annotate.store.audit import Actor, append
+from perceptlm.annotate.store.outbox import emit
+from perceptlm.annotate.store.tables import Item, Project, Proposal, Step, StepDecision, Submission
+from perceptlm.seeding import derive_seed
+
+_MOVERS = {
+    Event.VERIFY: Mover.VERIFIER,
+    Event.REWORK: Mover.VERIFIER,
+    Event.ADJUDICATE: Mover.EXPERT,
+}
+"""Who causes a move that follows from a submission; all other moves follow from the rules."""
+
+
+def advance_item(session: Session, item: Item, actor: Actor) -> None:
+    """Do what comes next for a locked item; doing it twice changes nothing. Repeated items are never finished."""
+    project = project_of(session, item.project_id)
+    policy = policy_of(session, project)
+    record = submissions_of(session, item)
+    next_round = True
+    while next_round:
+        steps = steps_of(session, item)
+        view = view_of(session, item, project, policy, steps)
+        step = advance(view, record, policy)
+        item.derived = {**item.derived, **step.derived}
+        if item.is_repeated:
+            return
+        close_slots(session, item, step.closed)
+        for name in step.events:
+            event = Event(name)
+            move(session, item, event, _MOVERS.get(event, Mover.RULES), actor, reason=_reason(event, step.derived))
+        _note_needs(session, item, list(step.needs))
+        next_round = step.next_round
+        if next_round:
+            close_all(session, item)
+            item.round += 1
+        elif item.state == "discarded":
+            close_all(session, item)
+        else:
+            open_slots(session, item, step.new_steps)
+
+
+def _note_needs(session: Session, item: Item, needs: list[str]) -> None:
+    if needs != item.needs:
+        item.needs = needs
+        if needs:
+            append(session, Actor("server"), "item.needs", f"item:{item.id}", {"needs": needs}, item.project_id)
+            emit(session, item.project_id, "item.needs", {"item": item.id, "key": item.key, "needs": needs})
+
+
+def _reason(event: Event, derived: Mapping[str, Any]) -> str | None:
+    wanted = {Event.ESCALATE: "escalated", Event.CONTEST: "escalated", Event.DISCARD: "discarded"}.get(event)
+    return None if wanted is None or derived.get(wanted) is None else str(derived[wanted])
+
+
+def view_of(session: Session, item: Item, project: Project, policy: Policy, steps: list[Step]) -> ItemView:
+    """Return what the flow sees of an item."""
+    proposals = session.scalars(select(Proposal).where(Proposal.item_id == item.id).order_by(Proposal.id))
+    return ItemView(
+        key=item.key,
+        kind="fgqa" if item.first_step in ("question_check", "blind_answer") else "choice",
+        mode=cast(Any, project.mode),
+        state=item.state,
+        question=item.question,
+        options=tuple(item.options or ()),
+        proposals=tuple(ProposalView(row.id, cast(Any, row.kind), row.text) for row in proposals),
+        open_slots=requests_of(steps),
+        round=item.round,
+        expert_reason=item.expert_reason,
+        question_checked=item.first_step == "blind_answer",
+        use_text_only=content_of(project).use_text_only,
+        in_ceiling_sample=_draw(project, "ceiling", item.key) < policy.ceiling_share,
+        decisions=decisions_of(session, item),
+    )
+
+
+def decisions_of(session: Session, item: Item) -> dict[str, Decision]:
+    """Return the quality engine's last decision of each nominal piece of work in this round."""
+    statement = (
+        select(StepDecision, Step.kind, Step.subject)
+        .join(Step, Step.id == StepDecision.step_id)
+        .where(StepDecision.item_id == item.id, Step.round == item.round)
+        .order_by(StepDecision.id)
+    )
+    found: dict[str, Decision] = {}
+    for row, kind, subject in session.execute(statement):
+        found[kind if subject is None else f"{kind}:{subject}"] = Decision(cast(Any, row.action), row.value)
+    return found
+
+
+def submissions_of(session: Session, item: Item) -> list[SubmissionView]:
+    """Return the record of an item as the flow reads it; a second answer after the reveal is a step of its own."""
+    statement = (
+        select(Submission, Step.subject, Step.about, Step.round)
+        .join(Step, Step.id == Submission.step_id)
+        .where(Submission.item_id == item.id)
+        .order_by(Submission.id)
+    )
+    found = []
+    for row, subject, about, number in session.execute(statement):
+        kind = cast(StepKind, "choice_after" if row.ordinal else row.step_kind)
+        # Kept as JSON, where tuples are lists: read as JSON again, not as Python values.
+        payload = PAYLOADS[kind].model_validate(row.payload)
+        found.append(SubmissionView(row.id, str(row.user_id), kind, payload, number, subject, about))
+    return found
+
+
+def expert_reason_of(project: Project, policy: Policy, item: Item) -> str | None:
+    """Return why an expert sees the item whatever people agree on, drawn once when it comes in."""
+    if item.needs_credential:
+        return "credential"
+    return "audit" if _draw(project, "audit", item.key) < policy.audit_share else None
+
+
+def _draw(project: Project, purpose: str, key: str) -> float:
+    """Return the share in [0, 1) that belongs to an item, the same whenever it is asked."""
+    return derive_seed(0, purpose, project.slug, key) / float(1 << 63)

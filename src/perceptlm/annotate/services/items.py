@@ -1,0 +1,176 @@
+"""Items: taken in with their proposals, listed, shown with their whole history, reported, discarded.
+
+The same key with the same content again changes nothing; with another content it is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.life_cycle import Actor as Mover
+from perceptlm.annotate.life_cycle import Event
+from perceptlm.annotate.refusals import Conflict, Invalid
+from perceptlm.annotate.services.callers import Caller
+from perceptlm.annotate.services.flow import advance_item, expert_reason_of
+from perceptlm.annotate.services.item_states import item_of, locked_item, move
+from perceptlm.annotate.services.projects import content_of, policy_of
+from perceptlm.annotate.services.steps import close_all
+from perceptlm.annotate.store.audit import Actor, append
+from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.tables import Asset, Item, ItemMove, Project, Proposal, Step, StepDecision, Submission
+from perceptlm.config import digest_of
+
+FIRST_STEPS = ("question_check", "blind_answer", "choice")
+
+
+def add_items(
+    session: Session, caller: Caller, project: Project, entries: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Take in items and open them; all or none. Returns id, key, state and whether each is new."""
+    content, policy = content_of(project), policy_of(session, project)
+    domains = {entry.id for entry in content.domains}
+    assets = set(session.scalars(select(Asset.id).where(Asset.project_id == project.id)))
+    answers = []
+    for number, entry in enumerate(entries):
+        _check_entry(entry, number, domains, assets)
+        digest = digest_of(entry)
+        known = session.scalar(select(Item).where(Item.project_id == project.id, Item.key == entry["key"]))
+        if known is not None and known.request_sha256 != digest:
+            raise Conflict(
+                "key_taken",
+                f"there is an item '{entry['key']}' already, with another content",
+                field=f"items.{number}.key",
+            )
+        item = known or _add_item(session, caller.actor, project, entry, digest)
+        if known is None:
+            item.expert_reason = expert_reason_of(project, policy, item)
+            advance_item(session, item, caller.actor)
+        answers.append({"id": item.id, "key": item.key, "state": item.state, "is_new": known is None})
+    return answers
+
+
+def _check_entry(entry: dict[str, Any], number: int, domains: set[str], assets: set[int]) -> None:
+    def wrong(field: str, message: str) -> Invalid:
+        return Invalid("invalid_item", message, field=f"items.{number}.{field}")
+
+    if entry["asset_id"] not in assets:
+        raise wrong("asset_id", f"there is no asset {entry['asset_id']} in this project")
+    if entry["domain"] not in domains:
+        raise wrong("domain", f"'{entry['domain']}' is no domain of this project")
+    if entry["step"] not in FIRST_STEPS:
+        raise wrong("step", f"items begin with {', '.join(FIRST_STEPS)}")
+    if entry["step"] == "choice" and len(entry["options"] or ()) < 2:
+        raise wrong("options", "a choice needs at least two options")
+
+
+def _add_item(session: Session, actor: Actor, project: Project, entry: dict[str, Any], digest: str) -> Item:
+    time = now(session)
+    names = ("key", "asset_id", "domain", "question", "options", "priority", "needs_credential", "difficulty")
+    item = Item(
+        project_id=project.id,
+        **{name: entry[name] for name in names},
+        first_step=entry["step"],
+        state="ingested",
+        expert_reason=None,
+        is_repeated=False,
+        needs=[],
+        derived={},
+        round=0,
+        row_version=0,
+        request_sha256=digest,
+        created_at=time,
+        updated_at=time,
+    )
+    session.add(item)
+    session.flush()
+    append(session, actor, "item.create", f"item:{item.id}", {"key": item.key, "sha256": digest}, project.id)
+    if entry["proposals"]:
+        add_proposals(session, item, entry["proposals"])
+        move(session, item, Event.PROPOSE, Mover.RULES, actor)
+    move(session, item, Event.SCREEN, Mover.RULES, actor)
+    move(session, item, Event.OPEN, Mover.RULES, actor)
+    return item
+
+
+def add_proposals(session: Session, item: Item, proposals: list[dict[str, Any]]) -> list[int]:
+    """Add what a model proposed, with the model's name, revision and licence."""
+    rows = [Proposal(item_id=item.id, created_at=now(session), **proposal) for proposal in proposals]
+    session.add_all(rows)
+    session.flush()
+    return [row.id for row in rows]
+
+
+def propose(
+    session: Session, caller: Caller, project: Project, item_id: int, proposals: list[dict[str, Any]]
+) -> list[int]:
+    """Add proposals to an item that is being worked on, and go on with it."""
+    item = locked_item(session, item_of(session, project.id, item_id).id)
+    if item.state in ("discarded", "superseded", "released"):
+        raise Conflict("item_finished", f"the item is {item.state}")
+    ids = add_proposals(session, item, proposals)
+    append(session, caller.actor, "item.propose", f"item:{item.id}", {"proposals": ids}, project.id)
+    advance_item(session, item, caller.actor)
+    return ids
+
+
+def list_items(
+    session: Session, project: Project, *, state: str | None, domain: str | None, after: int, limit: int
+) -> dict[str, Any]:
+    """Return items by id, after the id `after`; `next` is the id to go on after, or None at the end."""
+    statement = select(Item).where(Item.project_id == project.id, Item.id > after)
+    if state is not None:
+        statement = statement.where(Item.state == state)
+    if domain is not None:
+        statement = statement.where(Item.domain == domain)
+    rows = list(session.scalars(statement.order_by(Item.id).limit(limit)))
+    names = ("id", "key", "state", "domain", "question", "priority", "asset_id", "difficulty", "needs", "updated_at")
+    items = [{name: getattr(row, name) for name in names} for row in rows]
+    return {"items": items, "next": rows[-1].id if len(rows) == limit else None}
+
+
+def show_item(session: Session, project: Project, item_id: int) -> dict[str, Any]:
+    """Return an item with all that happened to it; whether it is gold is not among this."""
+    item = item_of(session, project.id, item_id)
+
+    def rows(table: type[Any], *names: str) -> list[dict[str, Any]]:
+        found = session.scalars(select(table).where(table.item_id == item.id).order_by(table.id))
+        return [{name: getattr(row, name) for name in names} for row in found]
+
+    names = ("id", "key", "state", "domain", "question", "options", "priority", "needs_credential", "difficulty",
+             "asset_id", "first_step", "round", "row_version", "derived", "needs", "created_at", "updated_at")  # fmt: skip
+    return {
+        **{name: getattr(item, name) for name in names},
+        "proposals": rows(Proposal, "id", "kind", "text", "confidence", "model", "prompt_sha256"),
+        "steps": rows(Step, "id", "kind", "subject", "about", "round", "state", "num_taken", "num_submitted"),
+        "submissions": rows(
+            Submission, "id", "step_id", "user_id", "step_kind", "ordinal", "payload", "frame_table_hash",
+            "guideline_version", "policy_version", "active_seconds", "created_at",
+        ),
+        "decisions": rows(
+            StepDecision, "id", "step_id", "action", "reason", "value", "posterior", "method", "submissions"
+        ),
+        "moves": rows(ItemMove, "id", "event", "from_state", "to_state", "reason", "user_id", "created_at"),
+    }  # fmt: skip
+
+
+def report_item(session: Session, caller: Caller, project: Project, item_id: int, reason: str) -> dict[str, Any]:
+    """Reopen a finished item because of an error in it: people answer it anew, in a new round."""
+    item = locked_item(session, item_of(session, project.id, item_id).id)
+    move(session, item, Event.REPORT, Mover.ANYONE, caller.actor, reason=reason)
+    close_all(session, item)
+    item.round += 1
+    item.derived = {}
+    move(session, item, Event.OPEN, Mover.RULES, caller.actor)
+    advance_item(session, item, caller.actor)
+    return {"id": item.id, "state": item.state}
+
+
+def discard_item(session: Session, caller: Caller, project: Project, item_id: int, reason: str) -> dict[str, Any]:
+    """Take an item out, with a reason."""
+    item = locked_item(session, item_of(session, project.id, item_id).id)
+    move(session, item, Event.DISCARD, Mover.MANAGER, caller.actor, reason=reason)
+    close_all(session, item)
+    return {"id": item.id, "state": item.state}

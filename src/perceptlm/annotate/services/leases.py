@@ -1,0 +1,212 @@
+"""Leases: one slot of one step for one person, for a while. Who holds one gets the same back until it ends.
+
+A lease carries a fence, a number that only grows: whoever comes with an old one has lost the lease. An expired lease
+whose slot nobody else took may still be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound
+from perceptlm.annotate.roles import OWN_STEPS, ROLE_STEPS, Role
+from perceptlm.annotate.services.callers import Caller
+from perceptlm.annotate.services.projects import policy_of
+from perceptlm.annotate.services.queue import EXPIRED, first_of_lane, first_step
+from perceptlm.annotate.services.steps import OPEN, update_lane
+from perceptlm.annotate.services.users import valid_domains
+from perceptlm.annotate.store.audit import SERVER, append
+from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.numbers import FENCE, take_numbers
+from perceptlm.annotate.store.tables import Assignment, Membership, Project, Step
+from perceptlm.seeding import derive_seed
+
+LEASED, SUBMITTED, RELEASED = "leased", "submitted", "released"
+MAX_EXPIRED_AT_ONCE = 200
+
+
+def next_assignment(
+    session: Session, caller: Caller, project: Project, kinds: Sequence[str] | None, rescan_ms: int
+) -> tuple[Assignment, bool] | None:
+    """Return a person's open lease (True: it was open already) or a new one; None if nothing is left for them."""
+    user_id, role = caller.person(), caller.role
+    assert role is not None
+    # One lease per person: two requests of the same person wait for each other here.
+    session.execute(
+        select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id).with_for_update()
+    )
+    policy = policy_of(session, project)
+    held = session.scalar(
+        select(Assignment)
+        .where(Assignment.project_id == project.id, Assignment.user_id == user_id, Assignment.state == LEASED)
+        .limit(1)
+    )
+    if held is not None:
+        held.lease_until = now(session) + policy.lease_seconds * 1000
+        return held, True
+    expire_overdue(session, project.id)
+    step = _choose(session, project, policy, user_id, role, kinds, rescan_ms)
+    return None if step is None else (_lease(session, caller, project, policy, step), False)
+
+
+def _choose(
+    session: Session,
+    project: Project,
+    policy: Policy,
+    user_id: int,
+    role: Role,
+    kinds: Sequence[str] | None,
+    rescan_ms: int,
+) -> Step | None:
+    allowed = ROLE_STEPS[role] + OWN_STEPS
+    if kinds is not None and (wrong := [kind for kind in kinds if kind not in allowed]):
+        raise Forbidden("step_not_allowed", f"'{wrong[0]}' is not for a {role.value}", field="steps")
+    # An expert's time is for what only experts can do, unless they ask for other work.
+    wanted = list(kinds) if kinds is not None else ["expert", *OWN_STEPS] if role is Role.EXPERT else list(allowed)
+    own = first_of_lane(session, project.id, user_id, f"person:{user_id}")
+    if own is not None:
+        return own
+    labels = [kind for kind in ROLE_STEPS[role] if kind in wanted and kind != "expert"]
+    lanes = list(labels)
+    if "expert" in wanted:
+        lanes = [f"expert:{domain}" for domain in valid_domains(session, user_id)] + lanes
+    step = first_step(session, project.id, user_id, lanes, rescan_ms)
+    # Where ordinary work is left, a share of it is replaced by a repeated item, so that nobody can tell them apart.
+    if step is not None and step.kind in labels and _draws_repeated(session, project, policy, user_id):
+        return first_of_lane(session, project.id, user_id, f"repeated:{step.kind}") or step
+    return step
+
+
+def _draws_repeated(session: Session, project: Project, policy: Policy, user_id: int) -> bool:
+    statement = select(func.count()).where(Assignment.project_id == project.id, Assignment.user_id == user_id)
+    number = session.scalar(statement) or 0
+    return derive_seed(0, "repeated", project.slug, user_id, number) < policy.gold_rate * float(1 << 63)
+
+
+def _lease(session: Session, caller: Caller, project: Project, policy: Policy, step: Step) -> Assignment:
+    user_id = caller.person()
+    assert caller.role is not None
+    known = session.scalar(select(Assignment).where(Assignment.step_id == step.id, Assignment.user_id == user_id))
+    assignment = known or Assignment(
+        project_id=project.id,
+        item_id=step.item_id,
+        step_id=step.id,
+        work=step.work,
+        user_id=user_id,
+        created_at=now(session),
+    )
+    assignment.role = caller.role.value
+    assignment.guideline_version = project.guideline_version
+    assignment.policy_version = project.policy_version
+    assignment.fence = take_numbers(session, FENCE)
+    assignment.lease_until = now(session) + policy.lease_seconds * 1000
+    take_slot(session, step, assignment)
+    session.add(assignment)
+    session.flush()
+    body = {"step": step.id, "item": step.item_id, "slot": assignment.slot, "fence": assignment.fence}
+    append(session, caller.actor, "lease.create", f"assignment:{assignment.id}", body, project.id)
+    return assignment
+
+
+def take_slot(session: Session, step: Step, assignment: Assignment) -> None:
+    """Give the assignment the lowest free slot of a locked step that has one."""
+    statement = select(Assignment.slot).where(Assignment.step_id == step.id, Assignment.slot.is_not(None))
+    taken = set(session.scalars(statement))
+    assignment.slot = next(slot for slot in range(step.num_slots) if slot not in taken)
+    assignment.state = LEASED
+    step.num_taken += 1
+    update_lane(session, step)
+
+
+def expire_overdue(session: Session, project_id: int | None = None) -> int:
+    """End leases whose time is over, of one project or of all, so that others get the work; returns how many."""
+    statement = select(Assignment).where(Assignment.state == LEASED, Assignment.lease_until < now(session))
+    if project_id is not None:
+        statement = statement.where(Assignment.project_id == project_id)
+    statement = statement.order_by(Assignment.lease_until).limit(MAX_EXPIRED_AT_ONCE)
+    overdue = list(session.scalars(statement.with_for_update(skip_locked=True)))
+    # All steps before the audit log's head: see `store.audit.locked_head`.
+    ids = sorted({assignment.step_id for assignment in overdue})
+    session.execute(select(Step.id).where(Step.id.in_(ids)).order_by(Step.id).with_for_update())
+    for assignment in overdue:
+        give_slot_back(session, assignment, EXPIRED)
+        body = {"fence": assignment.fence}
+        append(session, SERVER, "lease.expire", f"assignment:{assignment.id}", body, assignment.project_id)
+    return len(overdue)
+
+
+def give_slot_back(session: Session, assignment: Assignment, state: str) -> None:
+    """Free the slot of a locked lease and note how it ended."""
+    step = locked_step(session, assignment.step_id)
+    assignment.slot, assignment.state = None, state
+    # First the slot, then the lane: the same slot may be given out again at once.
+    session.flush()
+    step.num_taken -= 1
+    update_lane(session, step)
+    session.flush()
+
+
+def locked_step(session: Session, step_id: int) -> Step:
+    """Return a step, locked until the transaction ends."""
+    statement = select(Step).where(Step.id == step_id).with_for_update().execution_options(populate_existing=True)
+    return session.execute(statement).scalar_one()
+
+
+def own_assignment(session: Session, caller: Caller, assignment_id: int, *, lock: bool = False) -> Assignment:
+    """Return an assignment of the caller's; NotFound for anybody else's."""
+    statement = select(Assignment).where(Assignment.id == assignment_id, Assignment.user_id == caller.person())
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    assignment = session.scalar(statement)
+    if assignment is None:
+        raise NotFound("no_such_assignment", f"there is no assignment {assignment_id} of yours")
+    return assignment
+
+
+def check_fence(assignment: Assignment, fence: int) -> None:
+    """Raise Conflict (`lease_lost`) for a fence that is not the newest."""
+    if assignment.fence != fence:
+        raise lease_lost()
+
+
+def lease_lost() -> Conflict:
+    """Return the refusal for a lease that is no longer the caller's."""
+    return Conflict("lease_lost", "the lease has ended and the work went to somebody else", hint="ask for the next one")
+
+
+def take_again(session: Session, assignment: Assignment) -> None:
+    """Revive an expired lease whose slot nobody else took; Conflict (`lease_lost`) otherwise."""
+    step = locked_step(session, assignment.step_id)
+    if assignment.state != EXPIRED or step.state != OPEN or step.num_taken >= step.num_slots:
+        raise lease_lost()
+    take_slot(session, step, assignment)
+    session.flush()
+
+
+def heartbeat(session: Session, caller: Caller, assignment_id: int, fence: int) -> int:
+    """Prolong a lease and return its new end."""
+    assignment = own_assignment(session, caller, assignment_id, lock=True)
+    check_fence(assignment, fence)
+    if assignment.state == EXPIRED:
+        take_again(session, assignment)
+    if assignment.state != LEASED:
+        raise Conflict("not_leased", f"the assignment is {assignment.state}")
+    policy = policy_of(session, session.get_one(Project, assignment.project_id))
+    assignment.lease_until = now(session) + policy.lease_seconds * 1000
+    return assignment.lease_until
+
+
+def release_lease(session: Session, caller: Caller, assignment_id: int, fence: int, reason: str) -> None:
+    """Give work back; it goes to somebody else and is not offered to this person again."""
+    assignment = own_assignment(session, caller, assignment_id, lock=True)
+    check_fence(assignment, fence)
+    if assignment.state != LEASED:
+        raise Conflict("not_leased", f"the assignment is {assignment.state}")
+    give_slot_back(session, assignment, RELEASED)
+    append(
+        session, caller.actor, "lease.release", f"assignment:{assignment.id}", {"reason": reason}, assignment.project_id
+    )

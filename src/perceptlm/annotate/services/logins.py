@@ -1,0 +1,139 @@
+"""Signing in and out: sessions kept by the server, failures counted by name and by address, API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.refusals import TooMany
+from perceptlm.annotate.settings import Settings
+from perceptlm.annotate.store.audit import Actor, append
+from perceptlm.annotate.store.database import Database, now
+from perceptlm.annotate.store.tables import ApiKey, LoginFailure, LoginSession, User
+from perceptlm.annotate.tokens import KEY_PREFIX, is_password, new_token, nobodys_hash, token_digest
+
+
+@dataclass(frozen=True)
+class Login:
+    """A signed-in person."""
+
+    user_id: int
+    is_owner: bool
+    expires_at: int
+
+
+def sign_in(
+    database: Database, settings: Settings, name: str, password: str, address: str
+) -> tuple[User, str, int] | None:
+    """Return user, new token and its end; None if name and password do not fit. TooMany after too many failures.
+
+    The password is checked between two transactions: it takes long on purpose, and nobody should wait for it.
+    """
+    keys = [f"name:{name.lower()}", f"address:{address}"]
+
+    def look(session: Session) -> User | None:
+        _check_failures(session, settings, keys)
+        return session.scalar(select(User).where(User.name == name))
+
+    user = database.read(look)
+    hashed = user.password_hash if user is not None else nobodys_hash(settings)
+    fits = is_password(password, hashed, settings)
+    if user is None or not fits or user.disabled_at is not None:
+        database.write(lambda session: _count_failure(session, settings, keys))
+        return None
+    token = new_token()
+    found = user
+
+    def enter(session: Session) -> int:
+        session.execute(delete(LoginFailure).where(LoginFailure.key == keys[0]))
+        session.execute(delete(LoginSession).where(LoginSession.expires_at <= now(session)))
+        expires_at = now(session) + settings.session_seconds * 1000
+        row = LoginSession(
+            token_sha256=token_digest(token), user_id=found.id, created_at=now(session), expires_at=expires_at
+        )
+        session.add(row)
+        append(session, Actor.user(found.id), "session.create", f"user:{found.id}", {})
+        return expires_at
+
+    return user, token, database.write(enter)
+
+
+def sign_out(session: Session, token: str) -> None:
+    """End a session; one that is not there is no error."""
+    session.execute(delete(LoginSession).where(LoginSession.token_sha256 == token_digest(token)))
+
+
+def find_login(session: Session, token: str) -> Login | None:
+    """Return who holds a session token; None if it is unknown, expired, or the person was disabled."""
+    statement = (
+        select(User.id, User.is_owner, LoginSession.expires_at)
+        .join(User, User.id == LoginSession.user_id)
+        .where(
+            LoginSession.token_sha256 == token_digest(token),
+            LoginSession.expires_at > now(session),
+            User.disabled_at.is_(None),
+        )
+    )
+    row = session.execute(statement).one_or_none()
+    return None if row is None else Login(*row)
+
+
+def create_key(
+    session: Session,
+    actor: Actor,
+    created_by: int,
+    project_id: int,
+    title: str,
+    scopes: list[str],
+    expires_at: int | None,
+) -> str:
+    """Make an API key for some actions in one project and return it; only its digest is kept."""
+    key = KEY_PREFIX + new_token()
+    row = ApiKey(
+        key_sha256=token_digest(key),
+        project_id=project_id,
+        title=title,
+        scopes=scopes,
+        created_by=created_by,
+        created_at=now(session),
+        expires_at=expires_at,
+    )
+    session.add(row)
+    session.flush()
+    append(session, actor, "key.create", f"key:{row.id}", {"title": title, "scopes": scopes}, project_id)
+    return key
+
+
+def find_key(session: Session, key: str) -> ApiKey | None:
+    """Return the record of an API key that is neither expired nor revoked."""
+    row = session.scalar(select(ApiKey).where(ApiKey.key_sha256 == token_digest(key), ApiKey.revoked_at.is_(None)))
+    if row is None or (row.expires_at is not None and row.expires_at <= now(session)):
+        return None
+    return row
+
+
+def _check_failures(session: Session, settings: Settings, keys: list[str]) -> None:
+    since = now(session) - settings.login_window_seconds * 1000
+    for row in session.scalars(select(LoginFailure).where(LoginFailure.key.in_(keys))):
+        # An address is shared by many people; a name is one.
+        most = settings.login_failures * (1 if row.key.startswith("name:") else 10)
+        if row.window_start > since and row.num_failures >= most:
+            raise TooMany(
+                "too_many_logins",
+                "signing in failed too often",
+                hint=f"wait {settings.login_window_seconds} seconds",
+            )
+
+
+def _count_failure(session: Session, settings: Settings, keys: list[str]) -> None:
+    since = now(session) - settings.login_window_seconds * 1000
+    session.execute(delete(LoginFailure).where(LoginFailure.window_start <= since))
+    for key in keys:
+        row = session.scalar(select(LoginFailure).where(LoginFailure.key == key[:200]).with_for_update())
+        if row is None:
+            session.add(LoginFailure(key=key[:200], window_start=now(session), num_failures=1))
+        else:
+            row.num_failures += 1
+    session.flush()

@@ -1,0 +1,100 @@
+"""Which step a person gets next: the first in their lanes, by priority and then by position, that is for them.
+
+Nobody reads the queue from its beginning each time: a cursor per person, lane and priority says how far they have come,
+and a step that opens again goes to the end, beyond all cursors. What that misses (a step that another transaction held
+just then) is found when the rest is empty and the lane is read from its beginning, at most every `rescan_seconds`.
+So a lease costs a few index look-ups, whatever the number of items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.roles import FRESH_STEPS
+from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.tables import Assignment, QueueCursor, QueueLevel, Step
+
+EXPIRED = "expired"
+
+
+def first_step(session: Session, project_id: int, user_id: int, lanes: Sequence[str], rescan_ms: int) -> Step | None:
+    """Return the locked step a person should get from `lanes`, which come in order of preference; None if nothing is
+    left. Priorities come before lanes.
+    """
+    levels = _levels(session, project_id, lanes)
+    cursors = _cursors(session, project_id, user_id)
+    for lane, priority in levels:
+        cursor = cursors.get((lane, priority))
+        step = _probe(session, project_id, user_id, lane, priority, 0 if cursor is None else cursor.position)
+        if step is not None:
+            _move_cursor(session, project_id, user_id, lane, priority, cursor, step.position)
+            return step
+    for lane, priority in levels:
+        cursor = cursors.get((lane, priority))
+        if cursor is None or now(session) - cursor.scanned_at < rescan_ms:
+            continue
+        cursor.scanned_at = now(session)
+        step = _probe(session, project_id, user_id, lane, priority, 0)
+        if step is not None:
+            cursor.position = step.position
+            return step
+    return None
+
+
+def first_of_lane(session: Session, project_id: int, user_id: int, lane: str) -> Step | None:
+    """Return the first step of a short lane (one person's own, or the repeated items) that is for this person."""
+    statement = _statement(project_id, user_id, lane).order_by(Step.priority.desc(), Step.position)
+    return session.scalar(statement)
+
+
+def _levels(session: Session, project_id: int, lanes: Sequence[str]) -> list[tuple[str, int]]:
+    statement = select(QueueLevel.lane, QueueLevel.priority).where(
+        QueueLevel.project_id == project_id, QueueLevel.lane.in_(list(lanes))
+    )
+    found = [(lane, priority) for lane, priority in session.execute(statement)]
+    return sorted(found, key=lambda level: (-level[1], lanes.index(level[0])))
+
+
+def _cursors(session: Session, project_id: int, user_id: int) -> dict[tuple[str, int], QueueCursor]:
+    statement = select(QueueCursor).where(QueueCursor.user_id == user_id, QueueCursor.project_id == project_id)
+    return {(row.lane, row.priority): row for row in session.scalars(statement)}
+
+
+def _probe(session: Session, project_id: int, user_id: int, lane: str, priority: int, after: int) -> Step | None:
+    statement = _statement(project_id, user_id, lane).where(Step.priority == priority, Step.position > after)
+    return session.scalar(statement.order_by(Step.position))
+
+
+def _statement(project_id: int, user_id: int, lane: str):  # type: ignore[no-untyped-def]
+    """Select one step of a lane that this person may have; steps another transaction is leasing are passed over."""
+    return (
+        select(Step)
+        .where(Step.project_id == project_id, Step.lane == lane, ~_was_there(user_id, lane))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _was_there(user_id: int, lane: str) -> ColumnElement[bool]:
+    """Whether the person did this work on the item already or, for steps that need a fresh person, anything on it."""
+    conditions = [
+        Assignment.item_id == Step.item_id,
+        Assignment.user_id == user_id,
+        Assignment.state != EXPIRED,
+    ]
+    if lane.removeprefix("repeated:").partition(":")[0] not in FRESH_STEPS:
+        conditions.append(Assignment.work == Step.work)
+    return exists().where(*conditions)
+
+
+def _move_cursor(
+    session: Session, project_id: int, user_id: int, lane: str, priority: int, cursor: QueueCursor | None, to: int
+) -> None:
+    if cursor is None:
+        key = {"user_id": user_id, "project_id": project_id, "lane": lane, "priority": priority}
+        session.add(QueueCursor(**key, position=to, scanned_at=now(session)))
+    else:
+        cursor.position = to

@@ -1,0 +1,45 @@
+"""What a running server holds: directory, database, settings, the secret, and pictures decoded lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from perceptlm.annotate.clock import Clock
+from perceptlm.annotate.directory import DataDirectory
+from perceptlm.annotate.frames.pictures import PictureService
+from perceptlm.annotate.settings import Settings
+from perceptlm.annotate.store.database import Database, check_reachable
+from perceptlm.annotate.store.migrate import migrate
+
+
+@dataclass
+class Server:
+    """One server. `open_server` makes it; `close` ends it."""
+
+    directory: DataDirectory
+    database: Database
+    settings: Settings
+    secret: bytes
+    pictures: PictureService = field(default_factory=PictureService)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+
+def open_server(
+    directory: DataDirectory,
+    *,
+    database_url: str | None = None,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+) -> Server:
+    """Open a data directory, bring its database to the newest revision, and return the server.
+
+    UsageError for a secret that could be guessed; StorageError for a database that cannot be used.
+    """
+    secret = directory.secret()
+    database = Database(database_url or directory.database_url, clock)
+    check_reachable(database)
+    migrate(database)
+    return Server(directory, database, settings or Settings(), secret)

@@ -1,0 +1,138 @@
+"""Slots of work: opening them, closing those not yet taken, and keeping each step in the queue it belongs to.
+
+A step stands in its lane exactly while it has a free slot. Each time it comes to stand there anew it goes to the end, so
+that nobody has to look for it behind where they have been (`services.queue`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.fgqa.payloads import STEPS
+from perceptlm.annotate.fgqa.payloads import Step as StepKind
+from perceptlm.annotate.fgqa.view import SlotRequest
+from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.numbers import POSITION, take_numbers
+from perceptlm.annotate.store.tables import Item, QueueLevel, Step
+
+OPEN, CLOSED = "open", "closed"
+REPEATED_SLOTS = 1_000_000
+"""Slots of a step that everybody may be given: gold, and items for calibration."""
+MAX_PRIORITY = 9
+_KINDS: dict[str, StepKind] = {kind: kind for kind in STEPS}
+
+
+def work_name(kind: str, subject: int | None, about: str | None) -> str:
+    """Return the word for a piece of work: whoever did it on an item does not do it there again."""
+    return ":".join([kind, "" if subject is None else str(subject), about or ""])
+
+
+def lane_of(item: Item, kind: str, only_user: int | None) -> str:
+    """Return the queue in which a step waits: for one person, for experts of a domain, repeated, or for anybody."""
+    if only_user is not None:
+        return f"person:{only_user}"
+    if kind == "expert":
+        return f"expert:{item.domain}"
+    return f"repeated:{kind}" if item.is_repeated else kind
+
+
+def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> None:
+    """Add slots to a locked item, to steps that are there or to new ones."""
+    counts = Counter((slot.work, slot.reason) for slot in wanted)
+    steps = steps_of(session, item)
+    for ((kind, subject, about, only_user), reason), count in counts.items():
+        person = None if only_user is None else int(only_user)
+        work = work_name(kind, subject, about)
+        step = next((s for s in steps if (s.work, s.for_user_id) == (work, person)), None)
+        if step is None:
+            step = Step(
+                project_id=item.project_id,
+                item_id=item.id,
+                kind=kind,
+                subject=subject,
+                about=about,
+                work=work,
+                round=item.round,
+                reason=reason or None,
+                for_user_id=person,
+                home_lane=lane_of(item, kind, person),
+                priority=item.priority,
+                position=0,
+                num_slots=REPEATED_SLOTS if item.is_repeated else 0,
+                num_taken=0,
+                num_submitted=0,
+                state=OPEN,
+                created_at=now(session),
+            )
+            session.add(step)
+        if not item.is_repeated:
+            step.num_slots += count
+        update_lane(session, step)
+    session.flush()
+
+
+def close_slots(session: Session, item: Item, unwanted: Iterable[SlotRequest]) -> None:
+    """Take back slots of a locked item that nobody holds; those that are held may still be submitted."""
+    counts = Counter(slot.work for slot in unwanted)
+    for step in steps_of(session, item):
+        person = None if step.for_user_id is None else str(step.for_user_id)
+        count = counts[(_KINDS[step.kind], step.subject, _about(step), person)]
+        step.num_slots = max(step.num_taken, step.num_slots - count)
+        update_lane(session, step)
+    session.flush()
+
+
+def close_all(session: Session, item: Item) -> None:
+    """Close every step of a locked item: it is discarded, or done anew."""
+    for step in steps_of(session, item):
+        step.state = CLOSED
+        update_lane(session, step)
+    session.flush()
+
+
+def steps_of(session: Session, item: Item) -> list[Step]:
+    """Return the open steps of a locked item in its present round, each locked, as they are now."""
+    statement = (
+        select(Step)
+        .where(Step.item_id == item.id, Step.round == item.round, Step.state == OPEN)
+        .order_by(Step.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    session.flush()
+    return list(session.scalars(statement))
+
+
+def requests_of(steps: Iterable[Step]) -> tuple[SlotRequest, ...]:
+    """Return the slots that have no submission yet, leased or not, as the flow counts them."""
+    found: list[SlotRequest] = []
+    for step in steps:
+        person = None if step.for_user_id is None else str(step.for_user_id)
+        slot = SlotRequest(_KINDS[step.kind], subject=step.subject, about=_about(step), only_user=person)
+        found += [slot] * min(step.num_slots - step.num_submitted, 50)
+    return tuple(found)
+
+
+def update_lane(session: Session, step: Step) -> None:
+    """Put a step into its lane or take it out, by whether it has a free slot."""
+    is_free = step.state == OPEN and step.num_taken < step.num_slots
+    if is_free and step.lane is None:
+        step.lane, step.position = step.home_lane, take_numbers(session, POSITION)
+        _note_level(session, step)
+    elif not is_free:
+        step.lane = None
+
+
+def _note_level(session: Session, step: Step) -> None:
+    key = (step.project_id, step.home_lane, step.priority)
+    if step.for_user_id is None and session.get(QueueLevel, key) is None:
+        session.add(QueueLevel(project_id=key[0], lane=key[1], priority=key[2]))
+        session.flush()
+
+
+def _about(step: Step) -> StepKind | None:
+    return None if step.about is None else _KINDS[step.about]

@@ -1,0 +1,135 @@
+"""Transactions on SQLite or PostgreSQL: read, write, and write again where another writer was in the way.
+
+SQLite: write-ahead log, foreign keys, one writer at a time, which takes its turn by a lock of this process and then by
+`BEGIN IMMEDIATE`; a commit is on the disk before it is acknowledged. PostgreSQL: read committed, rows locked by the
+services. This module knows no table but what it needs to open one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.clock import Clock, SystemClock
+from perceptlm.annotate.refusals import Conflict
+from perceptlm.annotate.store.gold_guard import GOLD_ALLOWED, guard
+from perceptlm.errors import StorageError, UsageError
+
+T = TypeVar("T")
+BUSY_SECONDS = 30
+MAX_TRIES = 5
+POOL_SIZE = 20
+_WRITES = "writes"
+
+
+class Database:
+    """One database, with the clock of the server. Sessions carry the clock: `now(session)`."""
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._turn = threading.Lock()
+        guard(self.engine)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def session(self, *, writes: bool, gold: bool = False) -> Iterator[Session]:
+        """Yield a session in one transaction: committed at the end, rolled back if anything is raised."""
+        turn = self._turn if writes and self.is_sqlite else nullcontext()
+        with turn, Session(self.engine, expire_on_commit=False, info={"clock": self.clock}) as session:
+            session.connection(execution_options={_WRITES: writes, GOLD_ALLOWED: gold})
+            yield session
+            session.commit()
+
+    def read(self, work: Callable[[Session], T], *, gold: bool = False) -> T:
+        """Return what `work` finds in one transaction that changes nothing."""
+        with self.session(writes=False, gold=gold) as session:
+            return work(session)
+
+    def write(self, work: Callable[[Session], T], *, gold: bool = False) -> T:
+        """Do `work` in one transaction and return its result once it is committed.
+
+        Where another writer was in the way (a deadlock, a lock that did not come, the same key at the same moment) it
+        is done again from the beginning, so `work` may change nothing but the session. Raises Conflict if that goes on.
+        """
+        for attempt in range(MAX_TRIES):
+            try:
+                with self.session(writes=True, gold=gold) as session:
+                    return work(session)
+            except DBAPIError as error:
+                if not _is_passing(error):
+                    raise
+                if attempt == MAX_TRIES - 1:
+                    raise Conflict(
+                        "busy", "another change was in the way, several times", hint="send the same request again"
+                    ) from error
+        raise AssertionError("unreachable")
+
+
+def now(session: Session) -> int:
+    """Return the time of the server's clock in UTC milliseconds."""
+    clock: Clock = session.info["clock"]
+    return clock.now_ms()
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Return whether doing the same again may succeed: lost races and locks, not full disks or broken statements."""
+    if isinstance(error, IntegrityError):
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state in ("40001", "40P01", "55P03")
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(f"'{url}' is no database URL", hint="as in postgresql://user@host/name") from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise UsageError(f"databases of the kind '{parsed.drivername}' are not supported", hint="sqlite or postgresql")
+    if parsed.drivername == "sqlite":
+        engine = create_engine(
+            parsed, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, connect_args={"timeout": BUSY_SECONDS}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(parsed, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    writes = connection.get_execution_options().get(_WRITES, True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def check_reachable(database: Database) -> None:
+    """Raise StorageError unless the database answers."""
+    try:
+        with database.session(writes=False) as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise StorageError(f"the database cannot be reached: {' '.join(str(error).split())[:300]}") from error

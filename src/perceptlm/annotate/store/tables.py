@@ -1,0 +1,37 @@
+"""All tables under one name. The rows are described where they stand: people, items, work, records."""
+
+from perceptlm.annotate.store.columns import Base as Base
+from perceptlm.annotate.store.tables_items import Asset as Asset
+from perceptlm.annotate.store.tables_items import FrameTableRow as FrameTableRow
+from perceptlm.annotate.store.tables_items import Item as Item
+from perceptlm.annotate.store.tables_items import ItemMove as ItemMove
+from perceptlm.annotate.store.tables_items import Proposal as Proposal
+from perceptlm.annotate.store.tables_people import ApiKey as ApiKey
+from perceptlm.annotate.store.tables_people import Credential as Credential
+from perceptlm.annotate.store.tables_people import Guideline as Guideline
+from perceptlm.annotate.store.tables_people import LoginFailure as LoginFailure
+from perceptlm.annotate.store.tables_people import LoginSession as LoginSession
+from perceptlm.annotate.store.tables_people import Membership as Membership
+from perceptlm.annotate.store.tables_people import PolicyVersion as PolicyVersion
+from perceptlm.annotate.store.tables_people import Project as Project
+from perceptlm.annotate.store.tables_people import User as User
+from perceptlm.annotate.store.tables_records import APPEND_ONLY as APPEND_ONLY
+from perceptlm.annotate.store.tables_records import AuditEvent as AuditEvent
+from perceptlm.annotate.store.tables_records import AuditHead as AuditHead
+from perceptlm.annotate.store.tables_records import Counter as Counter
+from perceptlm.annotate.store.tables_records import Delivery as Delivery
+from perceptlm.annotate.store.tables_records import GoldChange as GoldChange
+from perceptlm.annotate.store.tables_records import GoldItem as GoldItem
+from perceptlm.annotate.store.tables_records import OutboxEvent as OutboxEvent
+from perceptlm.annotate.store.tables_records import Release as Release
+from perceptlm.annotate.store.tables_records import ReleaseRow as ReleaseRow
+from perceptlm.annotate.store.tables_records import Webhook as Webhook
+from perceptlm.annotate.store.tables_work import Assignment as Assignment
+from perceptlm.annotate.store.tables_work import Draft as Draft
+from perceptlm.annotate.store.tables_work import Operation as Operation
+from perceptlm.annotate.store.tables_work import ProposalView as ProposalView
+from perceptlm.annotate.store.tables_work import QueueCursor as QueueCursor
+from perceptlm.annotate.store.tables_work import QueueLevel as QueueLevel
+from perceptlm.annotate.store.tables_work import Step as Step
+from perceptlm.annotate.store.tables_work import StepDecision as StepDecision
+from perceptlm.annotate.store.tables_work import Submission as Submission

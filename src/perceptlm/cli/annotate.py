@@ -1,0 +1,18 @@
+"""`plm annotate`: people label, verify and adjudicate. Its verbs live in files of their own; no logic but wiring."""
+
+from __future__ import annotations
+
+import typer
+
+from perceptlm.cli import annotate_people, annotate_serve
+
+app = typer.Typer(help="Serve the annotation tool, and manage its people and data.", no_args_is_help=True)
+app.command("init")(annotate_serve.init)
+app.command("serve")(annotate_serve.serve)
+app.command("backup")(annotate_serve.backup)
+app.command("verify-log")(annotate_serve.verify_log)
+app.command("user-add")(annotate_people.user_add)
+app.command("user-password")(annotate_people.user_password)
+app.command("user-disable")(annotate_people.user_disable)
+app.command("member")(annotate_people.member)
+app.command("key-add")(annotate_people.key_add)

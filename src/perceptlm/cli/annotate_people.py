@@ -1,0 +1,111 @@
+"""`plm annotate user-add`, `user-password`, `user-disable`, `member`, `key-add`: accounts, without a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from perceptlm.cli.annotate_serve import AsJson, DatabaseUrl, Directory, PasswordVariable, open_server, read_password
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from perceptlm.annotate.services.server import Server
+
+T = TypeVar("T")
+Name = Annotated[str, typer.Argument(help="Name of the person.")]
+ProjectName = Annotated[str, typer.Option("--project", help="Slug of the project.")]
+
+
+def user_add(
+    directory: Directory,
+    name: Name,
+    owner: Annotated[bool, typer.Option("--owner", help="Make the person an owner of the server.")] = False,
+    password_variable: PasswordVariable = "PLM_ANNOTATE_PASSWORD",
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a person."""
+    from perceptlm.annotate.services.setup import add_user
+
+    password = read_password(password_variable)
+    user_id = _with_server(directory, database, lambda server: add_user(server, name, password, is_owner=owner))
+    typer.echo(json.dumps({"user_id": user_id, "name": name}) if as_json else f"added '{name}' (user {user_id})")
+
+
+def user_password(
+    directory: Directory,
+    name: Name,
+    password_variable: PasswordVariable = "PLM_ANNOTATE_PASSWORD",
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a person's password and end their sessions."""
+    from perceptlm.annotate.services.setup import change_password
+
+    password = read_password(password_variable)
+    _with_server(directory, database, lambda server: change_password(server, name, password))
+    typer.echo(json.dumps({"name": name}) if as_json else f"changed the password of '{name}'")
+
+
+def user_disable(directory: Directory, name: Name, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Keep a person from signing in; what they did stays."""
+    from perceptlm.annotate.services.users import disable_user
+    from perceptlm.annotate.store.audit import SERVER
+
+    _write(directory, database, lambda session: disable_user(session, SERVER, name))
+    typer.echo(json.dumps({"name": name}) if as_json else f"disabled '{name}'")
+
+
+def member(
+    directory: Directory,
+    name: Name,
+    role: Annotated[str, typer.Argument(help="manager, annotator, verifier, expert or auditor.")],
+    project: ProjectName,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a person a role in a project."""
+    from perceptlm.annotate.services.callers import Caller
+    from perceptlm.annotate.services.projects import project_named, set_member
+
+    def work(session: Session) -> dict[str, object]:
+        return set_member(session, Caller(None), project_named(session, project), name, role)
+
+    found = _write(directory, database, work)
+    typer.echo(json.dumps(found) if as_json else f"'{name}' is {role} of '{project}'")
+
+
+def key_add(
+    directory: Directory,
+    title: Annotated[str, typer.Argument(help="What the key is for.")],
+    project: ProjectName,
+    scopes: Annotated[
+        list[str], typer.Option("--scope", help="An action it is for, as items.create; may be repeated.")
+    ],
+    owner: Annotated[str, typer.Option("--owner", help="The owner in whose name it is made.")],
+    days: Annotated[int, typer.Option("--days", min=1, help="Days it is valid.")] = 90,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key for a program; it is shown once."""
+    from perceptlm.annotate.services.setup import add_key
+
+    key = _with_server(directory, database, lambda server: add_key(server, owner, project, title, scopes, days))
+    typer.echo(json.dumps({"key": key}) if as_json else key)
+
+
+def _with_server(directory: Path, database: str | None, work: Callable[[Server], T]) -> T:
+    server = open_server(directory, database)
+    try:
+        return work(server)
+    finally:
+        server.close()
+
+
+def _write(directory: Path, database: str | None, work: Callable[[Session], T]) -> T:
+    return _with_server(directory, database, lambda server: server.database.write(work))
