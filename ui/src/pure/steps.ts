@@ -144,7 +144,7 @@ export function pick(step: string, index: number, about: string | null = null): 
 
 const text = (value: string): string | null => value.trim() || null;
 
-type Builder = (edits: Edits, assignment: Assignment, isVideo: boolean) => Built;
+type Builder = (edits: Edits, assignment: Assignment, isVideo: boolean, others: number[]) => Built;
 
 function checked(payload: Record<string, unknown>, ...rules: [boolean, string, string][]): Built {
   const missing = rules.filter(([bad]) => bad).map(([, field, message]) => ({ field, message }));
@@ -184,18 +184,22 @@ const BUILDERS: Record<string, Builder> = {
       [!text(edits.answer), "answer", "Write an answer."],
       [isVideo && !edits.evidence, "evidence", "Set the evidence interval: where the footage shows the answer."],
     ),
-  // Whether there is a proposal to choose is known to the page, which presets it: null means that there is none.
-  compare: (edits) =>
-    checked(
+  // The page presets the proposal; null means that the item has none, and only other people's answers are compared.
+  compare: (edits, _assignment, _isVideo, others) => {
+    const judged = edits.others.filter(({ submission_id }) => others.includes(submission_id));
+    const hasProposal = edits.proposal_id !== null;
+    return checked(
       {
         proposal_id: edits.proposal_id,
-        same_meaning: edits.same_meaning,
-        others: edits.others,
+        same_meaning: hasProposal ? edits.same_meaning : judged.some(({ same_meaning }) => same_meaning),
+        others: judged,
         merged: text(edits.merged),
         note: edits.note,
       },
-      [edits.same_meaning === null, "same_meaning", "Say whether both mean the same."],
-    ),
+      [hasProposal && edits.same_meaning === null, "same_meaning", "Say whether both mean the same."],
+      [judged.length < others.length, "others", "Say of each other answer whether it means the same as yours."],
+    );
+  },
   distractor: (edits, assignment) =>
     checked(
       {
@@ -254,10 +258,17 @@ export function expertAsks(assignment: Assignment): "choice" | "verdict" | "answ
   return about === "blind_answer" ? "answer" : "verdict";
 }
 
-export function build(step: string, edits: Edits, assignment: Assignment, isVideo: boolean): Built {
+/** `others`: the answers of other people that were shown, by submission id. */
+export function build(
+  step: string,
+  edits: Edits,
+  assignment: Assignment,
+  isVideo: boolean,
+  others: number[] = [],
+): Built {
   const builder = BUILDERS[step];
   if (!builder) return { missing: [{ field: "step", message: `This page does not know the step "${step}".` }] };
-  return builder(edits, assignment, isVideo);
+  return builder(edits, assignment, isVideo, others);
 }
 
 /** The work as plain text, for the clipboard when the server does not take it any more. */

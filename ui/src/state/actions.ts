@@ -27,14 +27,17 @@ function focusField(...fields: string[]): void {
 
 function evidence(work: Work, set: typeof startAt): void {
   const viewer = work.viewer;
-  if (!viewer?.isVideo || viewer.shown < 0 || !hasEvidence(work.step)) return;
-  work.set({ evidence: set(work.edits.evidence, viewer.shown, viewer.numFrames) });
+  if (!viewer?.isVideo || !hasEvidence(work.step)) return;
+  viewer.onceShown(() => work.set({ evidence: set(work.edits.evidence, viewer.shown, viewer.numFrames) }));
 }
 
 function boxes(work: Work, change: (boxes: FrameBox[], selected: number | null) => FrameBox[], label = ""): void {
-  if (!work.viewer || work.viewer.shown < 0 || !hasBoxes(work.step)) return;
-  const next = change(work.edits.boxes, work.viewer.selected);
-  if (next !== work.edits.boxes) work.set({ boxes: next }, label);
+  const viewer = work.viewer;
+  if (!viewer || !hasBoxes(work.step)) return;
+  viewer.onceShown(() => {
+    const next = change(work.edits.boxes, viewer.selected);
+    if (next !== work.edits.boxes) work.set({ boxes: next }, label);
+  });
 }
 
 function adjust(work: Work, press: KeyPress, resize: boolean): void {

@@ -2,6 +2,8 @@
 import { api, ApiError, setCsrfToken, whenExpired } from "../api";
 import type { Me, ProjectEntry, User } from "../types";
 
+const BEEN_HERE = "perceptlm-annotate-been-here";
+
 class Session {
   user = $state<User | null>(null);
   /** The projects this person may see, with their role in each. */
@@ -15,7 +17,8 @@ class Session {
       if (this.user) this.expired = true;
     });
     try {
-      await this.take(await api.me());
+      // Who never logged in here has no session to ask for.
+      if (localStorage.getItem(BEEN_HERE)) await this.take(await api.me());
     } catch (error) {
       // Not logged in is the usual case; without a server the login form will say so.
       if (!(error instanceof ApiError)) throw error;
@@ -36,6 +39,7 @@ class Session {
     } catch (error) {
       if (!(error instanceof ApiError) || error.status === 0) throw error;
     }
+    localStorage.removeItem(BEEN_HERE);
     this.user = null;
     this.projects = [];
     this.expired = false;
@@ -56,6 +60,7 @@ class Session {
     this.projects = await api.projects();
     this.user = me.user;
     this.expired = false;
+    localStorage.setItem(BEEN_HERE, "yes");
   }
 }
 

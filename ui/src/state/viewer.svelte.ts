@@ -31,6 +31,8 @@ export class Viewer {
   /** Set by the component, which owns the <video>. */
   player: { play: () => Promise<void>; pause: () => void } | null = null;
 
+  private waiting: (() => void)[] = [];
+
   constructor(asset: Asset, table: FrameTable | null) {
     this.asset = asset;
     this.table = table;
@@ -54,6 +56,20 @@ export class Viewer {
     this.frame = next;
     this.selected = null;
     this.span = reveal(this.span, next, this.numFrames);
+  }
+
+  /** Do something to the frame that was asked for, once it is on screen: a key pressed early counts for what it meant. */
+  onceShown(action: () => void): void {
+    if (this.shown === this.frame && !this.waiting.length) action();
+    else this.waiting.push(action);
+  }
+
+  /** The component has drawn a frame. */
+  drawn(frame: number): void {
+    this.shown = frame;
+    this.problem = "";
+    if (frame !== this.frame) return;
+    for (const action of this.waiting.splice(0)) action();
   }
 
   step(by: number): void {

@@ -214,7 +214,13 @@ export class Work {
     const viewer = this.viewer;
     const user = session.user;
     if (!assignment || !viewer || !user || !this.editable) return;
-    const built = build(this.step, this.edits, assignment, viewer.isVideo);
+    const built = build(
+      this.step,
+      this.edits,
+      assignment,
+      viewer.isVideo,
+      this.others.map(({ submission_id }) => submission_id),
+    );
     if ("missing" in built) {
       this.missing = built.missing;
       announcer.alarm(built.missing.map(({ message }) => message).join(" "));
