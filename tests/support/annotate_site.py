@@ -1,8 +1,9 @@
 """A real annotation server in a thread, with people, a project, footage and items, for tests of the page.
 
     with Site(tmp_path / "data") as site:
-        site.add_items(site.add_footage(path), [{"key": "a", "question": "What happens?"}])
-        site.as_person("ann").post(f"/projects/{PROJECT}/next", {"steps": None})
+        project = site.new_project()
+        project.add_items(project.add_footage(path), {"question": "What happens?"})
+        project.do("ann", "blind_answer", {"answer": "It falls.", "evidence": {"start": 0, "end": 9}})
 
 Everything goes through the HTTP API, as from a browser; only accounts are made directly.
 """
@@ -30,7 +31,6 @@ from perceptlm.annotate.services.setup import add_user
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.tables import LoginSession
 
-PROJECT = "line-4"
 PASSWORD = "a long test password"
 PEOPLE = {
     "ann": ("Ann Abara", "annotator"),
@@ -54,6 +54,7 @@ class Person:
         self._client = httpx.Client(base_url=f"{url}/api/v1", timeout=60)
         answer = self._client.post("/sessions", json={"name": name, "password": PASSWORD})
         answer.raise_for_status()
+        self.cookies = dict(self._client.cookies)
         self._client.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
 
     def get(self, path: str) -> Any:
@@ -81,15 +82,14 @@ class Person:
 class Site:
     """The server, listening on a free port while the context lasts."""
 
-    def __init__(self, path: Path, *, project: str = PROJECT, mode: str = "blind_first", pack: str = "plain") -> None:
-        self.project = project
+    def __init__(self, path: Path) -> None:
         settings = Settings(argon2_time_cost=1, argon2_memory_kib=8, login_failures=1000, rescan_seconds=0)
         self.server = open_server(DataDirectory.create(path), settings=settings)
         config = uvicorn.Config(make_app(self.server), host="127.0.0.1", port=0, log_level="error", access_log=False)
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
         self._people: dict[str, Person] = {}
-        self._mode, self._pack = mode, pack
+        self._num_projects = 0
         self.url = ""
 
     def __enter__(self) -> Site:
@@ -98,20 +98,15 @@ class Site:
             time.sleep(0.01)
         self.url = f"http://127.0.0.1:{self._uvicorn.servers[0].sockets[0].getsockname()[1]}"
         add_user(self.server, "olga", PASSWORD, is_owner=True)
-        olga = self.as_person("olga")
-        body = {"slug": self.project, "title": "Filling line 4", "pack": self._pack, "mode": self._mode}
-        olga.post("/projects", body)
-        for name, (title, role) in PEOPLE.items():
-            olga.post("/users", {"name": name, "password": PASSWORD, "display_name": title})
-            olga.post(f"/projects/{self.project}/members", {"user": name, "role": role})
-        self.set_policy({})
+        for name, (title, _) in PEOPLE.items():
+            body = {"name": name, "password": PASSWORD, "display_name": title}
+            self.as_person("olga").post("/users", body)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for person in self._people.values():
-            person.close()
+        self._forget_people()
         self._uvicorn.should_exit = True
         self._thread.join()
         self.server.close()
@@ -122,33 +117,74 @@ class Site:
             self._people[name] = Person(self.url, name)
         return self._people[name]
 
-    def set_policy(self, change: dict[str, Any]) -> None:
-        """Set the policy: that of these tests with a change."""
-        self.as_person("olga").post(f"/projects/{self.project}/policy", {"policy": {**POLICY, **change}})
+    def new_project(
+        self,
+        slug: str = "",
+        *,
+        title: str = "Filling line 4",
+        pack: str = "plain",
+        mode: str = "blind_first",
+        policy: dict[str, Any] | None = None,
+    ) -> ProjectOnSite:
+        """Make a project in which everybody of PEOPLE has their role."""
+        self._num_projects += 1
+        slug = slug or f"line-{self._num_projects}"
+        olga = self.as_person("olga")
+        olga.post("/projects", {"slug": slug, "title": title, "pack": pack, "mode": mode})
+        for name, (_, role) in PEOPLE.items():
+            olga.post(f"/projects/{slug}/members", {"user": name, "role": role})
+        olga.post(f"/projects/{slug}/policy", {"policy": {**POLICY, **(policy or {})}})
+        return ProjectOnSite(self, slug)
+
+    def end_logins(self) -> None:
+        """Let every login expire."""
+        self.server.database.write(lambda session: session.execute(delete(LoginSession)))
+        self._forget_people()
+
+    def _forget_people(self) -> None:
+        for person in self._people.values():
+            person.close()
+        self._people.clear()
+
+
+class ProjectOnSite:
+    """One project, driven by its people over HTTP."""
+
+    def __init__(self, site: Site, slug: str) -> None:
+        self.site, self.slug = site, slug
+        self.domain = str(site.as_person("max").get(f"/projects/{slug}")["domains"][0]["id"])
 
     def add_footage(self, path: Path) -> int:
         """Upload a file and return the asset's id."""
         with path.open("rb") as file:
-            answer = self.as_person("max").post(
-                f"/projects/{self.project}/assets", files={"file": file}, data={"licence": "CC0-1.0"}
+            answer = self.site.as_person("max").post(
+                f"/projects/{self.slug}/assets", files={"file": file}, data={"licence": "CC0-1.0"}
             )
         return int(answer["id"])
 
-    def add_items(self, asset: int, entries: list[dict[str, Any]]) -> list[int]:
+    def add_items(self, asset: int, *entries: dict[str, Any]) -> list[int]:
         """Take in items about an asset; return their ids."""
-        domain = self.as_person("max").get(f"/projects/{self.project}")["domains"][0]["id"]
-        items = [{"asset_id": asset, "domain": domain, "step": "blind_answer", **entry} for entry in entries]
-        answer = self.as_person("max").post(f"/projects/{self.project}/items", {"items": items})
+        plain = {"asset_id": asset, "domain": self.domain, "step": "blind_answer", "question": "What happens?"}
+        items = [{**plain, "key": f"key {number}", **entry} for number, entry in enumerate(entries)]
+        answer = self.site.as_person("max").post(f"/projects/{self.slug}/items", {"items": items})
         return [item["id"] for item in answer["items"]]
 
     def item(self, number: int) -> Any:
         """Return an item with its whole history."""
-        return self.as_person("max").get(f"/projects/{self.project}/items/{number}")
+        return self.site.as_person("max").get(f"/projects/{self.slug}/items/{number}")
+
+    def payloads(self, number: int, step: str) -> list[dict[str, Any]]:
+        """Return what was submitted for a step of an item, in order."""
+        return [row["payload"] for row in self.item(number)["submissions"] if row["step_kind"] == step]
+
+    def take(self, name: str, steps: list[str] | None = None) -> Any:
+        """Let somebody ask for work; return the assignment or None."""
+        return self.site.as_person(name).post(f"/projects/{self.slug}/next", {"steps": steps})
 
     def do(self, name: str, step: str, payload: dict[str, Any]) -> Any:
         """Let somebody do their next piece of work, which must be `step`; return the answer."""
-        person = self.as_person(name)
-        work = person.post(f"/projects/{self.project}/next", {"steps": None if step == "compare" else [step]})
+        person = self.site.as_person(name)
+        work = self.take(name, None if step == "compare" else [step])
         assert work is not None, f"no {step} for {name}"
         assert work["step"] == step, work
         if step == "compare":
@@ -163,11 +199,6 @@ class Site:
             "active_seconds": 12.5,
         }
         return person.post(f"/assignments/{work['id']}/submissions", body)
-
-    def end_logins(self) -> None:
-        """Let every login expire."""
-        self.server.database.write(lambda session: session.execute(delete(LoginSession)))
-        self._people.clear()
 
 
 def proposal(kind: str, text: str) -> dict[str, Any]:
@@ -206,15 +237,15 @@ def draw_line(number: int, size: tuple[int, int] = (960, 540)) -> NDArray[np.uin
     for x in range(-40, 1000, 48):
         shift = (x + number * 6) % 1008 - 24
         draw.ellipse((shift - 13, 430, shift + 13, 456), fill="#6d7680", outline="#2a2f35", width=2)
-    for place in range(-2, 6):
-        x = place * 170 + number * 6 - 420
+    for place in range(-4, 6):
+        x = place * 170 + number * 6 - 190
         faulty = place == 2
         y = 0
         if faulty and x > 640:
             y = min(200, (x - 640) * 3)
         if -80 < x < 1040:
             _draw_bottle(draw, x, y, 0.42 if faulty else 0.86 if x > 470 else max(0.12, min(0.86, (x - 300) / 200)))
-    push = max(0, 60 - abs(number * 6 + 340 - 420 - 650) // 2)
+    push = max(0, 60 - abs(number * 6 + 340 - 190 - 670) // 2)
     draw.rectangle((690, 230 + push, 760, 262 + push), fill="#c2542d", outline="#8c3a1d", width=3)
     draw.rectangle((716, 150, 734, 232 + push), fill="#878f98")
     resized = image.resize((width, height), Image.Resampling.LANCZOS) if scale != 1 else image

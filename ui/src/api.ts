@@ -132,7 +132,7 @@ export const api = {
     }),
   submit: (id: number, body: SubmissionBody) => post<SubmissionAnswer>(`/assignments/${id}/submissions`, body),
 
-  queue: (slug: string) => list<QueueEntry>(`/projects/${part(slug)}/queue`, "items"),
+  queue: (slug: string) => list<QueueEntry>(`/projects/${part(slug)}/queue`, "queue"),
   dashboard: (slug: string) => json<Dashboard>(`/projects/${part(slug)}/dashboard`),
   releases: (slug: string) => list<Release>(`/projects/${part(slug)}/releases`, "releases"),
   createRelease: (slug: string, purpose: string) => post<Release>(`/projects/${part(slug)}/releases`, { purpose }),

@@ -135,14 +135,16 @@ export interface SubmissionAnswer {
 }
 
 export interface QueueEntry {
-  item_id: number;
-  question: string;
+  item: number;
+  key: string;
+  question?: string;
   domain: string;
-  reason: string;
+  about: string;
+  reason: string | null;
   posterior: number | null;
-  minutes: number | null;
-  needs_credential: boolean;
-  labels: { value: string; count: number }[];
+  is_leased: boolean;
+  score: number;
+  labels?: { value: string; count: number }[];
 }
 
 export interface Estimate {
@@ -152,7 +154,8 @@ export interface Estimate {
 }
 
 export interface Dashboard {
-  throughput: { day: string; submissions: number; accepted: number }[];
+  /** `day` is its beginning in UTC milliseconds. */
+  throughput: { day: number; submissions: number; accepted: number }[];
   agreement: (Estimate & { step: string; domain: string; alpha: number | null })[];
   skill: (Estimate & { user: string; domain: string; accuracy: number | null; flags: string[] })[];
   calibration: {
@@ -168,9 +171,9 @@ export interface Release {
   purpose: string;
   state: string;
   num_rows: number | null;
-  creator: string;
-  approver: string | null;
-  created_at: string;
+  created_by: number;
+  approved_by: number | null;
+  created_at: number;
 }
 
 export interface AuditEvent {

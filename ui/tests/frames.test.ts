@@ -31,8 +31,8 @@ describe("time of a frame", () => {
     for (let n = 0; n < 5000; n++) {
       const exact = seconds(timeOf(found, n));
       expect(frameAt(found, exact)).toBe(n);
-      // What was rounded down to the millisecond may name the picture before only where ticks are finer than that.
-      expect(frameAt(found, exact + 0.0005)).toBe(n);
+      expect(frameAt(found, Math.round(exact * 1000) / 1000)).toBe(n);
+      expect(frameAt(found, exact - 0.002)).toBe(Math.max(0, n - 1));
     }
   });
   it("finds the picture on screen between uneven times", () => {

@@ -43,8 +43,8 @@ export function timeOf(table: FrameTable, frame: number): Rational {
 export function frameAt(table: FrameTable, seconds: number): number {
   const first = table.pts[0] ?? 0;
   const [num, den] = table.time_base;
-  // Half a tick of grace, so that a time typed or rounded to the shown digits finds its own picture.
-  const ticks = (seconds * den) / num + 0.5;
+  // Half a millisecond of grace, so that a time as it is shown, rounded to milliseconds, finds its own picture.
+  const ticks = ((seconds + 0.00051) * den) / num;
   let low = 0;
   let high = table.pts.length - 1;
   while (low < high) {

@@ -27,17 +27,15 @@ function focusField(...fields: string[]): void {
 
 function evidence(work: Work, set: typeof startAt): void {
   const viewer = work.viewer;
-  if (!viewer?.isVideo || !hasEvidence(work.step)) return;
-  viewer.onceShown(() => work.set({ evidence: set(work.edits.evidence, viewer.shown, viewer.numFrames) }));
+  if (!viewer?.isVideo || viewer.marked < 0 || !hasEvidence(work.step)) return;
+  work.set({ evidence: set(work.edits.evidence, viewer.marked, viewer.numFrames) });
 }
 
 function boxes(work: Work, change: (boxes: FrameBox[], selected: number | null) => FrameBox[], label = ""): void {
   const viewer = work.viewer;
-  if (!viewer || !hasBoxes(work.step)) return;
-  viewer.onceShown(() => {
-    const next = change(work.edits.boxes, viewer.selected);
-    if (next !== work.edits.boxes) work.set({ boxes: next }, label);
-  });
+  if (!viewer || viewer.marked < 0 || !hasBoxes(work.step)) return;
+  const next = change(work.edits.boxes, viewer.selected);
+  if (next !== work.edits.boxes) work.set({ boxes: next }, label);
 }
 
 function adjust(work: Work, press: KeyPress, resize: boolean): void {
@@ -61,21 +59,21 @@ function addBox(work: Work): void {
   boxes(work, (all) => {
     const viewer = work.viewer as NonNullable<Work["viewer"]>;
     viewer.selected = all.length;
-    return [...all, { frame: viewer.shown, box: middleBox(viewer.source) }];
+    return [...all, { frame: viewer.marked, box: middleBox(viewer.source) }];
   });
 }
 
 function selectNext(work: Work): void {
   const viewer = work.viewer;
   if (!viewer) return;
-  const here = work.edits.boxes.flatMap((box, index) => (box.frame === viewer.shown ? [index] : []));
+  const here = work.edits.boxes.flatMap((box, index) => (box.frame === viewer.marked ? [index] : []));
   const at = here.indexOf(viewer.selected ?? -1);
   viewer.selected = here.length ? (here[(at + 1) % here.length] as number) : null;
 }
 
 function copyBoxes(work: Work): void {
   boxes(work, (all) => {
-    const frame = (work.viewer as NonNullable<Work["viewer"]>).shown;
+    const frame = (work.viewer as NonNullable<Work["viewer"]>).marked;
     const earlier = Math.max(-1, ...all.map((box) => box.frame).filter((other) => other < frame));
     const copies = all.filter((box) => box.frame === earlier).map((box) => ({ ...box, frame }));
     return copies.length ? [...all, ...copies] : all;

@@ -22,6 +22,8 @@ class Outbox {
   refused = $state<Operation[]>([]);
   sending = $state(false);
   online = $state(true);
+  /** The last try failed, so what waits is queued and not just on its way. */
+  stalled = $state(false);
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private listeners = new Set<(id: string, delivery: Delivery) => void>();
@@ -80,6 +82,7 @@ class Outbox {
       for (const [id, delivery] of result.delivered) for (const listener of this.listeners) listener(id, delivery);
       if (result.stopped) {
         this.failures += 1;
+        this.stalled = true;
         if (result.stopped === "offline" && this.failures === 1) {
           announcer.say("No connection. Your submission is queued and will be sent.");
         }
@@ -87,6 +90,7 @@ class Outbox {
       } else {
         if (this.failures) announcer.say(`Connection is back: ${had} queued sent.`);
         this.failures = 0;
+        this.stalled = false;
       }
     } finally {
       this.sending = false;

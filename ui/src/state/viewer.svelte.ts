@@ -16,7 +16,7 @@ export class Viewer {
   readonly numFrames: number;
   /** The frame that was asked for. */
   frame = $state(0);
-  /** The frame whose picture is on the canvas; everything a person sets refers to this one. */
+  /** The frame whose picture is on the canvas. */
   shown = $state(-1);
   direction = 1;
   playing = $state(false);
@@ -30,8 +30,6 @@ export class Viewer {
   selected = $state<number | null>(null);
   /** Set by the component, which owns the <video>. */
   player: { play: () => Promise<void>; pause: () => void } | null = null;
-
-  private waiting: (() => void)[] = [];
 
   constructor(asset: Asset, table: FrameTable | null) {
     this.asset = asset;
@@ -58,18 +56,15 @@ export class Viewer {
     this.span = reveal(this.span, next, this.numFrames);
   }
 
-  /** Do something to the frame that was asked for, once it is on screen: a key pressed early counts for what it meant. */
-  onceShown(action: () => void): void {
-    if (this.shown === this.frame && !this.waiting.length) action();
-    else this.waiting.push(action);
-  }
-
   /** The component has drawn a frame. */
   drawn(frame: number): void {
     this.shown = frame;
     this.problem = "";
-    if (frame !== this.frame) return;
-    for (const action of this.waiting.splice(0)) action();
+  }
+
+  /** The frame that a mark set now refers to: the one asked for, even if its picture is a moment late; -1: none. */
+  get marked(): number {
+    return this.shown < 0 || this.problem ? -1 : this.frame;
   }
 
   step(by: number): void {

@@ -315,9 +315,9 @@ export class Work {
   /** The server does not take this work any more. It stays on screen, to be read and copied. */
   async lose(message: string): Promise<void> {
     if (this.phase === "lost") return;
-    this.sync?.lose(message);
     this.lost = message;
     this.phase = "lost";
+    this.sync?.lose(message);
     clearInterval(this.beat);
     announcer.alarm(`This work is no longer yours. ${message}`);
   }
