@@ -37,7 +37,7 @@ it("says what is missing of each step", () => {
   expect(missing("question_check", { verdict: "invalid", reason: "other" })).toEqual(["note"]);
   expect(missing("blind_answer", { answer: "  " })).toEqual(["answer", "evidence"]);
   expect(missing("blind_answer", { answer: "x" }, assignment(), false)).toEqual([]);
-  expect(missing("compare", {})).toEqual(["same_meaning"]);
+  expect(missing("compare", { proposal_id: 4 })).toEqual(["same_meaning"]);
   expect(missing("distractor", {})).toEqual(["verdict"]);
   expect(missing("choice", {})).toEqual(["choice"]);
   expect(missing("review", { verdict: "rework" })).toEqual(["reasons"]);
@@ -64,6 +64,16 @@ it("sends nothing for the expert but what was asked", () => {
     verdict: "fixable",
   });
   expect(missing("expert", { ...entered, verdict: "fixable", answer: "" }, assignment({ about: "question_check" }))).toEqual(["answer"]);
+});
+
+it("compares with every answer that was shown, and with no proposal where there is none", () => {
+  const edits = { ...emptyEdits(), others: [{ submission_id: 8, same_meaning: true }] };
+  expect(build("compare", edits, assignment(), true, [8, 9])).toEqual({
+    missing: [{ field: "others", message: expect.any(String) }],
+  });
+  expect(build("compare", edits, assignment(), true, [8])).toMatchObject({
+    payload: { proposal_id: null, same_meaning: true, others: edits.others },
+  });
 });
 
 it("picks by digit what the step offers", () => {
