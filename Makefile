@@ -1,7 +1,7 @@
 # Every target installs first what it needs, into .venv; nothing else on the machine is touched.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo parts test test-slow check test-media docs lock clean
+.PHONY: help install install-runtime demo parts ui test test-slow check test-media docs lock clean
 BIN := .venv/bin
 
 help: ## show this
@@ -21,10 +21,13 @@ parts: install-runtime ## make the shipped parts again (hours), and compare byte
 		$(BIN)/plm reproduce src/perceptlm/recipes/parts/$${part}_tiny --work out/parts/$${part}_tiny --keep || exit 1; \
 	done
 
-test: check test-media ## checks, then every test that is not slow
+ui: ## build the annotation page (needs Node 20.19 or newer) into src/perceptlm/annotate/web
+	@tools/make_ui.sh
+
+test: check test-media ui ## checks, then every test that is not slow
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-slow: install test-media ## the slow tests
+test-slow: install test-media ui ## the slow tests
 	@$(BIN)/python -m pytest -m slow
 
 check: install ## style, types, import rules, file sizes

@@ -1,0 +1,171 @@
+"""Every step of the work, done with the keyboard only, against the real server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annotate_browser import shown_frame, watched
+from annotate_site import PASSWORD, Site, proposal
+from frame_corpus import CorpusVideo
+from playwright.sync_api import Browser, Page
+
+PROPOSALS = [proposal("answer", "The light turns red."), proposal("distractor", "The light turns blue.")]
+
+
+def press(page: Page, *keys: str) -> None:
+    """Press keys, one after the other."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def at_step(page: Page, title: str) -> None:
+    """Wait until a step has begun and taken the focus."""
+    page.wait_for_function("(title) => document.activeElement?.textContent === title", arg=title)
+
+
+def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+    project = site.new_project()
+    (item,) = project.add_items(project.add_footage(clip.path), {"step": "question_check", "proposals": PROPOSALS})
+    with watched(browser, site, None) as page:
+        page.wait_for_selector("text=Password")
+        press(page, "Tab")
+        page.keyboard.type("ann")
+        press(page, "Tab")
+        page.keyboard.type(PASSWORD)
+        press(page, "Enter")
+        page.wait_for_selector("h1:has-text('Projects')")
+        # From the top to the button of this project, as somebody without a pointer comes there.
+        for _ in range(60):
+            press(page, "Tab")
+            if page.evaluate("document.activeElement.href") and f"/{project.slug}/" in page.evaluate("document.activeElement.href"):
+                break
+        press(page, "Enter")
+
+        at_step(page, "Check the question")
+        press(page, "2")
+        press(page, "a")
+        press(page, "Control+a")
+        page.keyboard.type("What happens to the light?")
+        press(page, "Control+Enter")
+
+        at_step(page, "Answer in your own words")
+        assert page.inner_text("blockquote") == "What happens to the light?"
+        shown_frame(page, 0)
+        press(page, "g")
+        page.keyboard.type("10")
+        press(page, "Enter", "[", "Shift+ArrowRight", "ArrowRight", "]", "b", "Alt+ArrowRight", "Alt+Shift+ArrowDown")
+        page.wait_for_selector("h3:has-text('Boxes on frame 21')")
+        press(page, "Control+Enter")
+        page.wait_for_selector("text=Write an answer.")
+        page.keyboard.type("It turns red.")
+        press(page, "Escape", "u", "m")
+        page.keyboard.type("dim")
+        press(page, "Control+Enter")
+
+        at_step(page, "Compare with the proposal")
+        assert page.inner_text("[aria-label='Your answer'] p") == "It turns red."
+        assert page.inner_text("[aria-label='Proposal of the model'] p") == "The light turns red."
+        press(page, "1", "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    assert project.payloads(item, "question_check")[0]["question"] == "What happens to the light?"
+    (answer,) = project.payloads(item, "blind_answer")
+    assert answer["answer"] == "It turns red."
+    assert answer["evidence"] == {"start": 10, "end": 22}
+    assert (answer["unsure"], answer["note"]) == (True, "dim")
+    assert answer["boxes"] == [{"frame": 21, "box": [33.0, 21.3, 65.0, 43.7]}]
+    (compared,) = project.payloads(item, "compare")
+    assert compared["same_meaning"] is True
+    assert compared["merged"] is None
+
+
+def test_undo_takes_back_every_kind_of_edit(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+    project = site.new_project()
+    project.add_items(project.add_footage(clip.path), {})
+    with watched(browser, site, "ann", f"/#/p/{project.slug}/work") as page:
+        shown_frame(page, 0)
+        at_step(page, "Answer in your own words")
+        press(page, "ArrowRight", "]", "b", "u", "a")
+        page.keyboard.type("word")
+        page.wait_for_selector("[aria-label='Box 1']")
+        press(page, "Control+z")
+        assert page.input_value("[data-field=answer]") == ""
+        press(page, "Control+z", "Control+z")
+        page.wait_for_selector("text=None here.")
+        press(page, "Control+z")
+        page.wait_for_selector("[data-handle]", state="detached")
+        assert not page.is_checked("text=I am unsure")
+        for _ in range(4):
+            press(page, "Control+y")
+        assert page.input_value("[data-field=answer]") == "word"
+        assert page.get_attribute("[data-handle=end]", "aria-valuenow") == "1"
+        assert page.is_checked("text=I am unsure")
+        assert page.locator("[aria-label='Box 1']").count() == 1
+
+
+def test_a_distractor_a_review_and_a_rework(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+    project = site.new_project(policy={"min_distractors": 1})
+    entry = {"question": "What happens?", "proposals": PROPOSALS}
+    (item,) = project.add_items(project.add_footage(clip.path), entry)
+    project.do("ann", "blind_answer", {"answer": "It turns red.", "evidence": {"start": 0, "end": 9}})
+    (found,) = [row["id"] for row in project.item(item)["proposals"] if row["kind"] == "answer"]
+    project.do("ann", "compare", {"proposal_id": found, "same_meaning": True})
+    with watched(browser, site, "bea", f"/#/p/{project.slug}/work") as page:
+        at_step(page, "Judge the wrong answer")
+        assert page.inner_text("[aria-label='The answer to judge'] p") == "The light turns blue."
+        press(page, "1", "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    assert project.payloads(item, "distractor")[0]["verdict"] == "certainly_false"
+    with watched(browser, site, "vera", f"/#/p/{project.slug}/work") as page:
+        at_step(page, "Review")
+        page.wait_for_selector("text=It turns red.")
+        press(page, "2", "Control+Enter")
+        page.wait_for_selector("text=Give at least one reason.")
+        # The first reason has the focus now.
+        press(page, "Space", "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    (review,) = project.payloads(item, "review")
+    assert (review["verdict"], review["reasons"]) == ("rework", ["unclear_question"])
+
+
+def test_a_choice_is_made_blind_and_may_be_made_again(browser: Browser, site: Site, still: Path) -> None:
+    project = site.new_project(policy={"first_labels": 2})
+    entry = {"step": "choice", "options": ["two", "three", "four"], "proposals": [proposal("choice", "four")]}
+    (item,) = project.add_items(project.add_footage(still), entry)
+    with watched(browser, site, "ann", f"/#/p/{project.slug}/work") as page:
+        at_step(page, "Choose the answer")
+        assert page.locator("text=A model proposes").count() == 0
+        press(page, "2", "Control+Enter")
+        at_step(page, "Choose again, with the proposal")
+        page.wait_for_selector("text=A model proposes")
+        press(page, "3", "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    assert [row["choice"] for row in project.payloads(item, "choice")] == [1, 2]
+
+
+def test_an_expert_decides_with_rationale_and_reason(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+    project = site.new_project(policy={"first_labels": 2, "most_labels": 2})
+    olga = site.as_person("olga")
+    (eli,) = [row["user_id"] for row in olga.get(f"/projects/{project.slug}/members")["members"] if row["user"] == "eli"]
+    known = olga.get(f"/users/{eli}/credentials")["credentials"]
+    if not known:
+        body = {"domain": project.domain, "level": "line lead", "evidence_sha256": "a" * 64, "expires_at": 4_000_000_000_000}
+        olga.post(f"/users/{eli}/credentials", body)
+    entry = {"step": "choice", "options": ["red", "blue"]}
+    (item,) = project.add_items(project.add_footage(clip.path), entry)
+    project.do("ann", "choice", {"choice": 0})
+    project.do("bea", "choice", {"choice": 1, "note": "looks blue to me"})
+    assert project.item(item)["state"] == "escalated"
+    with watched(browser, site, "eli", f"/#/p/{project.slug}/work") as page:
+        at_step(page, "Decide as the expert")
+        page.wait_for_selector("text=looks blue to me")
+        page.wait_for_selector("text=Escalated")
+        press(page, "1", "Control+Enter")
+        page.wait_for_selector("text=Say why: the rationale is kept with the item.")
+        page.keyboard.type("The lamp is behind tinted glass.")
+        press(page, "Tab")
+        page.keyboard.type("What is asked is hard")
+        press(page, "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    (ruling,) = project.payloads(item, "expert")
+    assert (ruling["choice"], ruling["reason"]) == (0, "hard_to_see")
+    assert ruling["rationale"] == "The lamp is behind tinted glass."

@@ -1,0 +1,128 @@
+"""Chromium on the page: signed in, watched. What the console calls an error, or the CSP blocks, fails the test.
+
+    with chromium() as browser, watched(browser, site, "ann") as page: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from annotate_site import Site
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--disable-quic",
+)  # fmt: skip
+AXE = Path(__file__).resolve().parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+# What the browser itself writes of an answer that the page handles: offline, expired login, conflict, refused payload.
+HANDLED = ("net::ERR_INTERNET_DISCONNECTED", "status of 401", "status of 409", "status of 412", "status of 422")
+OWN = "willReadFrequently"  # what reading the canvas in these tests brings about
+WATCH = """
+if (location.protocol === "http:") localStorage.setItem("perceptlm-annotate-been-here", "yes");
+window.blocked = [];
+document.addEventListener("securitypolicyviolation", (event) => window.blocked.push(event.violatedDirective));
+"""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """Everything that a page complained about."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.pages: list[Page] = []
+
+    def add(self, page: Page) -> Page:
+        """Watch a page."""
+        page.set_default_timeout(15_000)
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.pages.append(page)
+        return page
+
+    def found(self) -> list[str]:
+        """Return the complaints, with what the CSP blocked."""
+        blocked = [f"CSP: {name}" for page in self.pages if not page.is_closed() for name in page.evaluate("blocked")]
+        return [*self.problems, *blocked]
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not any(words in message.text for words in (*HANDLED, OWN)):
+            self.problems.append(message.text)
+
+
+@contextmanager
+def context_of(browser: Browser, site: Site, name: str | None, **options: Any) -> Iterator[tuple[BrowserContext, Watch]]:
+    """A browser of somebody's own, signed in unless `name` is None; the watch is read when it ends."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 760}, **options})
+    context.add_init_script(WATCH if name else WATCH.split(";", 1)[1])
+    if name:
+        sign_in(context, site, name)
+    watch = Watch()
+    yield context, watch
+    problems = watch.found()
+    context.close()
+    assert not problems, "\n".join(problems)
+
+
+@contextmanager
+def watched(browser: Browser, site: Site, name: str | None, path: str = "/", **options: Any) -> Iterator[Page]:
+    """One page in a browser of its own."""
+    with context_of(browser, site, name, **options) as (context, watch):
+        page = watch.add(context.new_page())
+        page.goto(site.url + path)
+        yield page
+
+
+def sign_in(context: BrowserContext, site: Site, name: str) -> None:
+    """Give a browser somebody's session."""
+    cookies = site.as_person(name).cookies.items()
+    context.add_cookies([{"name": key, "value": value, "url": site.url} for key, value in cookies])
+
+
+def shown_frame(page: Page, number: int) -> None:
+    """Wait until the canvas shows a frame."""
+    page.wait_for_selector(f"canvas[data-frame='{number}']")
+
+
+def canvas_picture(page: Page) -> NDArray[np.uint8]:
+    """Return the picture (H, W, 3) on the canvas, without the ground around it."""
+    width, height, pixels = page.evaluate(
+        """() => {
+            const canvas = document.querySelector("canvas");
+            const [scale, x, y] = canvas.dataset.view.split(" ").map(Number);
+            const [w, h] = [canvas.width - 2 * x, canvas.height - 2 * y].map(Math.floor);
+            const data = canvas.getContext("2d").getImageData(Math.ceil(x), Math.ceil(y), w, h).data;
+            let text = "";
+            for (let i = 0; i < data.length; i += 4) text += String.fromCharCode(data[i]);
+            return [w, h, text];
+        }"""
+    )
+    grey = np.frombuffer(pixels.encode("latin-1"), np.uint8).reshape(height, width)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def axe(page: Page) -> list[str]:
+    """Return what axe finds on the page as it is: rule, and the element."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{rule['id']}: {node['html'][:160]} {node['any'][0]['message'][:160] if node['any'] else ''}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

@@ -1,0 +1,18 @@
+// Builds the page into the Python package. No inline script, style or data: URL: the server's CSP forbids them all.
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  base: "/",
+  plugins: [svelte()],
+  build: {
+    outDir: "../src/perceptlm/annotate/web",
+    emptyOutDir: true,
+    assetsDir: "assets",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    cssCodeSplit: false,
+    target: "es2022",
+  },
+  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+});
