@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from released_items import asset_of, released_item
 from annotation_pack import small_pack
+from released_items import asset_of, released_item
 
 from perceptlm.annotate.packs.load import SHIPPED
 from perceptlm.cli.main import NOUNS, load_command, run

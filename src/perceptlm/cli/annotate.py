@@ -1,11 +1,10 @@
 """`plm annotate`: people label, verify and adjudicate. Its verbs live in files of their own; no logic but wiring."""
-"""`plm annotate`: the annotation service. Collects its verbs; no logic."""
 
 from __future__ import annotations
 
 import typer
 
-from perceptlm.cli import annotate_pack, annotate_people, annotate_serve
+from perceptlm.cli import annotate_export, annotate_pack, annotate_people, annotate_serve
 
 app = typer.Typer(help="Serve the annotation tool, and manage its people and data.", no_args_is_help=True)
 app.command("init")(annotate_serve.init)
@@ -17,16 +16,6 @@ app.command("user-password")(annotate_people.user_password)
 app.command("user-disable")(annotate_people.user_disable)
 app.command("member")(annotate_people.member)
 app.command("key-add")(annotate_people.key_add)
-from perceptlm.cli import annotate_export
-
-app = typer.Typer(no_args_is_help=True, help="Label videos and images with people, and export what they said.")
-
-
-@app.callback()
-def _nouns() -> None:
-    """Label videos and images with people, and export what they said."""
-
-
 app.command("export")(annotate_export.export)
 app.command("packs")(annotate_pack.packs)
 app.add_typer(annotate_pack.pack, name="pack")

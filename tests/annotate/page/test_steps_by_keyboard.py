@@ -37,7 +37,9 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
         # From the top to the button of this project, as somebody without a pointer comes there.
         for _ in range(60):
             press(page, "Tab")
-            if page.evaluate("document.activeElement.href") and f"/{project.slug}/" in page.evaluate("document.activeElement.href"):
+            if page.evaluate("document.activeElement.href") and f"/{project.slug}/" in page.evaluate(
+                "document.activeElement.href"
+            ):
                 break
         press(page, "Enter")
 
@@ -145,10 +147,17 @@ def test_a_choice_is_made_blind_and_may_be_made_again(browser: Browser, site: Si
 def test_an_expert_decides_with_rationale_and_reason(browser: Browser, site: Site, clip: CorpusVideo) -> None:
     project = site.new_project(policy={"first_labels": 2, "most_labels": 2})
     olga = site.as_person("olga")
-    (eli,) = [row["user_id"] for row in olga.get(f"/projects/{project.slug}/members")["members"] if row["user"] == "eli"]
+    (eli,) = [
+        row["user_id"] for row in olga.get(f"/projects/{project.slug}/members")["members"] if row["user"] == "eli"
+    ]
     known = olga.get(f"/users/{eli}/credentials")["credentials"]
     if not known:
-        body = {"domain": project.domain, "level": "line lead", "evidence_sha256": "a" * 64, "expires_at": 4_000_000_000_000}
+        body = {
+            "domain": project.domain,
+            "level": "line lead",
+            "evidence_sha256": "a" * 64,
+            "expires_at": 4_000_000_000_000,
+        }
         olga.post(f"/users/{eli}/credentials", body)
     entry = {"step": "choice", "options": ["red", "blue"]}
     (item,) = project.add_items(project.add_footage(clip.path), entry)
