@@ -31,7 +31,6 @@ NOUNS: dict[str, Noun] = {
     "demo": Noun("perceptlm.cli.demo:demo", "Make data, train, evaluate and report, in one go."),
     "world": Noun("perceptlm.cli.world:app", "Make procedural videos with exact ground truth."),
     "data": Noun("perceptlm.cli.data:app", "Convert, show, check, count and audit datasets."),
-    "annotate": Noun("perceptlm.cli.annotate:app", "Label videos with people, and export what they said."),
     "weights": Noun("perceptlm.cli.weights:app", "Show, convert and check a model's weights."),
     "train": Noun("perceptlm.cli.train:app", "Pretrain parts, and train the stages of a model."),
     "eval": Noun("perceptlm.cli.eval:app", "Score any model, compare runs, check a benchmark."),
