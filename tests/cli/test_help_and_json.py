@@ -49,7 +49,9 @@ def record_with_video(world):
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
-def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command):
+def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatch, command):
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", "correct horse battery")
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: [found.close() for found in sockets])
     monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
     encoder, llama = own_weights
     world, processor, out = demo / "world", demo / "processor", tmp_path / "out"
@@ -97,6 +99,15 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "eval vectors": [VECTORS],
         "eval compare": [demo / "eval", demo / "eval"],
         "eval judge-agreement": [demo / "eval", "--against", demo / "eval"],
+        "annotate init": [tmp_path / "new", "--owner", "own"],
+        "annotate serve": [annotated, "--port", "0"],
+        "annotate backup": [annotated, "--out", out],
+        "annotate verify-log": [annotated],
+        "annotate user-add": [annotated, "ann"],
+        "annotate user-password": [annotated, "own"],
+        "annotate user-disable": [annotated, "own"],
+        "annotate member": [annotated, "own", "annotator", "--project", "p"],
+        "annotate key-add": [annotated, "import", "--project", "p", "--scope", "items.create", "--owner", "own"],
         "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
         "chat": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "--max-new-tokens", 1],
         "trace": ["--data", world, "--model", demo / "sft", "--out", out],
