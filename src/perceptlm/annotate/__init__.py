@@ -2,4 +2,3 @@
 
 Never loads torch and knows no model but through `clients`.
 """
-"""Human annotation: who labels what, how good it is, and when an expert is asked."""

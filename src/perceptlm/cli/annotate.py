@@ -1,11 +1,10 @@
 """`plm annotate`: people label, verify and adjudicate. Its verbs live in files of their own; no logic but wiring."""
-"""`plm annotate`: human annotation. No logic here: each verb lives in a file of its own."""
 
 from __future__ import annotations
 
 import typer
 
-from perceptlm.cli import annotate_export, annotate_pack, annotate_people, annotate_serve
+from perceptlm.cli import annotate_export, annotate_pack, annotate_people, annotate_serve, annotate_simulate
 
 app = typer.Typer(help="Serve the annotation tool, and manage its people and data.", no_args_is_help=True)
 app.command("init")(annotate_serve.init)
@@ -20,14 +19,4 @@ app.command("key-add")(annotate_people.key_add)
 app.command("export")(annotate_export.export)
 app.command("packs")(annotate_pack.packs)
 app.add_typer(annotate_pack.pack, name="pack")
-from perceptlm.cli.annotate_simulate import simulate
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Label with people: simulate a crowd.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `simulate` a verb while it is the only one."""
-
-
-app.command(no_args_is_help=True)(simulate)
+app.command("simulate", no_args_is_help=True)(annotate_simulate.simulate)

@@ -35,7 +35,6 @@ NOUNS: dict[str, Noun] = {
     "train": Noun("perceptlm.cli.train:app", "Pretrain parts, and train the stages of a model."),
     "eval": Noun("perceptlm.cli.eval:app", "Score any model, compare runs, check a benchmark."),
     "annotate": Noun("perceptlm.cli.annotate:app", "Label, verify and adjudicate with people, and serve the tool."),
-    "annotate": Noun("perceptlm.cli.annotate:app", "Label with people: simulate a crowd, measure quality."),
     "generate": Noun("perceptlm.cli.generate:generate", "Ask a model about an image or a video file."),
     "chat": Noun("perceptlm.cli.chat:chat", "Ask one question after the other about a file."),
     "trace": Noun("perceptlm.cli.trace:trace", "Write the life of one sample, stage by stage."),
