@@ -240,7 +240,7 @@ def test_rows_pass_one_at_a_time(tmp_path: Path, frame_corpus: dict[str, CorpusV
         for number in range(60):
             yield released_item(str(number), asset)
             if number % 10 == 9:
-                most = max(most, sum(isinstance(thing, ReleasedItem) for thing in gc.get_objects()))
+                most = max(most, sum(type(thing) is ReleasedItem for thing in gc.get_objects()))
 
     export_release(rows(), corpus_folder, tmp_path / "out", ALL_TRAINING)
     assert most <= 3
