@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from annotation_pack import small_pack
 
+from perceptlm.annotate.packs.load import SHIPPED
 from perceptlm.cli.main import NOUNS, load_command, run
 from perceptlm.exchange.jsonl import read_records, write_records
 from perceptlm.schema import Sample
@@ -15,11 +17,14 @@ RECORDED = Path(__file__).resolve().parents[1] / "model" / "data" / "perception_
 
 
 def verbs():
-    """Return every command with its verbs, as argument lists."""
-    found = []
-    for noun in NOUNS:
-        found += [[noun, verb] for verb in getattr(load_command(noun), "commands", {})] or [[noun]]
-    return found
+    """Return every command with its verbs, and theirs, as argument lists."""
+    return [path for noun in NOUNS for path in below([noun], load_command(noun))]
+
+
+def below(path, command):
+    """Return the path of a command, or those of the verbs below it."""
+    inner = getattr(command, "commands", {})
+    return [found for verb in inner for found in below([*path, verb], inner[verb])] or [path]
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
@@ -27,8 +32,8 @@ def test_help_names_every_option(command, capsys):
     assert run([*command, "--help"]) == 0
     shown = capsys.readouterr().out
     target = load_command(command[0])
-    if len(command) == 2:
-        target = target.commands[command[1]]
+    for verb in command[1:]:
+        target = target.commands[verb]
     for parameter in target.params:
         if parameter.param_type_name == "option":
             assert parameter.opts[0] in shown
@@ -55,6 +60,9 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
         "world bench": ["--size", "small", "--out", out, "--dry-run"],
+        "annotate packs": [],
+        "annotate pack check": [SHIPPED / "surgery-demo"],
+        "annotate pack draw": [small_pack(tmp_path / "pack"), out],
         "data convert": ["llava", rows, "--out", out, "--origin", "person:me:1:CC0-1.0"],
         "data index": [texts, "--split", "train"],
         "data decontaminate": [texts, "--against", world],
