@@ -6,6 +6,7 @@ import http.server
 import ipaddress
 import socket
 import threading
+from typing import ClassVar
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_one_private_address_among_public_ones_is_enough(monkeypatch):
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
-    seen: list[tuple[str, str, bytes]] = []
+    seen: ClassVar[list[tuple[str, str, bytes]]] = []
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -79,7 +80,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    _Answer.seen = []
+    _Answer.seen.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -56,7 +56,11 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
     (texts / "train").mkdir(parents=True)
     record = next(iter(read_records(world / "train" / "samples.jsonl", Sample))).model_copy(update={"media": ()})
     write_records(texts / "train" / "samples.jsonl", [record])
+    scenario = tmp_path / "scenario.json"
+    person = {"count": 4, "easy": 0.9, "hard": 0.6}
+    scenario.write_text(json.dumps({"items": {"count": 20}, "annotators": [person], "seeds": 1}))
     arguments = {
+        "annotate simulate": [scenario, "--offline", "--no-baselines"],
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
         "world bench": ["--size", "small", "--out", out, "--dry-run"],
