@@ -1,8 +1,8 @@
 """Is the next item found as fast among a million as among ten thousand? `benchmarks/annotation_queue.py [--items N]`
 
 Two projects in one SQLite database, one large, one small, in one run; two people work in each in turn, so that both
-have a long way behind them: the second half of the leases is timed. The goal: p95 of a lease in the large project at most
-3 times that in the small one. Items are put into the tables directly, as taking them in is not what is measured.
+have a long way behind them: the second half of the leases is timed. The goal: p95 of a lease in the large project at
+most 3 times that in the small one. Items are put into the tables directly, as taking them in is not what is measured.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def fill(server: Server, slug: str, num_items: int, owner: Actor) -> None:
         if session.get(FrameTableRow, "f" * 64) is None:
             session.add(FrameTableRow(hash="f" * 64, body={}))
             session.flush()
-        asset = Asset(project_id=project.id, sha256="a" * 64, suffix="vid", kind="video", width=4, height=4, 
-                      num_frames=1, duration_seconds=1.0, frame_table_hash="f" * 64, licence="CC0-1.0", created_at=0)  # fmt: skip
+        asset = Asset(project_id=project.id, sha256="a" * 64, suffix="vid", kind="video", width=4, height=4,
+                      num_frames=1, duration_seconds=1.0, frame_table_hash="f" * 64, licence="CC0-1.0",
+                      created_at=0)  # fmt: skip
         session.add(asset)
         session.add(QueueLevel(project_id=project.id, lane="choice", priority=0))
         session.flush()

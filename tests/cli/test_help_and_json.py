@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from annotation_pack import small_pack
+from released_items import asset_of, released_item
 
 from perceptlm.annotate.packs.load import SHIPPED
 from perceptlm.cli.main import NOUNS, load_command, run
@@ -42,6 +43,11 @@ def test_help_names_every_option(command, capsys):
     assert not [p.name for p in target.params if p.param_type_name == "option" and "[default" in (p.help or "")]
 
 
+def record_with_video(world):
+    """Return the path of a video of a world, relative to it."""
+    return next(p for p in sorted((world / "train").rglob("*.mp4"))).relative_to(world).as_posix()
+
+
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
 def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatch, command):
     monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", "correct horse battery")
@@ -59,6 +65,9 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
     scenario = tmp_path / "scenario.json"
     person = {"count": 4, "easy": 0.9, "hard": 0.6}
     scenario.write_text(json.dumps({"items": {"count": 20}, "annotators": [person], "seeds": 1}))
+    labels = tmp_path / "labels.jsonl"
+    asset = asset_of(world / record_with_video(world), record_with_video(world))
+    write_records(labels, [released_item("1", asset)])
     arguments = {
         "annotate simulate": [scenario, "--offline", "--no-baselines"],
         "demo": ["--smoke", "--out", demo],
@@ -75,6 +84,7 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
         "data stats": [world, "--out", out],
         "data mixture": ["sft"],
         "data audit": [world],
+        "annotate export": [labels, "--media", world, "--out", out, "--formats", "samples"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
         "weights assemble": [out, "--vision", encoder, "--decoder", llama, "--release", "PE-Core-T16-384", "--dry-run"],

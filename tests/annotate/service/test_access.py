@@ -28,7 +28,7 @@ def routes(app):
 
 def ask(client, method, path):
     values = {"project": "p", "version": "current", "frame": "0"}
-    values |= {name: "1" for name in ("asset_id", "assignment_id", "release_id", "item_id", "user_id")}
+    values |= dict.fromkeys(("asset_id", "assignment_id", "release_id", "item_id", "user_id"), "1")
     for name, value in values.items():
         path = path.replace("{" + name + "}", value)
     return client.request(method, path, json={})
