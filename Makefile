@@ -1,11 +1,11 @@
 # Every target installs first what it needs, into .venv; nothing else on the machine is touched.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install install-runtime demo parts ui test test-slow check test-media docs lock clean
+.PHONY: help install install-runtime demo parts ui test test-slow check test-media test-services docs lock clean
 BIN := .venv/bin
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## make .venv with exactly the pinned versions
 	@tools/install.sh dev
@@ -24,10 +24,10 @@ parts: install-runtime ## make the shipped parts again (hours), and compare byte
 ui: ## build the annotation page (needs Node 20.19 or newer) into src/perceptlm/annotate/web
 	@tools/make_ui.sh
 
-test: check test-media ui ## checks, then every test that is not slow
+test: check test-media test-services ui ## checks, then every test that is not slow
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-slow: install test-media ui ## the slow tests
+test-slow: install test-media test-services ui ## the slow tests
 	@$(BIN)/python -m pytest -m slow
 
 check: install ## style, types, import rules, file sizes
@@ -39,6 +39,9 @@ check: install ## style, types, import rules, file sizes
 
 test-media: install
 	@$(BIN)/python tools/fetch_test_media.py
+
+test-services: install ## install PostgreSQL and Chromium, which tests start by themselves
+	@$(BIN)/python tools/test_services.py
 
 docs: install ## write docs/life-of-a-sample.md anew
 	@$(BIN)/python tools/make_docs.py

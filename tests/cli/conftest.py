@@ -70,3 +70,20 @@ def files(tmp_path) -> dict[str, Path]:
         pictures[0].save(made[name])
     made["broken.mp4"].write_bytes(b"not a video")
     return made
+
+
+@pytest.fixture(scope="session")
+def annotated(tmp_path_factory):
+    """The data directory of an annotation server with the owner `own` and the project `p`."""
+    from perceptlm.annotate.directory import DataDirectory
+    from perceptlm.annotate.services.projects import create_project
+    from perceptlm.annotate.services.server import open_server
+    from perceptlm.annotate.services.setup import add_first_owner
+    from perceptlm.annotate.store.audit import Actor
+
+    folder = tmp_path_factory.mktemp("annotated") / "data"
+    server = open_server(DataDirectory.create(folder))
+    owner = Actor.user(add_first_owner(server, "own", "correct horse battery"))
+    server.database.write(lambda session: create_project(session, owner, "p", "P", "plain", "blind_first"))
+    server.close()
+    return folder

@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from annotation_pack import small_pack
+from released_items import asset_of, released_item
 
+from perceptlm.annotate.packs.load import SHIPPED
 from perceptlm.cli.main import NOUNS, load_command, run
 from perceptlm.exchange.jsonl import read_records, write_records
 from perceptlm.schema import Sample
@@ -15,11 +18,14 @@ RECORDED = Path(__file__).resolve().parents[1] / "model" / "data" / "perception_
 
 
 def verbs():
-    """Return every command with its verbs, as argument lists."""
-    found = []
-    for noun in NOUNS:
-        found += [[noun, verb] for verb in getattr(load_command(noun), "commands", {})] or [[noun]]
-    return found
+    """Return every command with its verbs, and theirs, as argument lists."""
+    return [path for noun in NOUNS for path in below([noun], load_command(noun))]
+
+
+def below(path, command):
+    """Return the path of a command, or those of the verbs below it."""
+    inner = getattr(command, "commands", {})
+    return [found for verb in inner for found in below([*path, verb], inner[verb])] or [path]
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
@@ -27,8 +33,8 @@ def test_help_names_every_option(command, capsys):
     assert run([*command, "--help"]) == 0
     shown = capsys.readouterr().out
     target = load_command(command[0])
-    if len(command) == 2:
-        target = target.commands[command[1]]
+    for verb in command[1:]:
+        target = target.commands[verb]
     for parameter in target.params:
         if parameter.param_type_name == "option":
             assert parameter.opts[0] in shown
@@ -37,8 +43,15 @@ def test_help_names_every_option(command, capsys):
     assert not [p.name for p in target.params if p.param_type_name == "option" and "[default" in (p.help or "")]
 
 
+def record_with_video(world):
+    """Return the path of a video of a world, relative to it."""
+    return next(p for p in sorted((world / "train").rglob("*.mp4"))).relative_to(world).as_posix()
+
+
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
-def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command):
+def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatch, command):
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", "correct horse battery")
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: [found.close() for found in sockets])
     monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
     encoder, llama = own_weights
     world, processor, out = demo / "world", demo / "processor", tmp_path / "out"
@@ -49,10 +62,20 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
     (texts / "train").mkdir(parents=True)
     record = next(iter(read_records(world / "train" / "samples.jsonl", Sample))).model_copy(update={"media": ()})
     write_records(texts / "train" / "samples.jsonl", [record])
+    scenario = tmp_path / "scenario.json"
+    person = {"count": 4, "easy": 0.9, "hard": 0.6}
+    scenario.write_text(json.dumps({"items": {"count": 20}, "annotators": [person], "seeds": 1}))
+    labels = tmp_path / "labels.jsonl"
+    asset = asset_of(world / record_with_video(world), record_with_video(world))
+    write_records(labels, [released_item("1", asset)])
     arguments = {
+        "annotate simulate": [scenario, "--offline", "--no-baselines"],
         "demo": ["--smoke", "--out", demo],
         "world make": ["--clips", 1, "--images", 1, "--validation", 0, "--out", out, "--dry-run"],
         "world bench": ["--size", "small", "--out", out, "--dry-run"],
+        "annotate packs": [],
+        "annotate pack check": [SHIPPED / "surgery-demo"],
+        "annotate pack draw": [small_pack(tmp_path / "pack"), out],
         "data convert": ["llava", rows, "--out", out, "--origin", "person:me:1:CC0-1.0"],
         "data index": [texts, "--split", "train"],
         "data decontaminate": [texts, "--against", world],
@@ -61,6 +84,7 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "data stats": [world, "--out", out],
         "data mixture": ["sft"],
         "data audit": [world],
+        "annotate export": [labels, "--media", world, "--out", out, "--formats", "samples"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
         "weights assemble": [out, "--vision", encoder, "--decoder", llama, "--release", "PE-Core-T16-384", "--dry-run"],
@@ -79,6 +103,15 @@ def test_json(demo, traced, own_weights, tmp_path, capsys, monkeypatch, command)
         "eval vectors": [VECTORS],
         "eval compare": [demo / "eval", demo / "eval"],
         "eval judge-agreement": [demo / "eval", "--against", demo / "eval"],
+        "annotate init": [tmp_path / "new", "--owner", "own"],
+        "annotate serve": [annotated, "--port", "0"],
+        "annotate backup": [annotated, "--out", out],
+        "annotate verify-log": [annotated],
+        "annotate user-add": [annotated, "ann"],
+        "annotate user-password": [annotated, "own"],
+        "annotate user-disable": [annotated, "own"],
+        "annotate member": [annotated, "own", "annotator", "--project", "p"],
+        "annotate key-add": [annotated, "import", "--project", "p", "--scope", "items.create", "--owner", "own"],
         "generate": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "What?", "--max-new-tokens", 1],
         "chat": ["--model", demo / "sft", "--image", traced / "2-pictures.png", "--max-new-tokens", 1],
         "trace": ["--data", world, "--model", demo / "sft", "--out", out],

@@ -56,7 +56,7 @@ class DataDirectory:
         is_default = text.lower() in DEFAULT_SECRETS or len(set(text)) < 8
         if len(text) < MIN_SECRET_CHARACTERS or is_default:
             raise UsageError(
-                f"{self.path / SECRET}: the secret is shorter than {MIN_SECRET_CHARACTERS} characters or easily guessed",
+                f"{self.path / SECRET}: the secret is too short (under {MIN_SECRET_CHARACTERS}) or easily guessed",
                 hint="remove the file and run plm annotate init again: everybody has to sign in anew",
             )
         return text.encode()

@@ -6,11 +6,21 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.app import make_app
+from perceptlm.annotate.deliveries import deliver_due
 from perceptlm.annotate.services.leases import expire_overdue
+from perceptlm.annotate.services.projects import policy_of
+from perceptlm.annotate.services.refit import refit
 from perceptlm.annotate.services.server import Server
-from perceptlm.errors import UsageError
+from perceptlm.annotate.store.audit import SERVER
+from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.tables import Project
+from perceptlm.errors import PerceptLMError, UsageError
+from perceptlm.log import logger
 
 
 class Worker:
@@ -19,6 +29,7 @@ class Worker:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._stop = threading.Event()
+        self._fitted_at: dict[int, int] = {}
         self._thread = threading.Thread(target=self._run, name="annotate-worker", daemon=True)
 
     def __enter__(self) -> Worker:
@@ -31,12 +42,31 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stop.wait(self._server.settings.worker_seconds):
-            run_once(self._server)
+            try:
+                run_once(self._server, self._fitted_at)
+            except (PerceptLMError, SQLAlchemyError) as error:
+                # The next round tries again: a full disk or a database that is being restarted passes.
+                logger.error("the worker could not finish a round: %s", error)
 
 
-def run_once(server: Server) -> None:
-    """Do one round of the worker's work."""
+def run_once(server: Server, fitted_at: dict[int, int]) -> None:
+    """Do one round of the worker's work; `fitted_at` holds when each project was last fitted."""
     server.database.write(expire_overdue)
+    deliver_due(server)
+    for project_id in server.database.read(lambda session: _due_projects(session, server, fitted_at)):
+        fitted_at[project_id] = server.database.clock.now_ms()
+        refit(server.database, SERVER, project_id)
+
+
+def _due_projects(session: Session, server: Server, fitted_at: dict[int, int]) -> list[int]:
+    """Return projects with enough new submissions for a fit, or with some that have waited long enough."""
+    due = []
+    for project in session.scalars(select(Project).where(Project.num_since_fit > 0).order_by(Project.id)):
+        waited_ms = now(session) - fitted_at.get(project.id, 0)
+        is_enough = project.num_since_fit >= policy_of(session, project).refit_every
+        if is_enough or waited_ms >= server.settings.refit_seconds * 1000:
+            due.append(project.id)
+    return due
 
 
 def run_server(server: Server, host: str, port: int, started: Callable[[str], None]) -> None:

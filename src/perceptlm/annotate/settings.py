@@ -27,6 +27,7 @@ class Settings(Config):
     delivery_timeout_seconds: float = Field(default=10, gt=0)
     delivery_attempts: int = Field(default=8, ge=1)
     worker_seconds: float = Field(default=5, gt=0, description="pause of the worker between rounds")
+    refit_seconds: float = Field(default=60, gt=0, description="how long labels wait at most for the quality engine")
     argon2_time_cost: int = Field(default=3, ge=1)
     argon2_memory_kib: int = Field(default=65_536, ge=8)
     rescan_seconds: float = Field(default=30, ge=0, description="how often a person's queue is read from its beginning")

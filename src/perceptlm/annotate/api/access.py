@@ -1,8 +1,8 @@
 """One check on every route: who is it, and may they? A route that declares no action is refused to everybody.
 
-Each route is made by `guarded`, which writes its action into the OpenAPI document as `x-action`; the check reads it from
-the route, finds the project of what the path names, and looks the role up in `roles`. Who is not a member of a project
-is told that it does not exist.
+Each route is made by `guarded`, which writes its action into the OpenAPI document as `x-action`; the check reads it
+from the route, finds the project of what the path names, and looks the role up in `roles`. Who is not a member of a
+project is told that it does not exist.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def guarded(router: APIRouter, method: str, path: str, action: Action, **options: Any) -> Callable[[F], F]:
     """Declare a route together with the action it carries out."""
-    return cast(
-        Callable[[F], F],
-        router.api_route(path, methods=[method], openapi_extra={ACTION_FIELD: action.value}, **options),
-    )
+    return router.api_route(path, methods=[method], openapi_extra={ACTION_FIELD: action.value}, **options)
 
 
 def server_of(request: Request) -> Server:

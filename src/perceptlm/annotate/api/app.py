@@ -7,13 +7,22 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from perceptlm.annotate.api import assets, audit, items, page, projects, refused, sessions, work
+from perceptlm.annotate.api import assets, audit, items, page, projects, quality, refused, releases, sessions, work
 from perceptlm.annotate.api.access import authorise
 from perceptlm.annotate.api.outer import OuterLayer
 from perceptlm.annotate.services.server import Server
 
 PREFIX = "/api/v1"
-ROUTERS = (sessions.router, projects.router, assets.router, items.router, work.router, audit.router)
+ROUTERS = (
+    sessions.router,
+    projects.router,
+    assets.router,
+    items.router,
+    work.router,
+    quality.router,
+    releases.router,
+    audit.router,
+)
 
 
 def make_app(server: Server) -> FastAPI:

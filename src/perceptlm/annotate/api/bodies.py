@@ -15,6 +15,7 @@ Fence = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 OperationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+EventName = Literal["submission.created", "item.moved", "item.needs", "release.published", "release.superseded"]
 ProjectPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 IdPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 AfterQuery = Annotated[int, Query(ge=0, le=2**63 - 1)]
@@ -182,5 +183,5 @@ class NewRelease(Body):
 class NewWebhook(Body):
     """Where to send which events."""
 
-    url: Annotated[Line, Field(max_length=200)]
-    events: Annotated[list[Literal["submission.created", "item.moved", "item.needs", "release.published", "release.superseded"]], Field(min_length=1, max_length=5)]  # fmt: skip
+    url: Annotated[str, StringConstraints(min_length=8, max_length=2000)]
+    events: Annotated[list[EventName], Field(min_length=1, max_length=5)]

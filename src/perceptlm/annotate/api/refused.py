@@ -1,4 +1,4 @@
-"""How refusals become answers: `{"error": {"code", "message", "hint", "field"}}` with the right status, never a trace."""
+"""How refusals become answers: `{"error": {"code", "message", "hint", "field"}}` with a status, never a trace."""
 
 from __future__ import annotations
 

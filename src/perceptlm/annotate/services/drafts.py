@@ -1,4 +1,4 @@
-"""Drafts: every saved state is kept; a save names the revision it was made on, and an older one is refused with the newest.
+"""Drafts: every saved state is kept; a save names the revision it was made on, refused if not the newest.
 
 What is refused is kept as well, so that nothing a person wrote is lost, whichever of two tabs it came from.
 """

@@ -57,9 +57,10 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
         if next_round:
             close_all(session, item)
             item.round += 1
-        elif item.state == "discarded":
+            continue
+        if step.events and item.state in ("accepted", "discarded"):
             close_all(session, item)
-        else:
+        if item.state != "discarded":
             open_slots(session, item, step.new_steps)
 
 
@@ -124,7 +125,9 @@ def submissions_of(session: Session, item: Item) -> list[SubmissionView]:
         kind = cast(StepKind, "choice_after" if row.ordinal else row.step_kind)
         # Kept as JSON, where tuples are lists: read as JSON again, not as Python values.
         payload = PAYLOADS[kind].model_validate(row.payload)
-        found.append(SubmissionView(row.id, str(row.user_id), kind, payload, number, subject, about))
+        found.append(
+            SubmissionView(row.id, str(row.user_id), kind, payload, number, subject, cast(StepKind | None, about))
+        )
     return found
 
 

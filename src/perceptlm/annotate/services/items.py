@@ -139,8 +139,9 @@ def show_item(session: Session, project: Project, item_id: int) -> dict[str, Any
         found = session.scalars(select(table).where(table.item_id == item.id).order_by(table.id))
         return [{name: getattr(row, name) for name in names} for row in found]
 
-    names = ("id", "key", "state", "domain", "question", "options", "priority", "needs_credential", "difficulty",
-             "asset_id", "first_step", "round", "row_version", "derived", "needs", "created_at", "updated_at")  # fmt: skip
+    names = ("id", "key", "state", "domain", "question", "options", "priority", "needs_credential",
+             "difficulty", "asset_id", "first_step", "round", "row_version", "derived", "needs", "created_at",
+             "updated_at")  # fmt: skip
     return {
         **{name: getattr(item, name) for name in names},
         "proposals": rows(Proposal, "id", "kind", "text", "confidence", "model", "prompt_sha256"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.roles import FRESH_STEPS
@@ -68,7 +68,7 @@ def _probe(session: Session, project_id: int, user_id: int, lane: str, priority:
     return session.scalar(statement.order_by(Step.position))
 
 
-def _statement(project_id: int, user_id: int, lane: str):  # type: ignore[no-untyped-def]
+def _statement(project_id: int, user_id: int, lane: str) -> Select[Step]:
     """Select one step of a lane that this person may have; steps another transaction is leasing are passed over."""
     return (
         select(Step)

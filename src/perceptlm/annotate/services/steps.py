@@ -1,7 +1,7 @@
 """Slots of work: opening them, closing those not yet taken, and keeping each step in the queue it belongs to.
 
-A step stands in its lane exactly while it has a free slot. Each time it comes to stand there anew it goes to the end, so
-that nobody has to look for it behind where they have been (`services.queue`).
+A step stands in its lane exactly while it has a free slot. Each time it comes to stand there anew it goes to the end,
+so that nobody has to look for it behind where they have been (`services.queue`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.services.leases import (
-    EXPIRED,
     LEASED,
     SUBMITTED,
     check_fence,
@@ -23,6 +22,9 @@ from perceptlm.annotate.services.leases import (
     take_again,
 )
 from perceptlm.annotate.services.projects import content_of
+from perceptlm.annotate.services.quality_records import KIND
+from perceptlm.annotate.services.queue import EXPIRED
+from perceptlm.annotate.services.refit import count_since_fit
 from perceptlm.annotate.services.work_view import earlier_answers, seen_proposals
 from perceptlm.annotate.store.audit import SUBMITTED as SUBMITTED_ACTION
 from perceptlm.annotate.store.audit import append
@@ -89,11 +91,10 @@ def _finish(
     append(session, caller.actor, SUBMITTED_ACTION, f"assignment:{assignment.id}", body, item.project_id)
     emit(session, item.project_id, "submission.created", body)
     if row.ordinal == 0:
-        advance_item(session, item, caller.actor)
-        project = session.execute(
-            select(Project).where(Project.id == item.project_id).with_for_update(key_share=True)
-        ).scalar_one()
-        project.num_since_fit += 1
+        count_since_fit(session, item.project_id, 1)
+        # Choices are the quality engine's to decide, at the next fit; all else the flow decides at once.
+        if step.kind != KIND:
+            advance_item(session, item, caller.actor)
     response = {"id": row.id, "item_state": item.state, "next_step": _next_step(session, item, assignment.user_id)}
     session.add(
         Operation(

@@ -62,7 +62,7 @@ def proposal_answer(row: Proposal) -> dict[str, Any]:
 
 
 def reveal(session: Session, caller: Caller, assignment_id: int, fence: int) -> dict[str, Any]:
-    """Show the proposals, and for a comparison the earlier answers; Conflict (`answer_first`) before one's own answer."""
+    """Show the proposals, and for a comparison the earlier answers; Conflict (`answer_first`) before one's own."""
     assignment = own_assignment(session, caller, assignment_id)
     if assignment.fence != fence:
         raise Conflict("lease_lost", "the lease has ended and the work went to somebody else")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Delivery, OutboxEvent, Webhook
 
-EVENTS = ("submission.created", "item.moved", "release.published", "release.superseded")
+EVENTS = ("submission.created", "item.moved", "item.needs", "release.published", "release.superseded")
 
 
 def emit(session: Session, project_id: int, event: str, body: dict[str, Any]) -> None:

@@ -1,0 +1,219 @@
+"""What a manager sees: throughput, agreement, skill, calibration, escalations, cost. Read with gold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.quality.calibration import calibrate
+from perceptlm.annotate.quality.copying import copy_evidence
+from perceptlm.annotate.quality.dawid_skene import Fit
+from perceptlm.annotate.quality.drift import find_drift
+from perceptlm.annotate.quality.records import EXPERT
+from perceptlm.annotate.quality.routing import Policy as RoutingPolicy
+from perceptlm.annotate.quality.skill import failing, measure_skill
+from perceptlm.annotate.services.projects import policy_of
+from perceptlm.annotate.services.quality_records import Records, read_records
+from perceptlm.annotate.services.refit import fit_of
+from perceptlm.annotate.store.tables import Item, ItemMove, Project, Step, StepDecision, Submission, User
+from perceptlm.statistics.agreement import krippendorff_alpha
+
+DAY_MS = 86_400_000
+MAX_AGREEMENT_ROWS = 50_000
+_NOMINAL = {"question_check": "verdict", "distractor": "verdict", "choice": "choice"}
+
+
+def dashboard(session: Session, project: Project) -> dict[str, Any]:
+    """Return all figures of a project."""
+    policy, records = policy_of(session, project), read_records(session, project)
+    fit = fit_of(records) if len(records.labels) else None
+    states = dict(
+        session.execute(
+            select(Item.state, func.count()).where(Item.project_id == project.id).group_by(Item.state)
+        ).all()
+    )
+    return {
+        "items": states,
+        "throughput": _throughput(session, project),
+        "agreement": _agreement(session, project),
+        "skill": [] if fit is None else _skill(session, records, fit),
+        "calibration": _calibration(session, records),
+        "escalations": _escalations(session, project),
+        "cost_per_accepted": _cost(session, project, policy, states),
+        "labels_since_fit": project.num_since_fit,
+    }
+
+
+def _throughput(session: Session, project: Project) -> list[dict[str, Any]]:
+    day = Submission.created_at // DAY_MS
+    submitted = dict(
+        session.execute(select(day, func.count()).where(Submission.project_id == project.id).group_by(day)).all()
+    )
+    moved = ItemMove.created_at // DAY_MS
+    accepted = dict(
+        session.execute(
+            select(moved, func.count())
+            .join(Item, Item.id == ItemMove.item_id)
+            .where(Item.project_id == project.id, ItemMove.to_state == "accepted")
+            .group_by(moved)
+        ).all()
+    )
+    days = sorted(set(submitted) | set(accepted))
+    return [
+        {"day": int(day) * DAY_MS, "submissions": submitted.get(day, 0), "accepted": accepted.get(day, 0)}
+        for day in days
+    ]
+
+
+def _agreement(session: Session, project: Project) -> list[dict[str, Any]]:
+    """Return Krippendorff's alpha of each nominal step in each domain, over the newest submissions."""
+    found = []
+    for kind, field in _NOMINAL.items():
+        statement = (
+            select(Submission.step_id, Submission.payload, Item.domain)
+            .join(Item, Item.id == Submission.item_id)
+            .where(Submission.project_id == project.id, Submission.step_kind == kind, Submission.ordinal == 0)
+            .order_by(Submission.id.desc())
+            .limit(MAX_AGREEMENT_ROWS)
+        )
+        rows = session.execute(statement).all()
+        for domain in sorted({row.domain for row in rows}):
+            mine = [row for row in rows if row.domain == domain]
+            codes = {value: number for number, value in enumerate(sorted({str(row.payload[field]) for row in mine}))}
+            values = [codes[str(row.payload[field])] for row in mine]
+            result = krippendorff_alpha([row.step_id for row in mine], values, num_resamples=300)
+            found.append(
+                {
+                    "step": kind,
+                    "domain": domain,
+                    "alpha": result.alpha,
+                    "low": result.low,
+                    "high": result.high,
+                    "n": result.num_units,
+                }
+            )
+    return found
+
+
+def _skill(session: Session, records: Records, fit: Fit) -> list[dict[str, Any]]:
+    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(records.user_ids))).all())
+    skill = measure_skill(fit, records.labels, records.items, records.people)
+    flags = {
+        "copies": copy_evidence(fit, records.labels, records.items, records.people).flagged,
+        "drifts": find_drift(fit, records.labels, records.items, records.people).flagged,
+        "paused": failing(skill, records.items, records.people, RoutingPolicy().pause_below),
+    }
+    given = np.zeros((len(records.user_ids), len(records.domains)), dtype=np.int64)
+    np.add.at(given, (records.labels.worker, records.items.domain[records.labels.item]), 1)
+    return [
+        {
+            "user": names[user_id],
+            "user_id": user_id,
+            "domain": domain,
+            "accuracy": float(skill.mean[worker, place]),
+            "low": float(skill.low[worker, place]),
+            "high": float(skill.high[worker, place]),
+            "n": int(given[worker, place]),
+            "flags": [name for name, who in flags.items() if who[worker]],
+        }
+        for worker, user_id in enumerate(records.user_ids)
+        for place, domain in enumerate(records.domains)
+        if given[worker, place]
+    ]
+
+
+def _calibration(session: Session, records: Records) -> dict[str, Any]:
+    """Compare stated posteriors with what experts or gold said afterwards."""
+    truth: dict[int, int] = {}
+    for number, known in enumerate(records.items.known):
+        if known >= 0:
+            truth[records.steps[number].id] = int(known)
+    expert = records.people.role[records.labels.worker] == EXPERT
+    for number, value in zip(records.labels.item[expert], records.labels.value[expert], strict=True):
+        truth[records.steps[int(number)].id] = int(value)
+    stated, right = [], []
+    ids = sorted(truth)
+    for start in range(0, len(ids), 500):
+        rows = session.scalars(
+            select(StepDecision)
+            .where(StepDecision.step_id.in_(ids[start : start + 500]), StepDecision.value != "")
+            .order_by(StepDecision.id)
+        )
+        for row in rows:
+            if row.posterior is not None:
+                stated.append(row.posterior)
+                right.append(float(row.value == str(truth[row.step_id])))
+    result = calibrate(stated, right)
+    bins = [
+        {"low": b.low, "high": b.high, "n": b.num_items, "confidence": b.confidence, "accuracy": b.accuracy}
+        for b in result.bins
+    ]
+    return {"ece": result.ece, "n": len(stated), "bins": bins}
+
+
+def _escalations(session: Session, project: Project) -> dict[str, Any]:
+    moves = session.execute(
+        select(ItemMove.reason, func.count(func.distinct(ItemMove.item_id)))
+        .join(Item, Item.id == ItemMove.item_id)
+        .where(Item.project_id == project.id, ItemMove.to_state == "escalated")
+        .group_by(ItemMove.reason)
+    ).all()
+    by_reason = Counter({str(reason or "other"): count for reason, count in moves})
+    worked = select(func.count(func.distinct(Submission.item_id))).where(Submission.project_id == project.id)
+    total = session.scalar(worked) or 0
+    return {
+        "share": sum(by_reason.values()) / total if total else None,
+        "n": total,
+        "by_reason": dict(sorted(by_reason.items())),
+    }
+
+
+def _cost(session: Session, project: Project, policy: Policy, states: dict[str, int]) -> float | None:
+    """Return cost in labels per accepted item: an expert's answer counts `expert_cost`."""
+    accepted = states.get("accepted", 0) + states.get("released", 0)
+    counts = dict(
+        session.execute(
+            select(Submission.step_kind, func.count())
+            .where(Submission.project_id == project.id)
+            .group_by(Submission.step_kind)
+        ).all()
+    )
+    if not accepted:
+        return None
+    total = sum(count * (policy.expert_cost if kind == "expert" else 1) for kind, count in counts.items())
+    return total / accepted
+
+
+def queue(session: Session, project: Project, limit: int) -> list[dict[str, Any]]:
+    """Return escalated items, those first where an expert's minute saves most: by (1 - posterior) x weight."""
+    posterior = (
+        select(func.max(StepDecision.id)).where(StepDecision.item_id == Item.id).correlate(Item).scalar_subquery()
+    )
+    rows = session.execute(
+        select(Item, StepDecision, Step)
+        .join(Step, (Step.item_id == Item.id) & (Step.kind == "expert") & (Step.round == Item.round))
+        .outerjoin(StepDecision, StepDecision.id == posterior)
+        .where(Item.project_id == project.id, Item.state == "escalated", Step.state == "open")
+        .order_by(Item.id)
+        .limit(10 * limit)
+    ).all()
+    found = [
+        {
+            "item": item.id,
+            "key": item.key,
+            "domain": item.domain,
+            "about": step.about,
+            "reason": step.reason,
+            "posterior": None if decision is None else decision.posterior,
+            "priority": item.priority,
+            "is_leased": step.num_taken > step.num_submitted,
+            "score": (1 + item.priority) * (1 - ((decision.posterior if decision else None) or 0.0)),
+        }
+        for item, decision, step in rows
+    ]
+    return sorted(found, key=lambda entry: (-float(str(entry["score"])), entry["item"]))[:limit]

@@ -1,0 +1,1 @@
+"""A simulated crowd with known error rates: it tries the quality engine and the service before people do."""

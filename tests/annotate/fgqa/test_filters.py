@@ -1,0 +1,155 @@
+"""Groups, the text-only filter, give-aways, the ceiling: what makes a binary question a fair one."""
+
+from dataclasses import replace
+
+import pytest
+
+from perceptlm.annotate.fgqa.ceiling import CeilingAnswer, in_ceiling_sample, score_ceiling
+from perceptlm.annotate.fgqa.give_aways import give_aways, rule_bias
+from perceptlm.annotate.fgqa.groups import binary_group
+from perceptlm.annotate.fgqa.text_only import ask_text_only, upper_tail
+from perceptlm.clients.scripted import ScriptedClient
+from perceptlm.errors import ClientError, DataError
+
+DISTRACTORS = ("the red key", "the green key", "the hammer")
+
+
+def group(key="item-1", distractors=DISTRACTORS):
+    return binary_group(key, "Which thing turns?", "the blue key", distractors)
+
+
+def test_groups_hold_the_answer_in_every_pair_and_do_not_depend_on_the_other_pairs():
+    pairs = group()
+    assert [pair.uid for pair in pairs] == ["item-1.0", "item-1.1", "item-1.2"]
+    assert {pair.qa_uid for pair in pairs} == {"item-1"}
+    for pair, text in zip(pairs, DISTRACTORS, strict=True):
+        assert pair.options[pair.answer_index] == "the blue key"
+        assert pair.options[1 - pair.answer_index] == text
+    assert [pair.options for pair in group(distractors=DISTRACTORS[1:])] == [pair.options for pair in pairs[1:]]
+    assert group() == pairs
+
+
+def test_the_place_of_the_answer_tells_nothing():
+    places = [pair.answer_index for number in range(400) for pair in group(f"item-{number}")]
+    assert 0.45 < sum(places) / len(places) < 0.55
+
+
+@pytest.mark.parametrize("wrong", [(), ("The blue key.",), ("the red key", "Red key")])
+def test_a_group_of_nothing_or_of_the_same_text_is_refused(wrong):
+    with pytest.raises(DataError, match="item-1"):
+        group(distractors=wrong)
+
+
+def sees_right(request):
+    """A model that knows the answer from the text alone."""
+    lines = request.turns[0].text.splitlines()
+    return next(line.strip("(")[0] for line in lines if line.endswith("the blue key"))
+
+
+def test_a_set_that_a_model_solves_without_video_is_rejected():
+    found = ask_text_only([ScriptedClient(sees_right)], group())
+    assert (found.num_trials, found.num_right, found.solved_pairs, found.rejected) == (12, 12, 3, True)
+    assert found.p_value == pytest.approx(2**-12)
+
+
+@pytest.mark.parametrize("reply", ["A", "b.", "(B)"])
+def test_a_model_with_a_favourite_letter_solves_nothing(reply):
+    found = ask_text_only([ScriptedClient(lambda request: reply)] * 2, group())
+    assert (found.num_trials, found.num_right, found.solved_pairs, found.rejected) == (24, 12, 0, False)
+
+
+def test_the_filter_shows_no_video_and_asks_both_orders():
+    seen = []
+
+    def reply(request):
+        seen.append(request)
+        return "A"
+
+    ask_text_only([ScriptedClient(reply)], group())
+    assert all(not request.media for request in seen)
+    assert len({request.id for request in seen}) == len(seen) == 12
+    firsts = [request.turns[0].text.index("the blue key") < request.turns[0].text.index("the red key")
+              for request in seen[:4]]  # fmt: skip
+    assert sorted(firsts) == [False, False, True, True]
+
+
+@pytest.mark.parametrize("reply", ["I cannot tell", "", "An answer", "About B"])
+def test_a_model_that_names_no_letter_passes_nothing(reply):
+    with pytest.raises(ClientError, match="name a letter"):
+        ask_text_only([ScriptedClient(lambda request: reply)], group())
+
+
+def test_a_model_that_fails_passes_nothing():
+    with pytest.raises(ClientError, match="no answer is scripted"):
+        ask_text_only([ScriptedClient({})], group())
+    with pytest.raises(DataError, match="at least one model"):
+        ask_text_only([], group())
+
+
+def test_the_tail_is_exact():
+    assert upper_tail(0, 0) == 1.0
+    assert upper_tail(3, 3) == 0.125
+    assert upper_tail(9, 10) == pytest.approx(11 / 1024)
+    assert upper_tail(2, 2, 0.25) == pytest.approx(0.0625)
+
+
+@pytest.mark.parametrize(
+    ("answer", "distractors", "codes"),
+    [
+        ("the blue key", ("the red key", "the hammer"), set()),
+        ("the blue key that lies beside the drum", ("the red key", "a hammer"), {"longest"}),
+        ("a key", ("the red key that lies there", "the hammer near the drum"), {"shortest"}),
+        ("The key.", ("the hammer", "the drum"), {"form"}),
+        ("it turns left", ("it goes up", "it jumps"), {"question_words"}),
+        ("it goes up", ("it never goes up", "it always falls"), {"absolutes"}),
+    ],
+)
+def test_give_aways(answer, distractors, codes):
+    assert {item.code for item in give_aways("What turns?", answer, distractors)} == codes
+
+
+def test_rules_that_see_no_video_are_scored_over_all_pairs():
+    fair = [pair for number in range(50) for pair in group(f"item-{number}", ("the red key", "the big drum"))]
+    assert rule_bias(fair)["longest"].num_pairs == 0
+    long = [pair for number in range(50) for pair in binary_group(f"k{number}", "What?", "a very long answer", ("no",))]
+    found = rule_bias(long)
+    assert (found["longest"].num_right, found["shortest"].num_right) == (50, 0)
+    assert found["longest"].p_value < 1e-9
+    assert found["first_option"].p_value > 0.001
+
+
+def test_the_ceiling_sample_grows_with_the_data_and_keeps_its_share():
+    keys = [f"item-{number}" for number in range(3000)]
+    drawn = [key for key in keys if in_ceiling_sample(key, 0.1)]
+    assert 240 < len(drawn) < 360
+    assert drawn == [key for key in drawn if in_ceiling_sample(key, 0.2)], "a larger share holds the smaller"
+    assert not any(in_ceiling_sample(key, 0.0) for key in keys[:50])
+    assert all(in_ceiling_sample(key, 1.0) for key in keys[:50])
+
+
+def answers():
+    return [
+        CeilingAnswer(f"g{g}", f"g{g}.{p}", f"user{g}{p}", not (g == 0 and p == 1), f"video{g // 2}")
+        for g in range(6)
+        for p in range(2)
+    ]
+
+
+def test_the_ceiling_counts_whole_groups_and_says_what_is_missing():
+    found = score_ceiling(answers(), {f"g{g}": 2 for g in range(7)})
+    assert (found.num_groups, found.num_pairs, found.num_incomplete, found.num_people) == (6, 12, 1, 12)
+    assert found.mbacc == pytest.approx(5 / 6)
+    assert found.pair_accuracy == pytest.approx(11 / 12)
+    assert found.mbacc_interval.low < 5 / 6 < found.mbacc_interval.high
+    assert score_ceiling([], {"g0": 2}) is None
+
+
+def test_the_ceiling_takes_no_answer_twice_and_no_person_twice_in_a_group():
+    good = answers()
+    sizes = {f"g{g}": 2 for g in range(6)}
+    with pytest.raises(DataError, match="twice"):
+        score_ceiling([*good, good[0]], sizes)
+    with pytest.raises(DataError, match="one person"):
+        score_ceiling([replace(good[0], user="x"), replace(good[1], user="x")], sizes)
+    with pytest.raises(DataError, match="not in the ceiling sample"):
+        score_ceiling(good, {"g0": 2})

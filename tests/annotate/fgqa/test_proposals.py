@@ -1,0 +1,162 @@
+"""Proposals come from models that the audit takes, are cleaned, and are known by their maker and their prompt."""
+
+import json
+
+import numpy as np
+import pytest
+
+from perceptlm.annotate.fgqa.payloads import BlindAnswer, Choice, Compare, Distractor, QuestionCheck
+from perceptlm.annotate.fgqa.planted import agrees_with_gold, copied_planted, nearly_same
+from perceptlm.annotate.fgqa.proposals import (
+    Ask,
+    ProposedText,
+    Refused,
+    check_model,
+    propose_answers,
+    propose_distractors,
+)
+from perceptlm.annotate.fgqa.view import Proposal
+from perceptlm.clients.protocol import MediaInput, ModelIdentity
+from perceptlm.clients.scripted import ScriptedClient
+from perceptlm.data.open_weights import open_weights
+from perceptlm.errors import ConfigError
+
+MODEL = next(model for model in open_weights().models if model.licence.output == "allowed")
+IDENTITY = ModelIdentity(name=MODEL.name, revision="0123456789abcdef", licence=MODEL.licence_id, backend="scripted")
+ASK = Ask("k", "Which {key} turns?", "the blue key")
+
+
+def client(reply, **changes):
+    return ScriptedClient(lambda request: reply, identity=IDENTITY.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "gpt-4o"}, "gpt-4o"),
+        ({"name": "nobody/knows-this"}, "not on the open-weights list"),
+        ({"revision": "latest"}, "no fixed state"),
+        ({"revision": "unknown"}, "no fixed state"),
+        ({"licence": "NOASSERTION"}, "licence"),
+        ({"name": ""}, "names no model"),
+    ],
+)
+def test_models_that_the_audit_refuses_are_not_asked(changes, said):
+    asked = []
+    refused = ScriptedClient(lambda request: asked.append(request) or "x", identity=IDENTITY.model_copy(update=changes))
+    for propose in (propose_answers, propose_distractors):
+        with pytest.raises(ConfigError, match=said):
+            list(propose(refused, [ASK]))
+    assert not asked
+
+
+def test_a_model_that_may_be_used_gives_an_origin_and_the_record_of_a_proposal():
+    assert check_model(IDENTITY).licence == MODEL.licence_id
+    (found,) = propose_answers(client(" the blue\nkey "), [ASK], seed=3)
+    assert found == ProposedText(
+        key="k", kind="answer", text="the blue key", model=IDENTITY, prompt_sha256=found.prompt_sha256, seed=3
+    )
+    (other,) = propose_answers(client("x"), [Ask("k", "Which other key?")])
+    assert other.prompt_sha256 != found.prompt_sha256
+
+
+def test_what_is_asked_holds_question_answer_and_media():
+    seen = []
+
+    def reply(request):
+        seen.append(request)
+        return '["a drum"]'
+
+    media = (MediaInput("video", (np.zeros((2, 2, 3), np.uint8),)),)
+    list(propose_distractors(ScriptedClient(reply, identity=IDENTITY), [Ask("k", "Q {x}?", "A", media)], number=3))
+    assert seen[0].media == media
+    assert "Q {x}?" in seen[0].turns[0].text
+    assert "Write 3 wrong answers" in seen[0].turns[0].text
+
+
+@pytest.mark.parametrize("reply", ["", "UNSEEN.", "blue\u202ekey", "x" * 5000])
+def test_replies_that_are_no_answer_are_refused_with_a_reason(reply):
+    (found,) = propose_answers(client(reply), [ASK])
+    assert isinstance(found, Refused)
+    assert found.reason
+
+
+def test_a_model_that_does_not_answer_is_refused_with_its_error():
+    silent = ScriptedClient({}, identity=IDENTITY)
+    assert "no answer" in next(propose_answers(silent, [ASK])).reason
+    assert "no answer" in next(propose_distractors(silent, [ASK])).reason
+
+
+def test_distractors_are_read_from_json_each_once_and_none_the_answer():
+    reply = 'Sure: ["the red key", "The blue key.", "red key", "a\\u0007b", "the drum", "the sixth"] done'
+    found = list(propose_distractors(client(reply), [ASK], number=5))
+    assert [item.text for item in found if isinstance(item, ProposedText)] == ["the red key", "the drum"]
+    assert len([item for item in found if isinstance(item, Refused)]) == 3
+
+
+@pytest.mark.parametrize("reply", ["none", "[1, 2]", '{"a": []}', "][", "[" * 5000 + "]"])
+def test_replies_without_a_list_of_strings_give_no_distractors(reply):
+    found = list(propose_distractors(client(reply), [ASK]))
+    assert all(isinstance(item, Refused) for item in found)
+    assert len(found) <= 1
+
+
+def test_distractors_need_the_right_answer():
+    with pytest.raises(ConfigError, match="right answer"):
+        list(propose_distractors(client("[]"), [Ask("k", "Q?")]))
+
+
+PLANTED = (
+    Proposal(1, "answer", "the red key turns to the left twice"),
+    Proposal(2, "choice", "1"),
+    Proposal(3, "distractor", "the blue key"),
+)
+SPAN = {"start": 0, "end": 4}
+
+
+@pytest.mark.parametrize(
+    ("step", "payload", "found"),
+    [
+        ("blind_answer", BlindAnswer(answer="The red key turns to the left twice.", evidence=SPAN), "copied"),
+        ("blind_answer", BlindAnswer(answer="The red key turns to the left once.", evidence=SPAN), "copied"),
+        ("blind_answer", BlindAnswer(answer="the blue key shakes", evidence=SPAN), "resisted"),
+        ("compare", Compare(proposal_id=1, same_meaning=True), "copied"),
+        ("compare", Compare(proposal_id=1, same_meaning=False, merged=PLANTED[0].text), "copied"),
+        ("compare", Compare(proposal_id=1, same_meaning=False), "resisted"),
+        ("compare", Compare(proposal_id=9, same_meaning=True), None),
+        ("choice", Choice(choice=1), "copied"),
+        ("choice", Choice(choice=0), "resisted"),
+        ("ceiling", Choice(choice=1), None),
+        ("distractor", Distractor(distractor_id=3, verdict="certainly_false"), "copied"),
+        ("distractor", Distractor(distractor_id=3, verdict="could_be_true"), "resisted"),
+        ("distractor", Distractor(distractor_id=4, verdict="certainly_false"), None),
+        ("question_check", QuestionCheck(verdict="valid"), None),
+    ],
+)
+def test_copying_of_planted_proposals(step, payload, found):
+    assert copied_planted(step, payload, PLANTED) == found
+    assert copied_planted(step, payload, ()) is None
+
+
+def test_short_answers_that_differ_in_a_word_are_not_copies():
+    assert nearly_same("the red key", "Red key!")
+    assert not nearly_same("the red key", "the blue key")
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected", "found"),
+    [
+        (QuestionCheck(verdict="valid"), {"verdict": "valid"}, True),
+        (QuestionCheck(verdict="invalid", reason="leading"), {"verdict": "invalid", "reason": "not_visible"}, False),
+        (Choice(choice=2), {"choice": 2}, True),
+        (Choice(choice=2, evidence={"start": 0, "end": 4}), {"choice": 2, "evidence": {"start": 3, "end": 9}}, False),
+        (Choice(choice=2), {"choice": 2, "evidence": {"start": 3, "end": 9}}, True),
+        (BlindAnswer(answer="Twice", evidence=SPAN), {"answers": ["twice", "two times"]}, True),
+        (BlindAnswer(answer="Thrice", evidence=SPAN), {"answers": ["twice"], "wrong": ["thrice"]}, False),
+        (BlindAnswer(answer="A few times", evidence=SPAN), {"answers": ["twice"]}, None),
+        (Distractor(distractor_id=1, verdict="nonsense"), {"verdict": "certainly_false"}, False),
+    ],
+)
+def test_gold(payload, expected, found):
+    assert agrees_with_gold(payload, expected) is found
+    assert json.dumps(expected)
