@@ -56,7 +56,7 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
         press(page, "g")
         page.keyboard.type("10")
         press(page, "Enter", "[", "Shift+ArrowRight", "ArrowRight", "]", "b", "Alt+ArrowRight", "Alt+Shift+ArrowDown")
-        page.wait_for_selector("h3:has-text('Boxes on frame 21')")
+        page.wait_for_selector("h2:has-text('Boxes on frame 21')")
         press(page, "Control+Enter")
         page.wait_for_selector("text=Write an answer.")
         page.keyboard.type("It turns red.")
@@ -159,10 +159,12 @@ def test_an_expert_decides_with_rationale_and_reason(browser: Browser, site: Sit
             "expires_at": 4_000_000_000_000,
         }
         olga.post(f"/users/{eli}/credentials", body)
+    project.add_expert(project.domain)
     entry = {"step": "choice", "options": ["red", "blue"]}
     (item,) = project.add_items(project.add_footage(clip.path), entry)
     project.do("ann", "choice", {"choice": 0})
     project.do("bea", "choice", {"choice": 1, "note": "looks blue to me"})
+    project.refit()
     assert project.item(item)["state"] == "escalated"
     with watched(browser, site, "eli", f"/#/p/{project.slug}/work") as page:
         at_step(page, "Decide as the expert")
