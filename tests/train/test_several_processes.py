@@ -1,6 +1,7 @@
 """One, two and four processes train the same model: the same batches, gradients, losses and weights.
 
-Real processes that torchrun starts, FSDP2 over gloo; in fp64, where only a wrong sum makes a difference that is seen.
+Real processes, FSDP2 over gloo; in fp64, where only a wrong sum makes a difference that is seen. torchrun starts those
+of one layout; the others are forked, because loading torch takes each of them longer than all it does here.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from forked_training import Ended, ForkedTraining
 from safetensors.torch import load_file
 from training_worker import train
 
@@ -33,28 +36,51 @@ def wide(stage: StageConfig) -> StageConfig:
     """Rows of uneven media and answers; the vision encoder trains and drops paths."""
     return stage.model_copy(
         update={
-            "num_steps": 50, "num_groups": 7, "num_branches": 1, "precision": "fp64", "num_threads": 1,
+            "num_steps": 12, "num_groups": 7, "num_branches": 1, "precision": "fp64", "num_threads": 1,
             "checkpoint_every": 1000, "preset": None, "changes": ModelChanges(drop_path=0.2),
         }
     )  # fmt: skip
 
 
-def launch(tmp_path: Path, num_processes: int, run: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Do a run in processes that torchrun starts."""
+@pytest.fixture(scope="module")
+def forked() -> Iterator[ForkedTraining]:
+    server = ForkedTraining(TIMEOUT_SECONDS)
+    yield server
+    server.close()
+
+
+def written(tmp_path: Path, run: dict[str, Any]) -> Path:
     given = tmp_path / "run.json"
     given.write_text(json.dumps(run | {"config": run["config"].to_dict()}, default=str))
+    return given
+
+
+def fork(forked: ForkedTraining, tmp_path: Path, num_processes: int, run: dict[str, Any]) -> Ended:
+    """Do a run in forked processes."""
+    log = tmp_path / "stderr.txt"
+    log.write_text("")
+    return forked.run(written(tmp_path, run), num_processes, log)
+
+
+def launch(tmp_path: Path, num_processes: int, run: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Do a run in processes that torchrun starts."""
+    given = written(tmp_path, run)
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
     settings = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, *torchrun, str(WORKER), str(given)]
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, env=settings)
 
 
-def finished(tmp_path: Path, num_processes: int, run: dict[str, Any]) -> None:
+def finished(tmp_path: Path, num_processes: int, run: dict[str, Any], forked: ForkedTraining | None = None) -> None:
+    """Do a run to its end; without `forked`, torchrun starts its processes."""
     if num_processes == 1:
         train(run | {"config": run["config"].to_dict()}, ALONE)
-        return
-    done = launch(tmp_path, num_processes, run)
-    assert done.returncode == 0, done.stderr[-3000:]
+    elif forked is None:
+        done = launch(tmp_path, num_processes, run)
+        assert done.returncode == 0, done.stderr[-3000:]
+    else:
+        ended = fork(forked, tmp_path, num_processes, run)
+        assert ended.codes == [0] * num_processes, ended.stderr[-3000:]
 
 
 def steps_of(out: Path) -> list[dict[str, Any]]:
@@ -62,7 +88,7 @@ def steps_of(out: Path) -> list[dict[str, Any]]:
 
 
 def test_gradients_losses_and_weights_do_not_depend_on_the_number_of_processes(
-    tmp_path: Path, toy_world: Path, micro: Path, wide: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, wide: StageConfig, forked: ForkedTraining
 ) -> None:
     cases = {"one": (1, 1)} | LAYOUTS
     for name, (num_processes, copies) in cases.items():
@@ -70,7 +96,7 @@ def test_gradients_losses_and_weights_do_not_depend_on_the_number_of_processes(
             "config": wide, "world": toy_world, "start": micro, "copies": copies, "out": tmp_path / name,
             "gradients": tmp_path / f"{name}.safetensors",
         }  # fmt: skip
-        finished(tmp_path, num_processes, run)
+        finished(tmp_path, num_processes, run, None if name == "two" else forked)
     gradients = {name: load_file(tmp_path / f"{name}.safetensors") for name in cases}
     runs_of = {name: steps_of(tmp_path / name) for name in cases}
     assert all(artifact.verify(tmp_path / name) == [] for name in cases)
@@ -119,7 +145,7 @@ def test_a_run_goes_on_with_another_number_of_processes(
 
 
 def test_what_is_frozen_may_be_shared_out_or_not(
-    tmp_path: Path, toy_world: Path, micro: Path, wide: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, wide: StageConfig, forked: ForkedTraining
 ) -> None:
     config = wide.model_copy(
         update={
@@ -129,7 +155,7 @@ def test_what_is_frozen_may_be_shared_out_or_not(
     )  # fmt: skip
     for name, num_processes in (("one", 1), ("two", 2)):
         run = {"config": config, "world": toy_world, "start": micro, "out": tmp_path / name}
-        finished(tmp_path, num_processes, run)
+        finished(tmp_path, num_processes, run, forked)
     one, two = (load(tmp_path / name).model.state_dict() for name in ("one", "two"))
     before = load(micro).model.state_dict()
     assert any(not torch.equal(value, before[name]) for name, value in one.items() if name.startswith("decoder."))
@@ -142,7 +168,7 @@ def test_what_is_frozen_may_be_shared_out_or_not(
 
 
 def test_pairs_of_answers_are_learnt_alike_also_where_a_process_has_none(
-    tmp_path: Path, judged_world: Path, micro: Path, wide: StageConfig
+    tmp_path: Path, judged_world: Path, micro: Path, wide: StageConfig, forked: ForkedTraining
 ) -> None:
     values = wide.to_dict() | {
         "name": "adapt", "num_steps": 4, "num_groups": 3, "tasks": {"image_qa": 1}, "learning_rates": {"decoder": 1e-2},
@@ -155,7 +181,7 @@ def test_pairs_of_answers_are_learnt_alike_also_where_a_process_has_none(
             "config": config, "world": judged_world, "start": micro, "out": tmp_path / name,
             "gradients": tmp_path / f"{name}.safetensors",
         }  # fmt: skip
-        finished(tmp_path, num_processes, run)
+        finished(tmp_path, num_processes, run, forked)
     one, two = steps_of(tmp_path / "one"), steps_of(tmp_path / "two")
     # With three groups two processes never have as many batches; with one pair one of them has none.
     assert {0, 1} <= {step["num_pairs"] for step in one}
@@ -177,11 +203,13 @@ def test_pairs_of_answers_are_learnt_alike_also_where_a_process_has_none(
 
 
 def test_errors_before_training_leave_no_process_waiting(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, micro: Path, wide: StageConfig
+    tmp_path: Path, toy_world: Path, toy_processor: Path, micro: Path, wide: StageConfig, forked: ForkedTraining
 ) -> None:
+    """Nobody ends the others here, as torchrun would."""
     given = {"config": wide, "world": toy_world, "start": micro, "out": tmp_path / "x"}
-    done = launch(tmp_path, 2, given | {"world": toy_processor})
-    assert done.returncode != 0
-    assert "but a 'world' or 'dataset' is needed here" in done.stderr
-    done = launch(tmp_path, 2, given | {"copies": 3})
-    assert "2 processes cannot hold 3 copies" in done.stderr
+    ended = fork(forked, tmp_path, 2, given | {"world": toy_processor})
+    assert all(code > 0 for code in ended.codes)
+    assert "but a 'world' or 'dataset' is needed here" in ended.stderr
+    ended = fork(forked, tmp_path, 2, given | {"copies": 3})
+    assert all(code > 0 for code in ended.codes)
+    assert "2 processes cannot hold 3 copies" in ended.stderr
