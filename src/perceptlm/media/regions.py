@@ -17,7 +17,7 @@ from perceptlm.errors import DataError
 from perceptlm.exchange.coco_rle import decode_rle
 from perceptlm.media.overlay import draw_boxes, scaled_box_width
 from perceptlm.schema import BoxTrack, Region
-from perceptlm.schema.regions import REGION_STYLES, RegionColour
+from perceptlm.schema.regions import REGION_STYLES, Masklet, RegionColour
 
 COLOURS: dict[RegionColour, tuple[int, int, int]] = {
     "red": (255, 0, 0),
@@ -52,42 +52,42 @@ def draw_regions(
 
 def _draw_on(picture: NDArray[np.uint8], index: int, visible: Sequence[tuple[int, Region]]) -> None:
     by_style = {
-        style: [
-            (number, region)
-            for number, region in visible
-            if region.shown_as == style and not (style == "outline" and isinstance(region, BoxTrack))
-        ]
-        for style in REGION_STYLES
+        style: [(number, region) for number, region in visible if region.shown_as == style] for style in REGION_STYLES
     }
     if by_style["dim"]:
         outside = np.ones(picture.shape[:2], bool)
         for number, region in by_style["dim"]:
-            outside &= ~_mask(region, number, index, picture.shape)
+            outside[_pixels(region, number, index, picture.shape)] = False
         picture[outside] = _blend(picture[outside], (0, 0, 0), 100 - DIM_PERCENT)
     for number, region in by_style["tint"]:
-        mask = _mask(region, number, index, picture.shape)
-        picture[mask] = _blend(picture[mask], COLOURS[region.colour], TINT_PERCENT)
+        inside = _pixels(region, number, index, picture.shape)
+        picture[inside] = _blend(picture[inside], COLOURS[region.colour], TINT_PERCENT)
     usual = scaled_box_width(picture.shape[0])
     for number, region in by_style["outline"]:
-        edge = _edge(_mask(region, number, index, picture.shape), region.line_width or usual)
-        picture[edge] = COLOURS[region.colour]
+        if isinstance(region, Masklet):
+            edge = _edge(_mask(region, number, index, picture.shape), region.line_width or usual)
+            picture[edge] = COLOURS[region.colour]
     boxes = [
         (region.line_width or usual, (region.boxes[index], COLOURS[region.colour]))
-        for _, region in visible
-        if region.shown_as == "outline" and isinstance(region, BoxTrack)
+        for _, region in by_style["outline"]
+        if isinstance(region, BoxTrack)
     ]
     for width, drawn in groupby(boxes, key=lambda box: box[0]):
         draw_boxes(picture, [box for _, box in drawn], width=width)
 
 
-def _mask(region: Region, number: int, index: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) of a region on one frame; those of a box are all that it touches."""
-    height, width = shape[:2]
+def _pixels(region: Region, number: int, index: int, shape: tuple[int, ...]) -> tuple[slice, slice] | NDArray[np.bool_]:
+    """Return what chooses the pixels of a region on one frame: rows and columns of a box, all that it touches."""
     if isinstance(region, BoxTrack):
-        mask = np.zeros((height, width), bool)
         x1, y1, x2, y2 = region.boxes[index]
-        mask[max(math.floor(y1), 0) : max(math.ceil(y2), 0), max(math.floor(x1), 0) : max(math.ceil(x2), 0)] = True
-        return mask
+        rows, columns = ((max(math.floor(low), 0), max(math.ceil(high), 0)) for low, high in ((y1, y2), (x1, x2)))
+        return slice(*rows), slice(*columns)
+    return _mask(region, number, index, shape)
+
+
+def _mask(region: Masklet, number: int, index: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of a masklet on one frame."""
+    height, width = shape[:2]
     held = region.masks[index]
     try:
         if held.size != (height, width):
