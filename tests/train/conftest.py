@@ -135,11 +135,11 @@ def micro(toy_processor: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return artifact.build(out, kind="checkpoint", recipe={"micro": 1}, make=make)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stage() -> StageConfig:
+    """A stage that starts from `micro`: what a stage does with a model does not depend on its size."""
     return StageConfig(
         name="warmup",
-        preset="tiny",
         num_steps=6,
         num_groups=2,
         num_branches=2,
@@ -148,3 +148,9 @@ def stage() -> StageConfig:
         schedule=ScheduleConfig(warmup_steps=2),
         checkpoint_every=2,
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_stage(stage: StageConfig) -> StageConfig:
+    """One that starts from `toy_processor`, with the weights of a preset."""
+    return stage.model_copy(update={"preset": "tiny"})

@@ -71,18 +71,18 @@ def test_a_state_without_room_leaves_the_older_ones_and_nothing_half(tmp_path: P
 
 
 def test_a_run_stops_says_so_and_goes_on_to_the_same_bytes(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig, full_at: set[str]
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig, full_at: set[str]
 ) -> None:
     data, stage = (
         StageData(toy_world),
         stage.model_copy(update={"num_steps": 3, "num_groups": 1, "checkpoint_every": 1}),
     )
-    whole = train_stage(tmp_path / "whole", stage, data=data, start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", stage, data=data, start=micro, seed=1)
     full_at.add("00000002")
     with pytest.raises(StorageError, match="the disk is full") as caught:
-        train_stage(tmp_path / "out", stage, data=data, start=toy_processor, seed=1)
+        train_stage(tmp_path / "out", stage, data=data, start=micro, seed=1)
     assert "free some space" in (caught.value.hint or "")
     assert sorted(os.listdir(tmp_path / "out.partial/state")) == ["00000001", "CACHEDIR.TAG"]
     full_at.clear()
-    out = train_stage(tmp_path / "out", stage, data=data, start=toy_processor, seed=1)
+    out = train_stage(tmp_path / "out", stage, data=data, start=micro, seed=1)
     assert artifact.read_manifest(out).digest == artifact.read_manifest(whole).digest

@@ -52,11 +52,11 @@ def test_drops_are_bounded_by_their_share_once_there_are_more_than_ten() -> None
 
 
 def test_a_file_that_is_gone_is_dropped_with_its_reason_and_too_many_stop(
-    tmp_path: Path, own_world: Path, toy_processor: Path, stage: StageConfig
+    tmp_path: Path, own_world: Path, micro: Path, stage: StageConfig
 ) -> None:
     (own_world / "train/2.mp4").write_bytes(b"no video")
     config = stage.model_copy(update={"num_steps": 8, "num_groups": 2})
-    out = train_stage(tmp_path / "out", config, data=StageData(own_world), start=toy_processor, seed=1)
+    out = train_stage(tmp_path / "out", config, data=StageData(own_world), start=micro, seed=1)
     dropped = [record for _, record in read_lines(out / "dropped.jsonl")]
     assert dropped
     assert all(record["ids"][0] == "video_qa-2" for record in dropped)
@@ -74,10 +74,10 @@ def test_a_file_that_is_gone_is_dropped_with_its_reason_and_too_many_stop(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "long", long, data=StageData(own_world), start=toy_processor, seed=1)
+            train_stage(tmp_path / "long", long, data=StageData(own_world), start=micro, seed=1)
     assert len(list(read_lines(tmp_path / "long.partial/dropped.jsonl"))) > 10
-    train_stage(tmp_path / "long", long, data=StageData(own_world), start=toy_processor, seed=1)
+    train_stage(tmp_path / "long", long, data=StageData(own_world), start=micro, seed=1)
     many = config.model_copy(update={"num_steps": 200, "num_groups": 8})
     with pytest.raises(TrainingError, match=r"could not be used, the last because: .*2\.mp4"):
-        train_stage(tmp_path / "many", many, data=StageData(own_world), start=toy_processor, seed=1)
+        train_stage(tmp_path / "many", many, data=StageData(own_world), start=micro, seed=1)
     assert list((tmp_path / "many.partial/state").iterdir())

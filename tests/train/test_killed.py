@@ -34,7 +34,7 @@ def recipe(stage: StageConfig) -> StageConfig:
     """All at once that a resumed run could get wrong."""
     return stage.model_copy(
         update={
-            "preset": None, "num_steps": NUM_STEPS, "num_groups": 3, "rows_per_batch": 1, "ema_decay": 0.8,
+            "num_steps": NUM_STEPS, "num_groups": 3, "rows_per_batch": 1, "ema_decay": 0.8,
             "keep_states": 2, "checkpoint_every": 2, "changes": ModelChanges(drop_path=0.3),
             "validation": ValidationConfig(every=3, num_groups=3, split="train"),
         }
@@ -42,10 +42,10 @@ def recipe(stage: StageConfig) -> StageConfig:
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig) -> Path:
+def checkpoint(tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig) -> Path:
     """What all runs start from: a checkpoint, so that the command adds no shipped parts."""
     brief = stage.model_copy(update={"num_steps": 1})
-    return train_stage(tmp_path / "checkpoint", brief, data=StageData(toy_world), start=toy_processor, seed=1)
+    return train_stage(tmp_path / "checkpoint", brief, data=StageData(toy_world), start=micro, seed=1)
 
 
 def num_lines(path: Path) -> int:
@@ -110,27 +110,27 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
 
 
 def test_a_run_that_is_killed_as_it_publishes_goes_on_from_its_last_state(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     data, stage = StageData(toy_world), stage.model_copy(update={"num_steps": 3, "num_groups": 1})
-    whole = train_stage(tmp_path / "whole", stage, data=data, start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", stage, data=data, start=micro, seed=1)
     with monkeypatch.context() as patch:
         patch.setattr(artifact, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "out", stage, data=data, start=toy_processor, seed=1)
+            train_stage(tmp_path / "out", stage, data=data, start=micro, seed=1)
     assert (tmp_path / "out.partial/state/00000002").is_dir()
     with monkeypatch.context() as patch:
         patch.setattr("perceptlm.train.stage.forget_states", killed)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "out", stage, data=data, start=toy_processor, seed=1)
+            train_stage(tmp_path / "out", stage, data=data, start=micro, seed=1)
     # Published, with the states still there, which are no part of it.
     assert (tmp_path / "out/state/00000002").is_dir()
     assert artifact.verify(tmp_path / "out") == []
     assert json.loads((tmp_path / "out/manifest.json").read_text())["digest"] == artifact.read_manifest(whole).digest
-    train_stage(tmp_path / "out", stage, data=data, start=toy_processor, seed=1)
+    train_stage(tmp_path / "out", stage, data=data, start=micro, seed=1)
     assert not (tmp_path / "out/state").exists()
 
 

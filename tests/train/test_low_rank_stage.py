@@ -21,14 +21,14 @@ from perceptlm.train.trainer import Trainer
 
 
 @pytest.fixture
-def base(tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig) -> Path:
-    return train_stage(tmp_path / "base", stage, data=StageData(toy_world), start=toy_processor, seed=1)
+def base(tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig) -> Path:
+    return train_stage(tmp_path / "base", stage, data=StageData(toy_world), start=micro, seed=1)
 
 
 @pytest.fixture
 def adapting(stage: StageConfig) -> StageConfig:
     changes = {
-        "name": "sft", "preset": None, "learning_rates": {"decoder": 5e-3}, "num_steps": 12,
+        "name": "sft", "learning_rates": {"decoder": 5e-3}, "num_steps": 12,
         "low_rank": LowRankConfig(rank=4, alpha=8),
     }  # fmt: skip
     return stage.model_copy(update=changes)

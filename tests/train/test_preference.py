@@ -47,7 +47,7 @@ PREFERENCE = PreferenceConfig(beta=0.3, answer_weight=0.7)
 @pytest.fixture
 def judging(stage: StageConfig) -> StageConfig:
     values = stage.to_dict() | {
-        "name": "adapt", "preset": None, "learning_rates": {"decoder": 1e-2}, "low_rank": {"rank": 4, "alpha": 8},
+        "name": "adapt", "learning_rates": {"decoder": 1e-2}, "low_rank": {"rank": 4, "alpha": 8},
         "preference": PREFERENCE, "tasks": {"image_qa": 1}, "num_branches": 4, "precision": "fp32",
     }  # fmt: skip
     return StageConfig.model_validate(values)
@@ -197,7 +197,7 @@ def test_it_learns_what_answers_alone_do_not_say(
     tmp_path: Path, judged_world: Path, micro: Path, judging: StageConfig, stage: StageConfig
 ) -> None:
     data = StageData(judged_world)
-    changes = {"preset": None, "tasks": {"image_qa": 1}, "num_branches": 4, "checkpoint_every": 1000}
+    changes = {"tasks": {"image_qa": 1}, "num_branches": 4, "checkpoint_every": 1000}
     rates = dict.fromkeys(("projector", "decoder"), 5e-3)
     general = stage.model_copy(update=changes | {"num_steps": 80, "learning_rates": rates})
     base = train_stage(tmp_path / "base", general, data=data, start=micro, seed=1)

@@ -37,7 +37,7 @@ def wide(stage: StageConfig) -> StageConfig:
     return stage.model_copy(
         update={
             "num_steps": 12, "num_groups": 7, "num_branches": 1, "precision": "fp64", "num_threads": 1,
-            "checkpoint_every": 1000, "preset": None, "changes": ModelChanges(drop_path=0.2),
+            "checkpoint_every": 1000, "changes": ModelChanges(drop_path=0.2),
         }
     )  # fmt: skip
 

@@ -40,9 +40,9 @@ def blended(stage: StageConfig) -> StageConfig:
 
 
 def test_it_learns_looks_resumes_and_is_made_again(
-    tmp_path: Path, both: StageData, toy_processor: Path, blended: StageConfig
+    tmp_path: Path, both: StageData, micro: Path, blended: StageConfig
 ) -> None:
-    whole = train_stage(tmp_path / "whole", blended, data=both, start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", blended, data=both, start=micro, seed=1)
     manifest = artifact.read_manifest(whole)
     assert {"source a", "source b", "start"} == set(manifest.inputs)
     assert len(list(read_lines(whole / "validation.jsonl"))) == 2
@@ -56,14 +56,14 @@ def test_it_learns_looks_resumes_and_is_made_again(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "resumed", blended, data=both, start=toy_processor, seed=1)
-    resumed = train_stage(tmp_path / "resumed", blended, data=both, start=toy_processor, seed=1)
+            train_stage(tmp_path / "resumed", blended, data=both, start=micro, seed=1)
+    resumed = train_stage(tmp_path / "resumed", blended, data=both, start=micro, seed=1)
     assert artifact.read_manifest(resumed).digest == manifest.digest
     assert reproduce(whole, work=tmp_path / "again").equal
 
 
 def test_a_damaged_row_is_dropped_by_name_and_the_others_are_learnt_from(
-    tmp_path: Path, both: StageData, own_world: Path, toy_processor: Path, blended: StageConfig
+    tmp_path: Path, both: StageData, own_world: Path, micro: Path, blended: StageConfig
 ) -> None:
     path = own_world / "train/samples.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -75,7 +75,7 @@ def test_a_damaged_row_is_dropped_by_name_and_the_others_are_learnt_from(
         blended.to_dict() | {"sources": {"b": {}}, "validation": None, "num_groups": 8, "num_steps": 2}
     )
     data = StageData(sources={"b": both.sources["b"]})
-    out = train_stage(tmp_path / "out", config, data=data, start=toy_processor, seed=1)
+    out = train_stage(tmp_path / "out", config, data=data, start=micro, seed=1)
     dropped = [record for _, record in read_lines(out / "dropped.jsonl")]
     assert [record["step"] for record in dropped] == [0, 1]
     assert dropped[0]["ids"] == ["b, unit 0"]
@@ -83,32 +83,30 @@ def test_a_damaged_row_is_dropped_by_name_and_the_others_are_learnt_from(
 
 
 def test_folders_and_recipe_must_agree(
-    tmp_path: Path, both: StageData, toy_world: Path, toy_processor: Path, blended: StageConfig, stage: StageConfig
+    tmp_path: Path, both: StageData, toy_world: Path, micro: Path, blended: StageConfig, stage: StageConfig
 ) -> None:
     with pytest.raises(ConfigError, match="learns from the sources a, b, and given are none"):
-        train_stage(tmp_path / "x", blended, data=StageData(toy_world), start=toy_processor, seed=1)
+        train_stage(tmp_path / "x", blended, data=StageData(toy_world), start=micro, seed=1)
     with pytest.raises(ConfigError, match="learns tasks of one dataset, and none is given"):
-        train_stage(tmp_path / "x", stage, data=StageData(), start=toy_processor, seed=1)
-    wrong = StageData(sources={"a": DataFolder(toy_processor), "b": both.sources["b"]})
+        train_stage(tmp_path / "x", stage, data=StageData(), start=micro, seed=1)
+    wrong = StageData(sources={"a": DataFolder(micro), "b": both.sources["b"]})
     with pytest.raises(ArtifactError, match="a 'world' or 'dataset' is needed here"):
-        train_stage(tmp_path / "x", blended, data=wrong, start=toy_processor, seed=1)
+        train_stage(tmp_path / "x", blended, data=wrong, start=micro, seed=1)
     nothing = StageConfig.model_validate(blended.to_dict() | {"sources": {"a": {}}})
     with pytest.raises(ConfigError, match="none of its sources has a split 'validation'"):
-        train_stage(
-            tmp_path / "x", nothing, data=StageData(sources={"a": both.sources["a"]}), start=toy_processor, seed=1
-        )
+        train_stage(tmp_path / "x", nothing, data=StageData(sources={"a": both.sources["a"]}), start=micro, seed=1)
     unknown = StageConfig.model_validate(nothing.to_dict() | {"validation": {"sources": ["b"]}})
     with pytest.raises(ConfigError, match="there is nothing to look at in source 'b'"):
         train_stage(
-            tmp_path / "x", unknown, data=StageData(sources={"a": both.sources["a"]}), start=toy_processor, seed=1,
+            tmp_path / "x", unknown, data=StageData(sources={"a": both.sources["a"]}), start=micro, seed=1,
             overwrite=True,
         )  # fmt: skip
 
 
 def test_the_command_reads_a_blend(
-    tmp_path: Path, both: StageData, toy_processor: Path, stage: StageConfig, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, both: StageData, toy_processor: Path, tiny_stage: StageConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "recipe.yaml").write_text(dump_yaml(stage))
+    (tmp_path / "recipe.yaml").write_text(dump_yaml(tiny_stage))
     sources = [f"{{name: {name}, data: {folder.data}}}" for name, folder in both.sources.items()]
     (tmp_path / "blend.yaml").write_text(f"sources: [{', '.join(sources)}]")
     arguments = ["train", "stage", "warmup", "--recipe", tmp_path / "recipe.yaml", "--blend", tmp_path / "blend.yaml"]

@@ -24,9 +24,12 @@ from perceptlm.train.stage_data import StageData
 from perceptlm.train.trainer import SNAPSHOT_FOLDER, Trainer
 
 
-@pytest.fixture
-def finished(tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig) -> Path:
-    return train_stage(tmp_path / "whole", stage, data=StageData(toy_world), start=toy_processor, seed=1)
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, toy_world: Path, toy_processor: Path, tiny_stage: StageConfig
+) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "whole"
+    return train_stage(out, tiny_stage, data=StageData(toy_world), start=toy_processor, seed=1)
 
 
 def test_the_checkpoint_verifies_and_loads(finished: Path, stage: StageConfig) -> None:
@@ -38,37 +41,37 @@ def test_the_checkpoint_verifies_and_loads(finished: Path, stage: StageConfig) -
 
 
 def test_a_killed_stage_resumes_to_the_same_bytes(
-    finished: Path, tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+    finished: Path, tmp_path: Path, toy_world: Path, toy_processor: Path, tiny_stage: StageConfig
 ) -> None:
     out = tmp_path / "resumed"
     for stop in (3, 4):  # between two saved states, and right after one
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Trainer, "step", _stopping(Trainer.step, stop))
             with pytest.raises(KeyboardInterrupt):
-                train_stage(out, stage, data=StageData(toy_world), start=toy_processor, seed=1)
+                train_stage(out, tiny_stage, data=StageData(toy_world), start=toy_processor, seed=1)
         assert not out.exists()
-    train_stage(out, stage, data=StageData(toy_world), start=toy_processor, seed=1)
+    train_stage(out, tiny_stage, data=StageData(toy_world), start=toy_processor, seed=1)
     assert artifact.read_manifest(out).digest == artifact.read_manifest(finished).digest
 
 
 def test_snapshots_are_the_model_on_its_way_whether_interrupted_or_not(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig
 ) -> None:
     kept = stage.model_copy(update={"snapshot_every": 2, "num_steps": 5})
-    whole = train_stage(tmp_path / "whole", kept, data=StageData(toy_world), start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", kept, data=StageData(toy_world), start=micro, seed=1)
     assert sorted(path.name for path in (whole / SNAPSHOT_FOLDER).iterdir()) == ["00000002", "00000004"]
     assert artifact.verify(whole) == []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", _stopping(Trainer.step, 2))
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "killed", kept, data=StageData(toy_world), start=toy_processor, seed=1)
+            train_stage(tmp_path / "killed", kept, data=StageData(toy_world), start=micro, seed=1)
     # Killed right after it was kept: that is the model that two steps made.
     unfinished = load(tmp_path / "killed.partial" / SNAPSHOT_FOLDER / "00000002").model.state_dict()
     snapshot = load(whole / SNAPSHOT_FOLDER / "00000002").model.state_dict()
     assert all(torch.equal(value, snapshot[name]) for name, value in unfinished.items())
     last = load(whole).model.state_dict()
     assert any(not torch.equal(value, snapshot[name]) for name, value in last.items())
-    resumed = train_stage(tmp_path / "killed", kept, data=StageData(toy_world), start=toy_processor, seed=1)
+    resumed = train_stage(tmp_path / "killed", kept, data=StageData(toy_world), start=micro, seed=1)
     assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
 
 
@@ -82,16 +85,16 @@ def _stopping(step: Any, stop: int) -> Any:
 
 
 def test_another_seed_gives_other_weights(
-    finished: Path, tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+    finished: Path, tmp_path: Path, toy_world: Path, toy_processor: Path, tiny_stage: StageConfig
 ) -> None:
-    other = train_stage(tmp_path / "other", stage, data=StageData(toy_world), start=toy_processor, seed=2)
+    other = train_stage(tmp_path / "other", tiny_stage, data=StageData(toy_world), start=toy_processor, seed=2)
     assert artifact.read_manifest(other).digest != artifact.read_manifest(finished).digest
 
 
 def test_the_next_stage_starts_from_the_weights_of_the_last(
     finished: Path, tmp_path: Path, toy_world: Path, stage: StageConfig
 ) -> None:
-    frozen = stage.model_copy(update={"name": "midtrain", "learning_rates": {"projector": 1e-3}, "preset": None})
+    frozen = stage.model_copy(update={"name": "midtrain", "learning_rates": {"projector": 1e-3}})
     after = load(train_stage(tmp_path / "next", frozen, data=StageData(toy_world), start=finished, seed=1)).model
     before = load(finished).model.state_dict()
     changed = {name for name, value in after.state_dict().items() if not torch.equal(value, before[name])}
@@ -99,14 +102,13 @@ def test_the_next_stage_starts_from_the_weights_of_the_last(
     assert all(name.startswith("projector.") for name in changed)
 
 
-def test_it_learns_what_is_in_the_pixels(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
-) -> None:
-    longer = stage.model_copy(update={"num_steps": 30, "num_groups": 2})
+def test_it_learns_what_is_in_the_pixels(tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig) -> None:
+    fast = dict.fromkeys(stage.learning_rates, 1e-2)
+    longer = stage.model_copy(update={"num_steps": 30, "learning_rates": fast, "checkpoint_every": 1000})
     losses = {}
     for blind in (False, True):
         config = longer.model_copy(update={"blind": blind})
-        out = train_stage(tmp_path / f"blind-{blind}", config, data=StageData(toy_world), start=toy_processor, seed=1)
+        out = train_stage(tmp_path / f"blind-{blind}", config, data=StageData(toy_world), start=micro, seed=1)
         curves = read_losses(out / "metrics.jsonl")
         assert set(curves) == {"all", "video_qa", "image_qa"}
         losses[blind] = mean_of_ends(curves["all"][1])
@@ -116,18 +118,18 @@ def test_it_learns_what_is_in_the_pixels(
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig
 ) -> None:
     wild = stage.model_copy(update={"learning_rates": dict.fromkeys(stage.learning_rates, 1e30)})
     with pytest.raises(TrainingError, match="step 1"):
-        train_stage(tmp_path / "wild", wild, data=StageData(toy_world), start=toy_processor, seed=1)
+        train_stage(tmp_path / "wild", wild, data=StageData(toy_world), start=micro, seed=1)
 
 
 def test_a_stage_without_weights_or_preset_is_refused(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+    tmp_path: Path, toy_world: Path, toy_processor: Path, tiny_stage: StageConfig
 ) -> None:
     for update, message in (({"preset": None}, "names no preset"), ({"preset": "huge"}, "unknown preset 'huge'")):
-        config = stage.model_copy(update=update)
+        config = tiny_stage.model_copy(update=update)
         with pytest.raises(ConfigError, match=message):
             train_stage(tmp_path / "x", config, data=StageData(toy_world), start=toy_processor, seed=1, overwrite=True)
 

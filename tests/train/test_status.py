@@ -17,7 +17,7 @@ from perceptlm.train.trainer import Trainer
 
 
 def test_an_interrupted_and_a_finished_run(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = stage.model_copy(update={"validation": ValidationConfig(every=2, num_groups=2, split="train")})
     step = Trainer.step
@@ -30,7 +30,7 @@ def test_an_interrupted_and_a_finished_run(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(KeyboardInterrupt):
-            train_stage(tmp_path / "out", config, data=StageData(toy_world), start=toy_processor, seed=1)
+            train_stage(tmp_path / "out", config, data=StageData(toy_world), start=micro, seed=1)
     with open(tmp_path / "out.partial/metrics.jsonl", "ab") as file:
         file.write(b'{"step": 5, "lo')  # killed while it wrote
     found = read_status(tmp_path / "out")
@@ -38,7 +38,7 @@ def test_an_interrupted_and_a_finished_run(
     assert found.seconds_left is not None
     assert found.seconds_left > 0
     assert "goes on from step    4" in "\n".join(describe(found))
-    train_stage(tmp_path / "out", config, data=StageData(toy_world), start=toy_processor, seed=1)
+    train_stage(tmp_path / "out", config, data=StageData(toy_world), start=micro, seed=1)
     assert run(["train", "status", str(tmp_path / "out"), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["finished"], shown["num_done"], shown["best_held_out_step"]) == (True, 6, 6)

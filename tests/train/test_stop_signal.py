@@ -27,10 +27,10 @@ def _not_ignored() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_it_saves_and_goes_on_from_there(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig, number: signal.Signals
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig, number: signal.Signals
 ) -> None:
     config = stage.model_copy(update={"checkpoint_every": 1000})
-    whole = train_stage(tmp_path / "whole", config, data=StageData(toy_world), start=toy_processor, seed=1)
+    whole = train_stage(tmp_path / "whole", config, data=StageData(toy_world), start=micro, seed=1)
     step = Trainer.step
     done: list[int] = []
 
@@ -43,9 +43,9 @@ def test_it_saves_and_goes_on_from_there(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", stopping)
         with pytest.raises(Stopped, match="asked to stop, saved after step 3") as stopped:
-            train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=toy_processor, seed=1)
+            train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=micro, seed=1)
         assert stopped.value.exit_code == 128 + number
-        resumed = train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=toy_processor, seed=1)
+        resumed = train_stage(tmp_path / "stopped", config, data=StageData(toy_world), start=micro, seed=1)
     assert done == [0, 1, 2, 3, 4, 5]
     assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
 

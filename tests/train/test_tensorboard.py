@@ -79,11 +79,11 @@ def stopping(at: int) -> Callable[..., Any]:
 
 
 def test_scalars_are_those_of_the_logs_and_none_comes_twice(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, looking: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, looking: StageConfig
 ) -> None:
     def train() -> Path:
         data = StageData(toy_world)
-        return train_stage(tmp_path / "out", looking, data=data, start=toy_processor, seed=1, tensorboard=True)
+        return train_stage(tmp_path / "out", looking, data=data, start=micro, seed=1, tensorboard=True)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", stopping(3))
@@ -101,7 +101,7 @@ def test_what_is_learnt_of_pairs_is_shown(
     tmp_path: Path, judged_world: Path, micro: Path, looking: StageConfig
 ) -> None:
     values = looking.to_dict() | {
-        "name": "adapt", "preset": None, "learning_rates": {"decoder": 1e-3}, "low_rank": {"rank": 2}, "num_steps": 2,
+        "name": "adapt", "learning_rates": {"decoder": 1e-3}, "low_rank": {"rank": 2}, "num_steps": 2,
         "tasks": {"image_qa": 1}, "preference": {},
     }  # fmt: skip
     config = StageConfig.model_validate(values)
@@ -112,10 +112,10 @@ def test_what_is_learnt_of_pairs_is_shown(
     assert set(found["train/total_loss"]) == {0, 1}
 
 
-def test_the_command_writes_them(tmp_path: Path, toy_world: Path, toy_processor: Path, looking: StageConfig) -> None:
+def test_the_command_writes_them(tmp_path: Path, toy_world: Path, micro: Path, looking: StageConfig) -> None:
     brief = looking.model_copy(update={"num_steps": 1})
-    start = train_stage(tmp_path / "start", brief, data=StageData(toy_world), start=toy_processor, seed=1)
-    again = brief.model_copy(update={"preset": None, "num_steps": 2})
+    start = train_stage(tmp_path / "start", brief, data=StageData(toy_world), start=micro, seed=1)
+    again = brief.model_copy(update={"num_steps": 2})
     (tmp_path / "recipe.yaml").write_text(dump_yaml(again))
     options = {"--recipe": tmp_path / "recipe.yaml", "--data": toy_world, "--start": start, "--out": tmp_path / "out"}
     words = [str(word) for option in options.items() for word in option]

@@ -36,10 +36,10 @@ def test_patience_ends_after_as_many_looks_without_a_better_one() -> None:
 
 
 def test_looks_change_nothing_in_what_is_trained_and_are_the_same_when_resumed(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig, looking: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig, looking: StageConfig
 ) -> None:
-    without = train_stage(tmp_path / "without", stage, data=StageData(toy_world), start=toy_processor, seed=1)
-    whole = train_stage(tmp_path / "whole", looking, data=StageData(toy_world), start=toy_processor, seed=1)
+    without = train_stage(tmp_path / "without", stage, data=StageData(toy_world), start=micro, seed=1)
+    whole = train_stage(tmp_path / "whole", looking, data=StageData(toy_world), start=micro, seed=1)
     weights = load(without).model.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in load(whole).model.state_dict().items())
     assert [look["step"] for look in looks_of(whole)] == [2, 4, 6]
@@ -55,13 +55,13 @@ def test_looks_change_nothing_in_what_is_trained_and_are_the_same_when_resumed(
 
             patch.setattr(Trainer, "step", stopping)
             with pytest.raises(KeyboardInterrupt):
-                train_stage(tmp_path / "resumed", looking, data=StageData(toy_world), start=toy_processor, seed=1)
-    resumed = train_stage(tmp_path / "resumed", looking, data=StageData(toy_world), start=toy_processor, seed=1)
+                train_stage(tmp_path / "resumed", looking, data=StageData(toy_world), start=micro, seed=1)
+    resumed = train_stage(tmp_path / "resumed", looking, data=StageData(toy_world), start=micro, seed=1)
     assert artifact.read_manifest(resumed).digest == artifact.read_manifest(whole).digest
 
 
 def test_with_patience_the_best_model_is_published(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
+    tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig
 ) -> None:
     # Learns for a while, then is driven away from what it has learnt by a rate that only grows.
     schedule = stage.schedule.model_copy(update={"warmup_steps": 400})
@@ -72,7 +72,7 @@ def test_with_patience_the_best_model_is_published(
             "validation": ValidationConfig(every=2, num_groups=5, split="train", patience=2),
         }
     )  # fmt: skip
-    out = train_stage(tmp_path / "out", config, data=StageData(toy_world), start=toy_processor, seed=1)
+    out = train_stage(tmp_path / "out", config, data=StageData(toy_world), start=micro, seed=1)
     looks = looks_of(out)
     assert int(looks[-1]["step"]) < 60  # type: ignore[call-overload]
     best = min(looks, key=lambda look: float(look["loss"]))  # type: ignore[arg-type]
@@ -99,13 +99,9 @@ def test_a_running_mean_lags_behind_and_is_put_in_place_and_taken_out() -> None:
     assert expected == pytest.approx(199 - 9, abs=0.1)
 
 
-def test_the_mean_is_what_is_published(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, stage: StageConfig
-) -> None:
+def test_the_mean_is_what_is_published(tmp_path: Path, toy_world: Path, micro: Path, stage: StageConfig) -> None:
     config = stage.model_copy(update={"ema_decay": 0.5, "snapshot_every": 5})
-    averaged = load(
-        train_stage(tmp_path / "mean", config, data=StageData(toy_world), start=toy_processor, seed=1)
-    ).model
-    plain = load(train_stage(tmp_path / "plain", stage, data=StageData(toy_world), start=toy_processor, seed=1)).model
+    averaged = load(train_stage(tmp_path / "mean", config, data=StageData(toy_world), start=micro, seed=1)).model
+    plain = load(train_stage(tmp_path / "plain", stage, data=StageData(toy_world), start=micro, seed=1)).model
     difference = [(a - b).abs().max() for a, b in zip(averaged.parameters(), plain.parameters(), strict=True)]
     assert 0 < float(max(difference).detach()) < 0.1

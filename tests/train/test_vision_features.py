@@ -35,8 +35,8 @@ def no_features_from_other_tests() -> Iterator[None]:
 
 
 @pytest.fixture
-def frozen(stage: StageConfig) -> StageConfig:
-    return stage.model_copy(update={"learning_rates": {"projector": 1e-3, "decoder": 1e-3}, "num_groups": 4})
+def frozen(tiny_stage: StageConfig) -> StageConfig:
+    return tiny_stage.model_copy(update={"learning_rates": {"projector": 1e-3, "decoder": 1e-3}, "num_groups": 4})
 
 
 @pytest.fixture
@@ -179,13 +179,13 @@ def test_a_killed_frozen_stage_resumes_to_the_same_bytes(
 
 
 def test_stages_with_the_same_encoder_share_features_and_others_do_not(
-    tmp_path: Path, toy_world: Path, toy_processor: Path, frozen: StageConfig, stage: StageConfig, counter: Counter
+    tmp_path: Path, toy_world: Path, toy_processor: Path, frozen: StageConfig, tiny_stage: StageConfig, counter: Counter
 ) -> None:
     first = train_stage(tmp_path / "first", frozen, data=StageData(toy_world), start=toy_processor, seed=1)
     after_first = counter.encoded
     train_stage(tmp_path / "second", frozen, data=StageData(toy_world), start=first, seed=1)
     assert counter.encoded == after_first == 12
-    trained = train_stage(tmp_path / "trained", stage, data=StageData(toy_world), start=first, seed=1)
+    trained = train_stage(tmp_path / "trained", tiny_stage, data=StageData(toy_world), start=first, seed=1)
     after_training = counter.encoded
     train_stage(tmp_path / "third", frozen, data=StageData(toy_world), start=trained, seed=1)
     assert counter.encoded == after_training + 12
