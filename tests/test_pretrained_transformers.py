@@ -5,13 +5,9 @@ import pytest
 import torch
 from oracle import transformers
 from PIL import Image
+from tiny_plm import save_tiny_plm
 
 from perceptlm import pretrained
-from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
-from perceptlm.preprocess.chat_format import IMAGE, VIDEO
-from perceptlm.preprocess.processor import Processor, ProcessorConfig
-from perceptlm.preprocess.tokenizer import train_tokenizer
-from perceptlm.pretrained import LoadedModel
 
 QUESTION = "What does the red circle do?"
 
@@ -19,21 +15,8 @@ QUESTION = "What does the red circle do?"
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """What we save, and what they save after loading it: processor, tokenizer and weights."""
-    tokenizer = train_tokenizer(["What does the red circle do? It stops."] * 9, 300)
-    vision = VisionConfig(image_size=56, patch_size=14, width=32, num_layers=2, num_heads=2)
-    decoder = DecoderConfig(
-        vocab_size=tokenizer.vocab_size, width=32, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8,
-        mlp_width=48, max_positions=600,
-    )  # fmt: skip
-    config = PLMConfig(
-        vision=vision, decoder=decoder, pooling_ratio=2, image_token_id=tokenizer.special_id(IMAGE),
-        video_token_id=tokenizer.special_id(VIDEO),
-    )  # fmt: skip
-    model = PerceptionLM(config)
-    model.initialise(0)
-    settings = ProcessorConfig(layout=config.layout, num_frames=4, max_tiles=4, resize_backend="tensor", max_tokens=400)
     ours, theirs = tmp_path_factory.mktemp("ours"), tmp_path_factory.mktemp("theirs")
-    LoadedModel(model.eval(), Processor(settings, tokenizer)).save(ours)
+    save_tiny_plm(ours, max_tiles=4)
     transformers.AutoProcessor.from_pretrained(ours).save_pretrained(theirs)
     transformers.AutoModelForImageTextToText.from_pretrained(ours).save_pretrained(theirs)
     return {"ours": ours, "theirs": theirs}

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from quiet_server import QuietServer, running
 
 from perceptlm.clients import GenerationRequest, OpenAIClient
 from perceptlm.schema import Turn
@@ -69,11 +70,6 @@ class Server:
     received: list[Received] = field(default_factory=list)
 
 
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up early are part of the tests."""
-
-
 def _serve() -> Iterator[Server]:
     closing, lock = threading.Event(), threading.Lock()
 
@@ -92,15 +88,11 @@ def _serve() -> Iterator[Server]:
         def log_message(self, *_: Any) -> None:
             """Nothing to stderr."""
 
-    listener = _QuietServer(("127.0.0.1", 0), Handler)
-    server = Server(url=f"http://127.0.0.1:{listener.server_port}/v1")
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    closing.set()
-    listener.shutdown()
-    thread.join()
-    listener.server_close()
+    listener = QuietServer(Handler)
+    server = Server(url=listener.url)
+    with running(listener):
+        yield server
+        closing.set()
 
 
 @pytest.fixture

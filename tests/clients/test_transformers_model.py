@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from oracle import transformers
+from tiny_plm import save_tiny_plm
 from tiny_qwen import save_tiny_qwen
 
 from perceptlm import pretrained
@@ -16,33 +17,12 @@ from perceptlm.clients import GenerationRequest, MediaInput, answers_alone
 from perceptlm.clients.transformers_model import TransformersClient
 from perceptlm.errors import ConfigError
 from perceptlm.inference.client import LocalClient
-from perceptlm.model import DecoderConfig, PerceptionLM, PLMConfig, VisionConfig
-from perceptlm.preprocess.chat_format import IMAGE, VIDEO
-from perceptlm.preprocess.processor import Processor, ProcessorConfig
-from perceptlm.preprocess.tokenizer import train_tokenizer
-from perceptlm.pretrained import LoadedModel
 from perceptlm.schema import Turn
 
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Perception Language Model of a few thousand weights."""
-    tokenizer = train_tokenizer(["What does the red circle do? It stops."] * 9, 300)
-    vision = VisionConfig(image_size=56, patch_size=14, width=32, num_layers=2, num_heads=2)
-    decoder = DecoderConfig(
-        vocab_size=tokenizer.vocab_size, width=32, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8,
-        mlp_width=48, max_positions=600,
-    )  # fmt: skip
-    config = PLMConfig(
-        vision=vision, decoder=decoder, pooling_ratio=2, image_token_id=tokenizer.special_id(IMAGE),
-        video_token_id=tokenizer.special_id(VIDEO),
-    )  # fmt: skip
-    model = PerceptionLM(config)
-    model.initialise(0)
-    settings = ProcessorConfig(layout=config.layout, num_frames=4, max_tiles=1, resize_backend="tensor", max_tokens=400)
-    directory = tmp_path_factory.mktemp("ours") / "model"
-    LoadedModel(model.eval(), Processor(settings, tokenizer)).save(directory)
-    return directory
+    return save_tiny_plm(tmp_path_factory.mktemp("ours") / "model", max_tiles=1)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from html_reader import HtmlReader
 
 from perceptlm import artifact
 from perceptlm.cli.main import run
@@ -30,33 +30,6 @@ from perceptlm.report.plain_table import PlainTable
 
 HOSTILE = '<script>alert(1)</script> " onerror="x \' {{ 7*7 }} </details> https://evil.example \x1b[31m\u202e'
 SETTINGS = EvalSettings(num_frames=8, variants=("own", "zero", "single_frame", "no_box"), num_resamples=50)
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text of a page that balances."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "img", "br", "input"}:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def of(self, tag: str, kind: str | None = None) -> list[dict[str, str | None]]:
-        return [found for name, found in self.tags if name == tag and (kind is None or found.get("class") == kind)]
 
 
 class HalfBrokenJudge:
@@ -83,10 +56,10 @@ def published(tiny_world: Path, fake_client: Any, tmp_path_factory: pytest.TempP
     return [first, second]
 
 
-def report_of(directories: list[Path], out: Path, **options: Any) -> tuple[Page, str, dict[str, Any]]:
+def report_of(directories: list[Path], out: Path, **options: Any) -> tuple[HtmlReader, str, dict[str, Any]]:
     write_report(read_runs(directories, **options), out)
     html = out.read_text(encoding="utf-8")
-    return Page(html), html, json.loads((out.parent / RESULTS).read_text())
+    return HtmlReader(html), html, json.loads((out.parent / RESULTS).read_text())
 
 
 def test_the_page_runs_and_fetches_nothing_of_others(published: list[Path], tmp_path: Path) -> None:
@@ -277,6 +250,6 @@ def test_the_command(published: list[Path], tmp_path: Path, capsys: pytest.Captu
     assert run(["eval", "report", *places, "--out", str(out), "--samples", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((out.parent / RESULTS).read_text())
-    assert len(Page(out.read_text()).of("details", "item")) == 6
+    assert len(HtmlReader(out.read_text()).of("details", "item")) == 6
     rows = list(read_records(published[0] / ROWS, Row))
     assert rows

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
+from html_reader import HtmlReader
 
 from perceptlm.report.browser import Bar, BrowserItem, Reply, SampleBrowser, Timeline
 from perceptlm.report.page import Page, render_page
 from perceptlm.report.plain_table import Cell, PlainTable
-
-
-class Tags(HTMLParser):
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
 
 
 def item(text: str, **filters: str) -> BrowserItem:
@@ -46,7 +36,7 @@ def test_hostile_text_neither_runs_nor_filters_what_it_should_not(hostile: str) 
     section = SampleBrowser(hostile, hostile, [item(hostile, task=hostile), item("plain", task="rcap")], ["task", "x"])
     table = PlainTable(hostile, hostile, [hostile], [(hostile, [Cell(hostile, hostile)]), ("b", [None])], [hostile])
     html = render_page(Page(hostile, [section, table]))
-    tags = Tags(html).found
+    tags = HtmlReader(html).tags
     assert [tag for tag, _ in tags].count("script") == 1
     folds = [attributes for tag, attributes in tags if attributes.get("class") == "item"]
     assert folds[0]["data-filter0"] == next(str(a["value"]) for tag, a in tags if tag == "option" and a["value"])

@@ -1,10 +1,10 @@
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_reader import HtmlReader
 
 from perceptlm.report.page import (
     BarCharts,
@@ -20,43 +20,13 @@ from perceptlm.report.page import (
 )
 from perceptlm.report.table import Difference, ScoreRow, Target
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
 FETCHING = {"src", "href", "srcset", "action", "formaction", "data", "poster", "background", "xlink:href"}
-
-
-class Reader(HTMLParser):
-    """Collects tags, their attributes and the text, and insists that tags balance."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len(attrs) == len({name for name, _ in attrs}), f"doubled attribute in <{tag}>"
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def of(self, tag: str) -> list[dict[str, str | None]]:
-        """Return the attributes of every `tag`."""
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.mark.parametrize("name", ["plain_page", "hostile_page"])
 def test_the_page_is_balanced_and_fetches_nothing(name: str, request: pytest.FixtureRequest) -> None:
     html = render_page(request.getfixturevalue(name))
-    reader = Reader(html)
+    reader = HtmlReader(html)
     for tag, attributes in reader.tags:
         assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form", "a:href"}
         for attribute, value in attributes.items():
@@ -72,7 +42,7 @@ def test_the_page_is_balanced_and_fetches_nothing(name: str, request: pytest.Fix
 def test_hostile_text_is_shown_not_run(hostile_page: Page) -> None:
     html = render_page(hostile_page)
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e\ud800]", html)
-    reader = Reader(html)
+    reader = HtmlReader(html)
     assert len(reader.of("style")) == 1
     assert "<script>alert(1)</script>" in reader.text
     assert "{{ 7*7 }}" in reader.text
@@ -82,7 +52,7 @@ def test_hostile_text_is_shown_not_run(hostile_page: Page) -> None:
 
 def test_the_policy_lets_through_exactly_this_style_sheet(plain_page: Page) -> None:
     html = render_page(plain_page)
-    policy = next(meta["content"] for meta in Reader(html).of("meta") if "http-equiv" in meta)
+    policy = next(meta["content"] for meta in HtmlReader(html).of("meta") if "http-equiv" in meta)
     style = html[html.index("<style>") + len("<style>") : html.index("</style>")]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert policy is not None
@@ -93,7 +63,7 @@ def test_the_policy_lets_through_exactly_this_style_sheet(plain_page: Page) -> N
 
 def test_pictures_tables_and_drawings_have_words(plain_page: Page) -> None:
     html = render_page(plain_page)
-    reader = Reader(html)
+    reader = HtmlReader(html)
     assert all(image["alt"] for image in reader.of("img"))
     assert all("aria-label" in svg or svg.get("aria-hidden") == "true" for svg in reader.of("svg"))
     assert len(reader.of("caption")) == len(reader.of("table")) > 0
@@ -105,7 +75,7 @@ def test_pictures_tables_and_drawings_have_words(plain_page: Page) -> None:
 
 
 def test_scores_stand_beside_their_baselines(plain_page: Page) -> None:
-    text = Reader(render_page(plain_page)).text
+    text = HtmlReader(render_page(plain_page)).text
     assert "41.0 ▲" in text
     assert "21.0 ▲" not in text
     assert "33.0 – 50.0" in text
@@ -120,12 +90,12 @@ def test_same_page_same_bytes(hostile_page: Page, tmp_path: Path) -> None:
 
 
 def test_an_empty_answer_is_said_to_be_empty(plain_page: Page) -> None:
-    assert "(nothing)" in Reader(render_page(plain_page)).text
+    assert "(nothing)" in HtmlReader(render_page(plain_page)).text
 
 
 def test_bars_stay_inside_their_track() -> None:
     html = render_page(Page("t", [KeyValues("h", "c", [Entry("a", "1", 1.7), Entry("b", "2", -0.5)])]))
-    widths = [float(str(rect["width"])) for rect in Reader(html).of("rect") if rect["class"] == "fill"]
+    widths = [float(str(rect["width"])) for rect in HtmlReader(html).of("rect") if rect["class"] == "fill"]
     assert widths == [400.0, 0.0]
 
 
@@ -136,13 +106,13 @@ def test_the_tone_follows_the_score(score: float, tone: str, plain_page: Page) -
 
 
 def test_an_empty_page_renders() -> None:
-    assert Reader(render_page(Page("nothing yet", []))).of("nav") == []
+    assert HtmlReader(render_page(Page("nothing yet", []))).of("nav") == []
 
 
 def test_goals_and_differences_have_columns_only_where_there_are_some() -> None:
     target = Target(False, "lower end over 37.5", "35.0, 2.5 short of 37.5")
     told = ScoreRow("a", "m", 0.5, 0.4, 0.6, over_blind=Difference(0.1, -0.02, 0.3), target=target, n=7, unit="groups")
-    text = Reader(render_page(Page("t", [ScoreTable("h", "c", [told])]))).text
+    text = HtmlReader(render_page(Page("t", [ScoreTable("h", "c", [told])]))).text
     for words in (
         "over blind",
         "+10.0",
@@ -154,7 +124,7 @@ def test_goals_and_differences_have_columns_only_where_there_are_some() -> None:
     ):
         assert words in text
     html = render_page(Page("t", [ScoreTable("h", "c", [ScoreRow("a", "m", 0.5, 0.4, 0.6)])]))
-    bare = Reader(html[html.index("<body>") : html.index("</html>")]).text
+    bare = HtmlReader(html[html.index("<body>") : html.index("</html>")]).text
     assert not any(words in bare for words in ("over blind", "goal", "oracle"))
 
 
@@ -170,7 +140,7 @@ def test_bars_whiskers_and_blind_stand_at_their_heights() -> None:
     bars = [Estimate("1", 0.5, 0.25, 0.75, 40, 0.1), Estimate("2", 0.5, 0.25, 0.75, 4, 0.3)]
     html = render_page(Page("t", [BarCharts("h", "c", ["things"], [("fgqa", [bars])])]))
     section = html[html.index('<svg class="chart"') : html.index('<ul class="legend">')]
-    reader = Reader(section[: section.index("</svg>") + len("</svg>")])
+    reader = HtmlReader(section[: section.index("</svg>") + len("</svg>")])
     assert [rect["y"] for rect in reader.of("rect")] == ["55.0", "55.0"]  # halfway between 92 and 18
     assert [rect["height"] for rect in reader.of("rect")] == ["37.0", "37.0"]
     assert [rect["class"] for rect in reader.of("rect")] == ["bar seen", "bar"]  # the second is not surely over blind

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
+
+from quiet_server import QuietServer, running
 
 Fault = Literal["busy", "hang", "torn", "nonsense"]
 
@@ -35,13 +37,6 @@ def completion(text: str) -> bytes:
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 11, "completion_tokens": 3}
     return json.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}).encode()
-
-
-class _Quiet(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up early are part of the tests."""
 
 
 @contextmanager
@@ -84,14 +79,10 @@ def judge_server(reply: Callable[[str], str]) -> Iterator[JudgeServer]:
         def log_message(self, *_: Any) -> None:
             """Nothing to stderr."""
 
-    listener = _Quiet(("127.0.0.1", 0), Handler)
-    server = JudgeServer(f"http://127.0.0.1:{listener.server_port}/v1", reply)
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.closing.set()
-        listener.shutdown()
-        thread.join()
-        listener.server_close()
+    listener = QuietServer(Handler)
+    server = JudgeServer(listener.url, reply)
+    with running(listener):
+        try:
+            yield server
+        finally:
+            server.closing.set()

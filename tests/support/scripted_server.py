@@ -16,12 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from quiet_server import QuietServer, running
 
 from perceptlm.clients import ModelIdentity
 from perceptlm.eval.judges.cache import reply_key
@@ -146,23 +147,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that are killed are part of the tests."""
-
-
 @contextmanager
 def serving(answers: Mapping[str, str]) -> Iterator[ScriptedServer]:
     """Run the server until the block ends."""
     script = ScriptedServer(answers)
-    listener: Any = _QuietServer(("127.0.0.1", 0), _Handler)
+    listener: Any = QuietServer(_Handler)
     listener.script, listener.lock = script, threading.Lock()
-    script.url = f"http://127.0.0.1:{listener.server_port}/v1"
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    script.url = listener.url
+    with running(listener):
         yield script
-    finally:
-        listener.shutdown()
-        thread.join()
-        listener.server_close()
