@@ -3,6 +3,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help install install-runtime demo parts test test-slow check test-media docs lock clean
 BIN := .venv/bin
+# Tests start many processes: each would compile torch anew where the environment says not to keep compiled modules.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
