@@ -1,7 +1,8 @@
 """Take the pictures of the annotation page for the docs: `.venv/bin/python tools/make_page_pictures.py`.
 
-A server of its own with drawn footage, people with known error rates who label through the HTTP API, and Chromium. What
-the pictures show is therefore simulated, but nothing in them is made up by the page. Writes docs/pictures/annotate-*.png.
+A server of its own with drawn footage, people with known error rates who label through the HTTP API, and Chromium.
+What the pictures show is therefore simulated, but nothing in them is made up by the page. Writes
+docs/pictures/annotate-*.png.
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ def label_for_a_week(project: ProjectOnSite, asset: int, clock: ManualClock) -> 
     random.seed(7)
     project.add_expert(project.domain)
     options = ["underfilled", "no cap", "crooked label", "cracked"]
-    entries = [{"question": f"What is wrong with bottle {n}?", "step": "choice", "options": options} for n in range(160)]
+    entries = [
+        {"question": f"What is wrong with bottle {n}?", "step": "choice", "options": options} for n in range(160)
+    ]
     truth = {item: random.randrange(4) for item in project.add_items(asset, *entries)}
     for _ in range(7):
         for _ in range(random.randint(40, 60)):
@@ -139,7 +142,11 @@ def label_for_a_week(project: ProjectOnSite, asset: int, clock: ManualClock) -> 
         for _ in range(6):
             work = project.take("eli", ["expert"])
             if work is not None:
-                ruling = {"choice": truth[work["item"]["id"]], "rationale": "Seen on the footage.", "reason": "hard_to_see"}
+                ruling = {
+                    "choice": truth[work["item"]["id"]],
+                    "rationale": "Seen on the footage.",
+                    "reason": "hard_to_see",
+                }
                 project.do("eli", "expert", ruling)
         clock.move_seconds(DAY_SECONDS)
 

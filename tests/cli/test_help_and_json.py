@@ -68,12 +68,6 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
     scenario = tmp_path / "scenario.json"
     person = {"count": 4, "easy": 0.9, "hard": 0.6}
     scenario.write_text(json.dumps({"items": {"count": 20}, "annotators": [person], "seeds": 1}))
-    scenario = tmp_path / "scenario.json"
-    person = {"count": 4, "easy": 0.9, "hard": 0.6}
-    scenario.write_text(json.dumps({"items": {"count": 20}, "annotators": [person], "seeds": 1}))
-    labels = tmp_path / "labels.jsonl"
-    asset = asset_of(world / record_with_video(world), record_with_video(world))
-    write_records(labels, [released_item("1", asset)])
     arguments = {
         "annotate simulate": [scenario, "--offline", "--no-baselines"],
         "demo": ["--smoke", "--out", demo],

@@ -146,19 +146,6 @@ def test_a_choice_is_made_blind_and_may_be_made_again(browser: Browser, site: Si
 
 def test_an_expert_decides_with_rationale_and_reason(browser: Browser, site: Site, clip: CorpusVideo) -> None:
     project = site.new_project(policy={"first_labels": 2, "most_labels": 2})
-    olga = site.as_person("olga")
-    (eli,) = [
-        row["user_id"] for row in olga.get(f"/projects/{project.slug}/members")["members"] if row["user"] == "eli"
-    ]
-    known = olga.get(f"/users/{eli}/credentials")["credentials"]
-    if not known:
-        body = {
-            "domain": project.domain,
-            "level": "line lead",
-            "evidence_sha256": "a" * 64,
-            "expires_at": 4_000_000_000_000,
-        }
-        olga.post(f"/users/{eli}/credentials", body)
     project.add_expert(project.domain)
     entry = {"step": "choice", "options": ["red", "blue"]}
     (item,) = project.add_items(project.add_footage(clip.path), entry)
