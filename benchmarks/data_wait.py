@@ -1,6 +1,6 @@
 """The share of training's time in which the model waits for data: the demo's third stage, and the same with pixels.
 
-    python benchmarks/data_wait.py [--steps 12] [--clips 64] [--data WORLD] [--json]
+    python benchmarks/data_wait.py [--steps 12] [--groups N] [--clips 64] [--data WORLD] [--json]
 
 A world is made in a temporary folder. `features kept` is as in the demo: the encoder is frozen, and what it makes of a
 picture is made once, which is work and not waiting. `all parts` trains the encoder too, so that every clip is decoded
@@ -44,12 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Read the command line, train, print; 1 if the target is missed."""
     parser = argparse.ArgumentParser(description="The share of training's time spent waiting for data.")
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--groups", type=int, help="groups of samples in a step (default: as in the demo)")
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--data", type=Path, help="a world to take instead of making one")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     recipe = demo()
-    kept = recipe.stages[-1].model_copy(update={"preset": "tiny", "num_steps": options.steps})
+    third = recipe.stages[-1]
+    sizes = {"num_steps": options.steps, "num_groups": options.groups or third.num_groups}
+    kept = third.model_copy(update={"preset": "tiny", **sizes})
     everything = kept.model_copy(update={"learning_rates": {"vision_encoder": 1e-5} | kept.learning_rates})
     found = {}
     with tempfile.TemporaryDirectory() as folder:

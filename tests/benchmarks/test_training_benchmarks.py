@@ -68,7 +68,7 @@ def test_memory_beyond_the_state_is_measured(script):
 
 
 def test_waiting_for_data_is_a_share_of_the_time(script, demo, capsys):
-    missed = script("data_wait").main(["--steps", "2", "--data", str(demo / "world"), "--json"])
+    missed = script("data_wait").main(["--steps", "2", "--groups", "4", "--data", str(demo / "world"), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert missed == int(not told["met"])
     assert all(0 <= told[name] < 1 for name in ("features kept", "all parts"))

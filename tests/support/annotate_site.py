@@ -25,6 +25,7 @@ from PIL import Image, ImageDraw
 from sqlalchemy import delete
 
 from perceptlm.annotate.api.app import make_app
+from perceptlm.annotate.clock import Clock
 from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.services.server import open_server
 from perceptlm.annotate.services.setup import add_user
@@ -82,9 +83,11 @@ class Person:
 class Site:
     """The server, listening on a free port while the context lasts."""
 
-    def __init__(self, path: Path) -> None:
-        settings = Settings(argon2_time_cost=1, argon2_memory_kib=8, login_failures=1000, rescan_seconds=0)
-        self.server = open_server(DataDirectory.create(path), settings=settings)
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+        settings = Settings(
+            argon2_time_cost=1, argon2_memory_kib=8, login_failures=1000, rescan_seconds=0, session_seconds=90 * 86_400
+        )
+        self.server = open_server(DataDirectory.create(path), settings=settings, clock=clock)
         config = uvicorn.Config(make_app(self.server), host="127.0.0.1", port=0, log_level="error", access_log=False)
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
@@ -99,8 +102,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self._uvicorn.servers[0].sockets[0].getsockname()[1]}"
         add_user(self.server, "olga", PASSWORD, is_owner=True)
         for name, (title, _) in PEOPLE.items():
-            body = {"name": name, "password": PASSWORD, "display_name": title}
-            self.as_person("olga").post("/users", body)
+            self.add_person(name, title)
         return self
 
     def __exit__(
@@ -110,6 +112,11 @@ class Site:
         self._uvicorn.should_exit = True
         self._thread.join()
         self.server.close()
+
+    def add_person(self, name: str, title: str) -> int:
+        """Add an account and return its number."""
+        body = {"name": name, "password": PASSWORD, "display_name": title}
+        return int(self.as_person("olga").post("/users", body)["id"])
 
     def as_person(self, name: str) -> Person:
         """Return somebody signed in."""
@@ -181,6 +188,23 @@ class ProjectOnSite:
         """Let somebody ask for work; return the assignment or None."""
         return self.site.as_person(name).post(f"/projects/{self.slug}/next", {"steps": steps})
 
+    def add_member(self, name: str, role: str) -> None:
+        """Give somebody a role."""
+        self.site.as_person("olga").post(f"/projects/{self.slug}/members", {"user": name, "role": role})
+
+    def add_expert(self, domain: str) -> None:
+        """Let Eli be an expert of a domain."""
+        olga = self.site.as_person("olga")
+        members = olga.get(f"/projects/{self.slug}/members")["members"]
+        (eli,) = [row["user_id"] for row in members if row["user"] == "eli"]
+        if domain not in [row["domain"] for row in olga.get(f"/users/{eli}/credentials")["credentials"]]:
+            body = {"domain": domain, "level": "line lead", "evidence_sha256": "a" * 64, "expires_at": 4 * 10**12}
+            olga.post(f"/users/{eli}/credentials", body)
+
+    def refit(self) -> Any:
+        """Let the quality engine decide."""
+        return self.site.as_person("max").post(f"/projects/{self.slug}/refit")
+
     def do(self, name: str, step: str, payload: dict[str, Any]) -> Any:
         """Let somebody do their next piece of work, which must be `step`; return the answer."""
         person = self.site.as_person(name)
@@ -240,14 +264,15 @@ def draw_line(number: int, size: tuple[int, int] = (960, 540)) -> NDArray[np.uin
     for place in range(-4, 6):
         x = place * 170 + number * 6 - 190
         faulty = place == 2
-        y = 0
-        if faulty and x > 640:
-            y = min(200, (x - 640) * 3)
-        if -80 < x < 1040:
-            _draw_bottle(draw, x, y, 0.42 if faulty else 0.86 if x > 470 else max(0.12, min(0.86, (x - 300) / 200)))
-    push = max(0, 60 - abs(number * 6 + 340 - 190 - 670) // 2)
-    draw.rectangle((690, 230 + push, 760, 262 + push), fill="#c2542d", outline="#8c3a1d", width=3)
-    draw.rectangle((716, 150, 734, 232 + push), fill="#878f98")
+        off = max(0, (x - 690) * 4) if faulty else 0
+        if faulty:
+            x = min(x, 705)
+        if -80 < x < 1040 and off < 320:
+            _draw_bottle(draw, x, off, 0.42 if faulty else 0.86 if x > 470 else max(0.12, min(0.86, (x - 300) / 200)))
+    pushed = (340 + number * 6 - 190 - 690) * 4
+    push = max(0, pushed if pushed < 150 else 300 - pushed) - 60
+    draw.rectangle((705, 264 + push, 775, 296 + push), fill="#c2542d", outline="#8c3a1d", width=3)
+    draw.rectangle((731, 150, 749, 266 + push), fill="#878f98")
     resized = image.resize((width, height), Image.Resampling.LANCZOS) if scale != 1 else image
     return np.asarray(resized)
 

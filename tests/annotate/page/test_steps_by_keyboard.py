@@ -56,7 +56,7 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
         press(page, "g")
         page.keyboard.type("10")
         press(page, "Enter", "[", "Shift+ArrowRight", "ArrowRight", "]", "b", "Alt+ArrowRight", "Alt+Shift+ArrowDown")
-        page.wait_for_selector("h3:has-text('Boxes on frame 21')")
+        page.wait_for_selector("h2:has-text('Boxes on frame 21')")
         press(page, "Control+Enter")
         page.wait_for_selector("text=Write an answer.")
         page.keyboard.type("It turns red.")
@@ -146,23 +146,12 @@ def test_a_choice_is_made_blind_and_may_be_made_again(browser: Browser, site: Si
 
 def test_an_expert_decides_with_rationale_and_reason(browser: Browser, site: Site, clip: CorpusVideo) -> None:
     project = site.new_project(policy={"first_labels": 2, "most_labels": 2})
-    olga = site.as_person("olga")
-    (eli,) = [
-        row["user_id"] for row in olga.get(f"/projects/{project.slug}/members")["members"] if row["user"] == "eli"
-    ]
-    known = olga.get(f"/users/{eli}/credentials")["credentials"]
-    if not known:
-        body = {
-            "domain": project.domain,
-            "level": "line lead",
-            "evidence_sha256": "a" * 64,
-            "expires_at": 4_000_000_000_000,
-        }
-        olga.post(f"/users/{eli}/credentials", body)
+    project.add_expert(project.domain)
     entry = {"step": "choice", "options": ["red", "blue"]}
     (item,) = project.add_items(project.add_footage(clip.path), entry)
     project.do("ann", "choice", {"choice": 0})
     project.do("bea", "choice", {"choice": 1, "note": "looks blue to me"})
+    project.refit()
     assert project.item(item)["state"] == "escalated"
     with watched(browser, site, "eli", f"/#/p/{project.slug}/work") as page:
         at_step(page, "Decide as the expert")

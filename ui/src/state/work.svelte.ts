@@ -44,6 +44,7 @@ export class Work {
   private sync: DraftSync<DraftBody> | null = null;
   private steps: string[] | null = null;
   private operation = "";
+  private last: Viewer | null = null;
   private activeMs = 0;
   private lastActive = 0;
   private beat: ReturnType<typeof setInterval> | undefined;
@@ -109,6 +110,8 @@ export class Work {
     this.assignment = assignment;
     this.guideline = guideline;
     this.viewer = new Viewer(asset, table);
+    // More work on the same footage begins where the person was.
+    if (this.last?.asset.id === asset.id) this.viewer.go(this.last.frame);
     this.proposals = assignment.proposals;
     this.others = [];
     this.ownAnswer = ownAnswerIn(assignment);
@@ -327,6 +330,7 @@ export class Work {
     void this.sync?.flush();
     this.sync = null;
     this.assignment = null;
+    this.last = this.viewer ?? this.last;
     this.viewer = null;
     this.theirs = null;
     this.missing = [];
