@@ -60,19 +60,23 @@ def assess(
     wishes: Wishes,
     *,
     flagged: Bools | None = None,
+    trusted: Bools | None = None,
     config: FitConfig | None = None,
     known_class: Ints | None = None,
 ) -> Assessment:
     """Return what to do next about every item, and what it follows from.
 
     `flagged` (W) are people found copying earlier: they stay so, since a person decides about that and not the next
-    fit. `config` and `known_class` go to the fit.
+    fit. `trusted` (W) are not paused, whatever their labels say: a person decided so. `config` and
+    `known_class` go to the fit.
     """
     found = fit(labels, items, people, config, known_class=known_class)
     skill = measure_skill(found, labels, items, people)
     copying = copy_evidence(found, labels, items, people)
     flagged = copying.flagged if flagged is None else copying.flagged | flagged
     paused = flagged | failing(skill, items, people, policy.pause_below)
+    if trusted is not None:
+        flagged, paused = flagged & ~trusted, paused & ~trusted
     better = (people.role == ANNOTATOR) & ~paused
     if policy.extra_labels_from == "better_half":
         better = better_half(skill, people, paused)

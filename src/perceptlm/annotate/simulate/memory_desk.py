@@ -96,6 +96,8 @@ class MemoryDesk:
         self._num_given, self._num_gold = [0] * number, [0] * number
         self._waiting: list[deque[int]] = [deque() for _ in range(number)]
         self._at_expert = np.zeros(crowd.num_items, dtype=np.bool_)
+        # Items for which an expert was wanted and nobody was there: they wait, with reason and answer of that time.
+        self._stuck: dict[int, tuple[int, int]] = {}
         self._given = _Given([], [], [])
         self._paused: Bools = np.zeros(number, dtype=np.bool_)
         self._better: Bools = np.zeros(number, dtype=np.bool_)
@@ -203,6 +205,7 @@ class MemoryDesk:
         decisions = found.decisions
         wanted = np.where(decisions.action == ANOTHER_LABEL, decisions.num_labels, 0)[:number]
         wanted[self._at_expert] = 0
+        wanted[list(self._stuck)] = 0
         free = np.array(self._free)
         for item in np.flatnonzero((wanted > 0) | (free > 0)).tolist():
             self._free[item] = int(wanted[item])
@@ -217,22 +220,28 @@ class MemoryDesk:
         """Give escalated items to experts, those first where it may help most."""
         people, decisions = self.crowd.people, found.decisions
         number = self.crowd.num_items
-        due = np.flatnonzero((decisions.action[:number] == ESCALATE) & ~self._at_expert)
+        wanted = decisions.action[:number] == ESCALATE
+        wanted[list(self._stuck)] = True
+        due = np.flatnonzero(wanted & ~self._at_expert)
         busy = np.array([given + len(wait) for given, wait in zip(self._num_given, self._waiting, strict=True)])
         for item in due[np.argsort(-decisions.priority[due], kind="stable")].tolist():
             excluded = found.paused.copy()
             excluded[self._people_of.get(item, [])] = True
             domain = int(self._items.domain[item])
             chosen = choose_expert(found.skill, people, domain, busy=busy, excluded=excluded)
+            asked = self._stuck.get(item, (int(decisions.reason[item]), int(found.fit.answer[item])))
             if chosen is None:
+                self._stuck[item] = asked
                 continue
+            self._stuck.pop(item, None)
             busy[chosen] += 1
             self._waiting[chosen].append(item)
             self._at_expert[item] = True
-            self.reason[item] = decisions.reason[item]
-            self.crowd_answer[item] = found.fit.answer[item]
+            self.reason[item], self.crowd_answer[item] = asked
 
     def num_unfinished(self) -> int:
         """Return for how many items the policy wanted somebody who was not there."""
         assert self.last is not None
-        return int((self.last.decisions.action[: self.crowd.num_items] != ACCEPT).sum())
+        wanted = self.last.decisions.action[: self.crowd.num_items] != ACCEPT
+        wanted[list(self._stuck)] = True
+        return int(wanted.sum())

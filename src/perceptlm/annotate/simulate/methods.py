@@ -15,7 +15,7 @@ def _changed(policy: Policy, **changes: object) -> Policy:
 
 
 def policy_method(policy: Policy) -> Method:
-    """Return the scenario's own way, which is the service's: its policy on estimated strata, and experts' word holds."""
+    """Return the scenario's own way, which is the service's: its policy on estimated strata, the word of experts."""
     return Method(policy, answer="expert")
 
 
