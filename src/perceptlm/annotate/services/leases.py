@@ -85,7 +85,8 @@ def _choose(
         held = set(valid_domains(session, user_id))
         # A credential for a domain holds for those below it.
         own_domains = [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
-        lanes = [chosen_lane(user_id), *(f"expert:{domain}" for domain in own_domains), *lanes]
+        chosen = [chosen_lane(domain, user_id) for domain in own_domains]
+        lanes = [*chosen, *(f"expert:{domain}" for domain in own_domains), *lanes]
     return first_step(session, project.id, user_id, lanes, rescan_ms)
 
 

@@ -22,12 +22,14 @@ MODES = ("blind_first", "verify")
 GIVEN_ROLES = tuple(role for role in Role if role not in (Role.OWNER, Role.SERVICE))
 
 
-def create_project(session: Session, actor: Actor, slug: str, title: str, pack: str, mode: str) -> Project:
-    """Make a project from a pack; Conflict if the slug is taken."""
+def create_project(
+    session: Session, actor: Actor, slug: str, title: str, pack: str, mode: str, content: PackContent | None = None
+) -> Project:
+    """Make a project from a pack, or from `content` under the pack's name; Conflict if the slug is taken."""
     if session.scalar(select(Project.id).where(Project.slug == slug)) is not None:
         raise Conflict("slug_taken", f"there is a project '{slug}' already", field="slug")
     assert actor.user_id is not None
-    content = pack_content(pack)
+    content = content or pack_content(pack)
     project = Project(
         slug=slug,
         title=title,

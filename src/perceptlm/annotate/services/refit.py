@@ -81,7 +81,7 @@ def free_waiting(database: Database, project_id: int) -> int:
         project = session.get_one(Project, project_id)
         before = now(session) - policy_of(session, project).expert_wait_seconds * 1000
         late = select(Step.id).where(
-            Step.project_id == project_id, Step.lane.like("expert:@%"), Step.created_at < before
+            Step.project_id == project_id, Step.lane.like("expert:%@%"), Step.created_at < before
         )
         return list(session.scalars(late.order_by(Step.id)))
 
@@ -155,4 +155,4 @@ def _give(session: Session, item: Item, user_id: int) -> None:
         )
     )
     if step is not None:
-        set_home_lane(session, step, chosen_lane(user_id))
+        set_home_lane(session, step, chosen_lane(item.domain, user_id))

@@ -36,9 +36,15 @@ def better_lane(kind: str) -> str:
     return f"{kind}:better"
 
 
-def chosen_lane(user_id: int) -> str:
-    """Return the queue of what was given to one expert."""
-    return f"expert:@{user_id}"
+def chosen_lane(domain: str, user_id: int) -> str:
+    """Return the queue of what was given to one expert in a domain; domains have no `@` in their names."""
+    return f"expert:{domain}@{user_id}"
+
+
+def chosen_for(lane: str) -> int | None:
+    """Return the expert to whom the queue `lane` was given, None for any other queue."""
+    head, _, user_id = lane.partition("@")
+    return int(user_id) if head.startswith("expert:") and user_id else None
 
 
 def lane_of(item: Item, kind: str, only_user: int | None) -> str:
