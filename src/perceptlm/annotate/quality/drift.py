@@ -21,7 +21,7 @@ class DriftConfig(Config):
     """`allowance` and `limit` in standard deviations of one label."""
 
     allowance: float = Field(0.25, ge=0)
-    limit: float = Field(16.0, gt=0)
+    limit: float = Field(20.0, gt=0)
     num_labels: int = Field(30, ge=1)
     """Labels of a person before anything is said."""
 

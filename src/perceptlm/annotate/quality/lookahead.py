@@ -91,7 +91,7 @@ def _label(
     costs: Costs,
     depth: int,
 ) -> Floats:
-    total = np.full(len(joint), costs.label)
+    total = np.full(len(joint), costs.label, dtype=np.float64)
     for value in range(times.shape[1]):
         after = _answered(joint, num_options, accuracy, value)
         chance = after.sum(axis=(1, 2))
