@@ -1,6 +1,6 @@
 """Chromium on the page: signed in, watched. What the console calls an error, or the CSP blocks, fails the test.
 
-    with chromium() as browser, watched(browser, site, "ann") as page: ...
+with chromium() as browser, watched(browser, site, "ann") as page: ...
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Watch:
 
 
 @contextmanager
-def context_of(browser: Browser, site: Site, name: str | None, **options: Any) -> Iterator[tuple[BrowserContext, Watch]]:
+def context_of(
+    browser: Browser, site: Site, name: str | None, **options: Any
+) -> Iterator[tuple[BrowserContext, Watch]]:
     """A browser of somebody's own, signed in unless `name` is None; the watch is read when it ends."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 760}, **options})
     context.add_init_script(WATCH if name else WATCH.split(";", 1)[1])

@@ -26,7 +26,13 @@ def test_the_canvas_shows_the_frame_it_names(
             assert page.inner_text("[data-testid=frame]") == str(number)
 
         check(0)
-        for key, number in (("ArrowRight", 1), ("ArrowRight", 2), ("End", 39), ("ArrowLeft", 38), ("Shift+ArrowLeft", 28)):
+        for key, number in (
+            ("ArrowRight", 1),
+            ("ArrowRight", 2),
+            ("End", 39),
+            ("ArrowLeft", 38),
+            ("Shift+ArrowLeft", 28),
+        ):
             page.keyboard.press(key)
             check(number)
         num, den = table["time_base"]

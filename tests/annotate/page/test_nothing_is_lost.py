@@ -1,4 +1,4 @@
-"""Lost connection, expired login, reload, two tabs, lost lease: what a person entered is neither lost nor sent twice."""
+"""Lost connection, expired login, reload, two tabs, lost lease: what was entered is neither lost nor sent twice."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
         # From the top to the button of this project, as somebody without a pointer comes there.
         for _ in range(60):
             press(page, "Tab")
-            if page.evaluate("document.activeElement.href") and f"/{project.slug}/" in page.evaluate("document.activeElement.href"):
+            if page.evaluate("document.activeElement.href") and f"/{project.slug}/" in page.evaluate(
+                "document.activeElement.href"
+            ):
                 break
         press(page, "Enter")
 
