@@ -5,18 +5,14 @@ import { DraftSync, type DraftState, type SaveAnswer, type Versioned } from "../
 import type { FrameTable } from "../pure/frames";
 import * as history from "../pure/history";
 import { newOperationId, type Delivery } from "../pure/queue";
-import { build, emptyEdits, isAfter, readEdits, type Missing } from "../pure/steps";
+import { build, emptyEdits, isAfter, type Missing } from "../pure/steps";
 import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal } from "../types";
 import { announcer } from "./announcer.svelte";
 import { outbox } from "./outbox.svelte";
 import { session } from "./session.svelte";
+import { ownAnswerIn, readDraft, type DraftBody } from "./stored-work";
 import { drafts } from "./storage";
 import { Viewer } from "./viewer.svelte";
-
-interface DraftBody {
-  step: string;
-  edits: Edits;
-}
 
 /** Idle time after which a person does not count as working. */
 const IDLE_MS = 30_000;
@@ -399,17 +395,4 @@ export class Work {
   private tell(kind: "open" | "here" | "done"): void {
     if (this.assignment) this.channel?.postMessage({ kind, assignment: this.assignment.id });
   }
-}
-
-/** A stored draft of this step; one of another step (or of none) counts as empty. */
-function readDraft(body: unknown, step: string, blank: Edits): DraftBody {
-  const found = body as Partial<DraftBody> | null | undefined;
-  if (!found || found.step !== step) return { step, edits: blank };
-  return { step, edits: readEdits(found.edits) };
-}
-
-/** After a reload the server's history holds the blind answer that this person has handed in. */
-function ownAnswerIn(assignment: Assignment): string {
-  const mine = assignment.item.history.findLast((entry) => entry.is_own && entry.step === "blind_answer");
-  return typeof mine?.payload.answer === "string" ? mine.payload.answer : "";
 }
