@@ -1,8 +1,5 @@
 """Take the pictures of the annotation page for the docs: `.venv/bin/python tools/make_page_pictures.py`.
 
-A server of its own with drawn footage, people with known error rates who label through the HTTP API, and Chromium.
-What the pictures show is therefore simulated, but nothing in them is made up by the page. Writes
-docs/pictures/annotate-*.png.
 A server of its own with drawn footage, people with known error rates who label through the HTTP API, and Chromium. What
 the pictures show is simulated, but nothing in them is made up by the page. Writes docs/pictures/annotate-*.png.
 """
@@ -130,7 +127,6 @@ def label_for_a_week(project: ProjectOnSite, asset: int, clock: ManualClock) -> 
     project.add_expert(project.domain)
     options = ["underfilled", "no cap", "crooked label", "cracked"]
     entries = [
-        {"question": f"What is wrong with bottle {n}?", "step": "choice", "options": options} for n in range(160)
         {"question": f"What is wrong with bottle {n}?", "step": "choice", "options": options} for n in range(110)
     ]
     truth = {item: random.randrange(4) for item in project.add_items(asset, *entries)}
