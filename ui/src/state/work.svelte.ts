@@ -11,7 +11,7 @@ import { announcer } from "./announcer.svelte";
 import { outbox } from "./outbox.svelte";
 import { session } from "./session.svelte";
 import { ownAnswerIn, readDraft, type DraftBody } from "./stored-work";
-import { drafts } from "./storage";
+import { drafts, type LocalDraft } from "./storage";
 import { Viewer } from "./viewer.svelte";
 
 /** Idle time after which a person does not count as working. */
@@ -125,20 +125,20 @@ export class Work {
       this.proposals = revealed.proposals;
       this.others = revealed.others ?? [];
     }
+    const local = await drafts.get(assignment.id);
+    // From here on at one stroke: nobody meets a step that does not take their keys yet.
     this.step = step;
     this.missing = [];
     this.theirs = null;
     this.operation = newOperationId();
     this.activeMs = 0;
     this.lastActive = Date.now();
-    await this.loadDraft(step, draft);
+    this.loadDraft(step, draft, local);
     this.phase = "working";
   }
 
-  private async loadDraft(step: string, found: Versioned<unknown> | null): Promise<void> {
-    const assignment = this.assignment as Assignment;
+  private loadDraft(step: string, found: Versioned<unknown> | null, local: LocalDraft | undefined): void {
     const server: Versioned<DraftBody> = { rev: found?.rev ?? 0, body: readDraft(found?.body, step, this.blank()) };
-    const local = await drafts.get(assignment.id);
     const mine = local && local.dirty && local.user_id === session.user?.id && local.step === step ? local : null;
     const body = mine ? readDraft(mine.body, step, this.blank()) : server.body;
     this.past = history.begin(body.edits);
@@ -326,6 +326,7 @@ export class Work {
     void this.sync?.flush();
     this.sync = null;
     this.assignment = null;
+    this.step = "";
     this.last = this.viewer ?? this.last;
     this.viewer = null;
     this.theirs = null;
