@@ -41,10 +41,9 @@ def fill(server: Server, slug: str, num_items: int, owner: Actor) -> None:
         if session.get(FrameTableRow, "f" * 64) is None:
             session.add(FrameTableRow(hash="f" * 64, body={}))
             session.flush()
-        asset = Asset(
-            project_id=project.id, sha256="a" * 64, suffix="vid", kind="video", width=4, height=4, num_frames=1,
-            duration_seconds=1.0, frame_table_hash="f" * 64, licence="CC0-1.0", created_at=0,
-        )  # fmt: skip
+        asset = Asset(project_id=project.id, sha256="a" * 64, suffix="vid", kind="video", width=4, height=4,
+                      num_frames=1, duration_seconds=1.0, frame_table_hash="f" * 64, licence="CC0-1.0",
+                      created_at=0)  # fmt: skip
         session.add(asset)
         session.add(QueueLevel(project_id=project.id, lane="choice", priority=0))
         session.flush()

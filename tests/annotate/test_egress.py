@@ -80,7 +80,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    _Answer.seen = []
+    _Answer.seen.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

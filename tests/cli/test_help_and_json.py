@@ -62,12 +62,12 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
     (texts / "train").mkdir(parents=True)
     record = next(iter(read_records(world / "train" / "samples.jsonl", Sample))).model_copy(update={"media": ()})
     write_records(texts / "train" / "samples.jsonl", [record])
-    labels = tmp_path / "labels.jsonl"
-    asset = asset_of(world / record_with_video(world), record_with_video(world))
-    write_records(labels, [released_item("1", asset)])
     scenario = tmp_path / "scenario.json"
     person = {"count": 4, "easy": 0.9, "hard": 0.6}
     scenario.write_text(json.dumps({"items": {"count": 20}, "annotators": [person], "seeds": 1}))
+    labels = tmp_path / "labels.jsonl"
+    asset = asset_of(world / record_with_video(world), record_with_video(world))
+    write_records(labels, [released_item("1", asset)])
     arguments = {
         "annotate simulate": [scenario, "--offline", "--no-baselines"],
         "demo": ["--smoke", "--out", demo],

@@ -27,11 +27,10 @@ def routes(app):
 
 
 def ask(client, method, path):
-    for name, value in {"project": "p", "asset_id": "1", "assignment_id": "1", "release_id": "1"}.items():
+    values = {"project": "p", "version": "current", "frame": "0"}
+    values |= dict.fromkeys(("asset_id", "assignment_id", "release_id", "item_id", "user_id"), "1")
+    for name, value in values.items():
         path = path.replace("{" + name + "}", value)
-    path = (
-        path.replace("{version}", "current").replace("{frame}", "0").replace("{item_id}", "1").replace("{user_id}", "1")
-    )
     return client.request(method, path, json={})
 
 

@@ -79,9 +79,7 @@ def test_a_file_over_the_limit_is_refused_and_not_kept(sqlite_service):
     assert not list((sqlite_service.directory.path / "incoming").iterdir())
 
 
-@pytest.mark.parametrize(
-    "path", ["../secret", "..%2fsecret", "%2e%2e/%2e%2e/secret", "assets/../../../secret", "secret"]
-)
+@pytest.mark.parametrize("path", ["../secret", "..%2fsecret", "%2e%2e/%2e%2e/secret", "assets/../../secret", "secret"])
 def test_no_path_leads_out_of_the_page(sqlite_service, path):
     answer = sqlite_service.person("ann").get(f"/{path}")
     secret = (sqlite_service.directory.path / "secret").read_text().strip()
