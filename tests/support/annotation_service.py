@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from perceptlm.annotate.api.app import make_app
@@ -19,7 +20,7 @@ from perceptlm.annotate.services.users import create_user, hashed, user_named
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.audit import SERVER, Actor
 from perceptlm.annotate.store.database import Database
-from perceptlm.annotate.store.tables import Asset, FrameTableRow
+from perceptlm.annotate.store.tables import Asset, FrameTableRow, User
 
 PASSWORD = "correct horse battery"
 FAST = Settings(argon2_time_cost=1, argon2_memory_kib=8, rescan_seconds=0, allow_plain_http=True)
@@ -37,6 +38,7 @@ class Person(TestClient):
 
     def __init__(self, service: Service, name: str) -> None:
         super().__init__(service.app, base_url="http://testserver")
+        self.__enter__()  # one event loop for all of its requests, until the service is closed
         self.name = name
         answer = self.post("/api/v1/sessions", json={"name": name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
@@ -90,6 +92,31 @@ def usual_payload(assignment: dict[str, Any]) -> dict[str, Any]:
     return payloads[assignment["step"]]
 
 
+def fill(session: Any) -> None:
+    """Put people, a project and a video into a migrated database."""
+    user_ids: dict[str, int] = {}
+    for name in ("own", "out", *ROLES):
+        user = create_user(session, SERVER, name, _HASH, is_owner=name == "own")
+        user_ids[name] = user.id
+    owner = Actor.user(user_ids["own"])
+    project = create_project(session, owner, "p", "Project", "plain", "blind_first")
+    for name, role in ROLES.items():
+        set_member(session, Caller(user_ids["own"]), project, name, role)
+    policy = Policy(audit_share=0, ceiling_share=0, gold_rate=0)
+    set_policy(session, owner, project, policy)
+    table = {"kind": "video", "time_base": [1, 10], "pts": list(range(NUM_FRAMES)), "duration": NUM_FRAMES,
+             "width": 64, "height": 48, "rotation": 0, "mirrored": False, "decoder": "test"}  # fmt: skip
+    session.add(FrameTableRow(hash=TABLE_HASH, body=table))
+    session.flush()
+    asset = Asset(
+        project_id=project.id, sha256="a" * 64, suffix="vid", kind="video", width=64, height=48,
+        num_frames=NUM_FRAMES, duration_seconds=1.2, frame_table_hash=TABLE_HASH, licence="CC0-1.0",
+        created_by=owner.user_id, created_at=0,
+    )  # fmt: skip
+    session.add(asset)
+    session.flush()
+
+
 @dataclass
 class Service:
     """A server with the project `p`, the people of ROLES, the owner `own`, and the outsider `out`."""
@@ -104,30 +131,12 @@ class Service:
     def __post_init__(self) -> None:
         self.app = make_app(self.server)
         self.database: Database = self.server.database
-        self.database.write(self._fill)
 
-    def _fill(self, session: Any) -> None:
-        for name in ("own", "out", *ROLES):
-            user = create_user(session, SERVER, name, _HASH, is_owner=name == "own")
-            self.user_ids[name] = user.id
-        owner = Actor.user(self.user_ids["own"])
-        project = create_project(session, owner, "p", "Project", "plain", "blind_first")
-        for name, role in ROLES.items():
-            set_member(session, Caller(self.user_ids["own"]), project, name, role)
-        policy = Policy(audit_share=0, ceiling_share=0, gold_rate=0)
-        set_policy(session, owner, project, policy)
-        table = {"kind": "video", "time_base": [1, 10], "pts": list(range(NUM_FRAMES)), "duration": NUM_FRAMES,
-                 "width": 64, "height": 48, "rotation": 0, "mirrored": False, "decoder": "test"}  # fmt: skip
-        session.add(FrameTableRow(hash=TABLE_HASH, body=table))
-        session.flush()
-        asset = Asset(
-            project_id=project.id, sha256="a" * 64, suffix="vid", kind="video", width=64, height=48,
-            num_frames=NUM_FRAMES, duration_seconds=1.2, frame_table_hash=TABLE_HASH, licence="CC0-1.0",
-            created_by=owner.user_id, created_at=0,
-        )  # fmt: skip
-        session.add(asset)
-        session.flush()
-        self.asset_id = asset.id
+        def look(session: Any) -> None:
+            self.user_ids = {user.name: user.id for user in session.scalars(select(User))}
+            self.asset_id = session.scalar(select(Asset.id))
+
+        self.database.read(look)
 
     def person(self, name: str) -> Person:
         """Return somebody's browser, signed in once."""
@@ -191,5 +200,5 @@ class Service:
     def close(self) -> None:
         """Close browsers and database."""
         for person in self._people.values():
-            person.close()
+            person.__exit__()
         self.server.close()

@@ -1,4 +1,4 @@
-"""Each test of the service runs on SQLite and on PostgreSQL, every time on a fresh copy of a migrated database."""
+"""Each test of the service runs on SQLite and on PostgreSQL, every time on a fresh copy of a filled database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from annotation_service import FAST, Service
+from annotation_service import FAST, Service, fill
 from private_postgres import folder_of_programs, running_cluster
 
 from perceptlm.annotate.clock import ManualClock
@@ -28,27 +28,28 @@ def cluster() -> Iterator[str]:
         address = f"postgresql://plm@/{{name}}?host={folder}"
         with psycopg.connect(f"host={folder} user=plm dbname=postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE template")
-        _migrate(address.format(name="template"))
+        _make(address.format(name="template"))
         yield address
 
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite database."""
+    """A SQLite database with people and a project."""
     path = tmp_path_factory.mktemp("migrated") / "annotate.db"
-    _migrate(f"sqlite:///{path}")
+    _make(f"sqlite:///{path}")
     return path
 
 
-def _migrate(url: str) -> None:
-    database = Database(url)
+def _make(url: str) -> None:
+    database = Database(url, ManualClock())
     migrate(database)
+    database.write(fill)
     database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh migrated database."""
+    """The URL of a fresh filled database."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "annotate.db")
         yield f"sqlite:///{tmp_path / 'annotate.db'}"

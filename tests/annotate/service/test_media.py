@@ -87,6 +87,21 @@ def test_no_path_leads_out_of_the_page(sqlite_service, path):
     assert answer.status_code in (404, 503)
 
 
+def test_a_shipped_pack_brings_its_domains_guideline_and_pictures(sqlite_service):
+    own = sqlite_service.person("own")
+    made = own.post("/api/v1/projects", json={"slug": "s", "title": "S", "pack": "surgery-demo"})
+    assert made.status_code == 201, made.text
+    assert len(made.json()["domains"]) > 1
+    html = own.get("/api/v1/projects/s/guidelines/current").json()["html"]
+    source = html.split('<img src="')[1].split('"')[0]
+    picture = own.get(source)
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    assert own.get("/api/v1/projects/s/guideline-pictures/pack.yaml").status_code == 404
+    assert own.get("/api/v1/projects/s/guideline-pictures/..%2Fpack.yaml").status_code == 404
+    refused = own.post("/api/v1/projects", json={"slug": "t", "title": "T", "pack": "../../etc"})
+    assert refused.json()["error"]["code"] == "no_such_pack"
+
+
 def test_a_guideline_cannot_run_anything(sqlite_service):
     text = "# T\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) ![y](http://e/x.png) [ok](https://e)"
     own = sqlite_service.person("man").post("/api/v1/projects/p/guidelines", json={"markdown": text})
@@ -95,5 +110,5 @@ def test_a_guideline_cannot_run_anything(sqlite_service):
     assert "<script" not in html
     assert 'href="javascript' not in html
     assert "<img" not in html
-    assert '<a href="https://e">' in html
+    assert '<a href="https://e"' in html
     assert sqlite_service.person("ann").get("/api/v1/projects/p/guidelines/1").json()["version"] == 1

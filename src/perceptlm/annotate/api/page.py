@@ -10,6 +10,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from perceptlm.annotate.api.access import guarded
+from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.roles import Action
 
 WEB = Path(__file__).resolve().parents[1] / "web"
@@ -32,6 +33,8 @@ router = APIRouter()
 @guarded(router, "GET", "/{path:path}", Action.PUBLIC_READ, include_in_schema=False)
 def page(path: Annotated[str, PathParameter(max_length=300)]) -> Response:
     """Send a file of the page; any path without a suffix is the page itself, which does its own routing."""
+    if path.startswith("api/"):
+        raise NotFound("not_found", "there is no such route")
     wanted = path if Path(path).suffix in TYPES else "index.html"
     # Only what was built is known by name, so that no path can lead out of the folder.
     files = {file.relative_to(WEB).as_posix(): file for file in WEB.rglob("*") if file.is_file()}

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
+from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
 from perceptlm.annotate.api.bodies import NewGuideline, NewMember, NewPolicy, NewProject, ProjectPath
+from perceptlm.annotate.packs.guideline import render_guideline
+from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.roles import Action
 from perceptlm.annotate.services import projects
-from perceptlm.annotate.services.guideline_page import guideline_html
+from perceptlm.annotate.services.packs import pack_picture, picture_names
 
 router = APIRouter()
+_PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+_NamePath = Annotated[str, Path(max_length=100)]
 _VersionPath = Annotated[str, Path(pattern=r"^(current|[1-9][0-9]{0,8})$")]
 
 
@@ -48,11 +53,23 @@ def show_guideline(project: ProjectPath, version: _VersionPath, caller: CallerNo
 
     def look(session: Session) -> dict[str, Any]:
         number = None if version == "current" else int(version)
-        row = projects.guideline_of(session, projects.project_named(session, project), number)
-        html = guideline_html(row.markdown)
+        found = projects.project_named(session, project)
+        row = projects.guideline_of(session, found, number)
+        root = f"/api/v1/projects/{found.slug}/guideline-pictures/"
+        html = render_guideline(row.markdown, picture_names(found.pack), picture_root=root)
         return {"version": row.version, "markdown": row.markdown, "html": html, "sha256": row.sha256}
 
     return server.database.read(look)
+
+
+@guarded(router, "GET", "/projects/{project}/guideline-pictures/{name}", Action.READ_PROJECT)
+def show_picture(project: ProjectPath, name: _NamePath, caller: CallerNow, server: ServerNow) -> FileResponse:
+    """Send a picture of the guideline."""
+    pack = server.database.read(lambda session: projects.project_named(session, project).pack)
+    path = pack_picture(pack, name)
+    if path is None or path.suffix not in _PICTURE_TYPES:
+        raise NotFound("no_such_picture", "the guideline has no such picture")
+    return FileResponse(path, media_type=_PICTURE_TYPES[path.suffix])
 
 
 @guarded(router, "POST", "/projects/{project}/guidelines", Action.WRITE_GUIDELINE, status_code=201)

@@ -15,7 +15,7 @@ from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound
 from perceptlm.annotate.roles import OWN_STEPS, ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.projects import policy_of
+from perceptlm.annotate.services.projects import content_of, policy_of
 from perceptlm.annotate.services.queue import EXPIRED, first_of_lane, first_step
 from perceptlm.annotate.services.steps import OPEN, update_lane
 from perceptlm.annotate.services.users import valid_domains
@@ -73,7 +73,10 @@ def _choose(
     labels = [kind for kind in ROLE_STEPS[role] if kind in wanted and kind != "expert"]
     lanes = list(labels)
     if "expert" in wanted:
-        lanes = [f"expert:{domain}" for domain in valid_domains(session, user_id)] + lanes
+        held = set(valid_domains(session, user_id))
+        # A credential for a domain holds for those below it.
+        own_domains = [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
+        lanes = [f"expert:{domain}" for domain in own_domains] + lanes
     step = first_step(session, project.id, user_id, lanes, rescan_ms)
     # Where ordinary work is left, a share of it is replaced by a repeated item, so that nobody can tell them apart.
     if step is not None and step.kind in labels and _draws_repeated(session, project, policy, user_id):

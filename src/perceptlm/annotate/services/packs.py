@@ -1,12 +1,16 @@
 """What a pack says of a project, copied into it when it is made, so that later changes of a pack change nothing.
 
-The pack `plain` is part of the service: free text and choice questions of one domain, without pictures.
+The pack `plain` is part of the service: free text and choice questions of one domain, without pictures. The others are
+those that come with perceptlm (`packs.load`); a request names one of them, never a path.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
+from perceptlm.annotate.packs.load import Pack, find_pack, load_pack, shipped_packs
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.refusals import Invalid
 from perceptlm.config import Config
@@ -20,10 +24,11 @@ _GUIDELINE = """# Guideline
 
 
 class Entry(Config):
-    """A domain or a reason code: its name for programs and its title for people."""
+    """A domain or a reason code: its name for programs and its title for people. `parents`: the domains above it."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     title: str
+    parents: tuple[str, ...] = ()
 
 
 class PackContent(Config):
@@ -55,6 +60,37 @@ PLAIN = PackContent(
 
 def pack_content(name: str) -> PackContent:
     """Return what the pack `name` says; Invalid if there is none."""
-    if name != "plain":
-        raise Invalid("no_such_pack", f"there is no pack '{name}'", field="pack", hint="known: plain")
-    return PLAIN
+    if name == "plain":
+        return PLAIN
+    if name not in shipped_packs():
+        known = ", ".join(("plain", *shipped_packs()))
+        raise Invalid("no_such_pack", f"there is no pack '{name}'", field="pack", hint=f"known: {known}")
+    return _content(load_pack(find_pack(name)))
+
+
+def pack_picture(name: str, picture: str) -> Path | None:
+    """Return a picture of a shipped pack's guideline by its name; None if the pack has no such one."""
+    if name not in shipped_packs():
+        return None
+    folder = find_pack(name) / "pictures"
+    return next((path for path in sorted(folder.iterdir()) if path.name == picture), None)
+
+
+def picture_names(name: str) -> list[str]:
+    """Return the names of the pictures of a shipped pack's guideline."""
+    return sorted(path.name for path in (find_pack(name) / "pictures").iterdir()) if name in shipped_packs() else []
+
+
+def _content(pack: Pack) -> PackContent:
+    file = pack.file
+    walked = [found for domain in file.domains for found in domain.walk()]
+    asked = {step for kind in file.question_types for step in kind.steps}
+    codes = {code.id: code.title for code in (*file.reason_codes.review, *file.reason_codes.expert)}
+    return PackContent(
+        domains=tuple(Entry(id=domain.id, title=domain.title, parents=parents) for domain, parents in walked),
+        steps=tuple(step for step in PLAIN.steps if step in asked | {"compare", "review", "expert"}),
+        reason_codes=tuple(Entry(id=code, title=title) for code, title in codes.items()),
+        shortcuts=dict(file.shortcuts),
+        guideline=pack.guideline,
+        policy=file.policy,
+    )
