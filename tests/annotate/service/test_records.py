@@ -85,6 +85,7 @@ def test_gold_cannot_be_named_by_a_transaction_that_was_not_opened_for_it(servic
 
 def test_gold_needs_two_people_and_looks_like_any_other_item(service):
     service.policy(gold_rate=0.5, first_labels=1, most_answers=1)
+    service.server.settings = service.server.settings.model_copy(update={"rescan_seconds": 1e6})
     service.add_items(*(service.choice(f"k{n}") for n in range(12)), service.choice("g"))
     man, sue = service.person("man"), service.person("sue")
     body = {"g": {"expected": {"choice": 1}, "planted_wrong": False}}
@@ -101,6 +102,7 @@ def test_gold_needs_two_people_and_looks_like_any_other_item(service):
             keys.append(assignment["item"]["id"])
             assert service.person(name).submit(assignment, {"choice": 1}).status_code == 201
     assert keys.count(13) == 2, "each person gets it once"
+    assert len(set(keys)) == 11, "and no ordinary item is passed over for it"
     service.refit()
     assert service.state(13) == "open", "gold is never finished"
     shown = man.get("/api/v1/projects/p/gold").json()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.policy import Policy
@@ -16,7 +16,7 @@ from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound
 from perceptlm.annotate.roles import OWN_STEPS, ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.projects import content_of, policy_of
-from perceptlm.annotate.services.queue import EXPIRED, first_of_lane, first_step
+from perceptlm.annotate.services.queue import EXPIRED, first_of_lane, first_step, pass_step
 from perceptlm.annotate.services.steps import OPEN, update_lane
 from perceptlm.annotate.services.users import valid_domains
 from perceptlm.annotate.store.audit import SERVER, append
@@ -36,9 +36,8 @@ def next_assignment(
     user_id, role = caller.person(), caller.role
     assert role is not None
     # One lease per person: two requests of the same person wait for each other here.
-    session.execute(
-        select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id).with_for_update()
-    )
+    mine = select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id)
+    member = session.execute(mine.with_for_update()).scalar_one()
     policy = policy_of(session, project)
     held = session.scalar(
         select(Assignment)
@@ -49,19 +48,25 @@ def next_assignment(
         held.lease_until = now(session) + policy.lease_seconds * 1000
         return held, True
     expire_overdue(session, project.id)
-    step = _choose(session, project, policy, user_id, role, kinds, rescan_ms)
-    return None if step is None else (_lease(session, caller, project, policy, step), False)
+    step = _choose(session, project, policy, member, role, kinds, rescan_ms)
+    if step is None:
+        return None
+    if step.for_user_id is None and not step.home_lane.startswith("repeated:"):
+        pass_step(session, user_id, step)
+    member.num_leases += 1
+    return _lease(session, caller, project, policy, step), False
 
 
 def _choose(
     session: Session,
     project: Project,
     policy: Policy,
-    user_id: int,
+    member: Membership,
     role: Role,
     kinds: Sequence[str] | None,
     rescan_ms: int,
 ) -> Step | None:
+    user_id = member.user_id
     allowed = ROLE_STEPS[role] + OWN_STEPS
     if kinds is not None and (wrong := [kind for kind in kinds if kind not in allowed]):
         raise Forbidden("step_not_allowed", f"'{wrong[0]}' is not for a {role.value}", field="steps")
@@ -79,15 +84,14 @@ def _choose(
         lanes = [f"expert:{domain}" for domain in own_domains] + lanes
     step = first_step(session, project.id, user_id, lanes, rescan_ms)
     # Where ordinary work is left, a share of it is replaced by a repeated item, so that nobody can tell them apart.
-    if step is not None and step.kind in labels and _draws_repeated(session, project, policy, user_id):
+    if step is not None and step.kind in labels and _draws_repeated(project, policy, member):
         return first_of_lane(session, project.id, user_id, f"repeated:{step.kind}") or step
     return step
 
 
-def _draws_repeated(session: Session, project: Project, policy: Policy, user_id: int) -> bool:
-    statement = select(func.count()).where(Assignment.project_id == project.id, Assignment.user_id == user_id)
-    number = session.scalar(statement) or 0
-    return derive_seed(0, "repeated", project.slug, user_id, number) < policy.gold_rate * float(1 << 63)
+def _draws_repeated(project: Project, policy: Policy, member: Membership) -> bool:
+    number = derive_seed(0, "repeated", project.slug, member.user_id, member.num_leases)
+    return number < policy.gold_rate * float(1 << 63)
 
 
 def _lease(session: Session, caller: Caller, project: Project, policy: Policy, step: Step) -> Assignment:

@@ -148,7 +148,9 @@ def set_member(session: Session, caller: Caller, project: Project, name: str, ro
     row = session.get(Membership, (project.id, user.id))
     before = None if row is None else row.role
     if row is None:
-        session.add(Membership(project_id=project.id, user_id=user.id, role=role, created_at=now(session)))
+        session.add(
+            Membership(project_id=project.id, user_id=user.id, role=role, num_leases=0, created_at=now(session))
+        )
     else:
         row.role = role
     body = {"role": role, "before": before}

@@ -97,12 +97,13 @@ class PolicyVersion(Base):
 
 
 class Membership(Base):
-    """The one role of a person in a project."""
+    """The one role of a person in a project, and how often they were given work there."""
 
     __tablename__ = "memberships"
     project_id: Mapped[Number] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     user_id: Mapped[Number] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(String(16))
+    num_leases: Mapped[Number]
     created_at: Mapped[Time]
 
 
