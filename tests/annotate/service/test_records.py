@@ -145,6 +145,24 @@ def test_a_release_whose_items_changed_is_not_published(labelled):
     assert states == {"open", "accepted"}, "none was released"
 
 
+def test_a_reported_item_is_answered_anew_whatever_an_expert_had_said(service):
+    credential = {"domain": "general", "level": "md", "evidence_sha256": "a" * 64,
+                  "expires_at": service.clock.now_ms() + 10**9}  # fmt: skip
+    own = service.person("own")
+    assert own.post(f"/api/v1/users/{service.user_ids['exp']}/credentials", json=credential).status_code == 201
+    service.policy(audit_share=1)
+    (item,) = service.add_items(service.choice("a"))
+    service.work_off("ann", "bob")
+    service.refit()
+    assert service.work_off("exp") == ["expert"]
+    assert service.state(item["id"]) == "accepted"
+    body = {"reason": "wrong"}
+    answer = service.person("ann").post(f"/api/v1/projects/p/items/{item['id']}/report", json=body)
+    assert answer.json()["state"] == "open"
+    assert service.work_off("cat") == ["choice"]
+    assert service.state(item["id"]) == "open"
+
+
 def test_an_illegal_move_is_refused(labelled):
     item = labelled.person("man").get("/api/v1/projects/p/items").json()["items"][0]["id"]
     answer = labelled.person("man").post(f"/api/v1/projects/p/items/{item}/discard", json={"reason": "no"})

@@ -108,8 +108,8 @@ class _Record:
             for entry in given
             if entry.row.step_kind == step and entry.row.ordinal == 0 and entry.round == item.round
         ]
-        # As the flow has it: the last ruling holds, of whatever round.
-        rulings = [entry for entry in given if entry.row.step_kind == "expert" and entry.about == step]
+        experts = [entry for entry in given if entry.row.step_kind == "expert" and entry.round == item.round]
+        rulings = [entry for entry in experts if entry.about == step]
         self._ruling = rulings[-1] if rulings else None
 
     def values(self, proposals: list[tuple[int, str, Any]]) -> dict[str, Any]:
