@@ -130,7 +130,7 @@ def test_a_model_learns_from_it_and_is_asked_its_test(
     applied: Applied, demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     learn = ["train", "adapt", "--start", demo / "sft", "--data", applied.out, "--out", tmp_path / "adapted"]
-    assert run([*map(str, learn), "--held-out", "0.5", "--set", "num_steps=2", "--set", "validation.every=2"]) == 0
+    assert run([*map(str, learn), "--held-out", "0.7", "--set", "num_steps=2", "--set", "validation.every=2"]) == 0
     ask = ["eval", "run", "--data", applied.out, "--model", tmp_path / "adapted", "--tasks", "fgqa"]
     assert run([*map(str, ask), "--out", str(tmp_path / "eval"), "--variants", "own", "--json"]) == 0
     rows = next((tmp_path / "eval").glob("rows*.jsonl")).read_text().splitlines()

@@ -231,16 +231,21 @@ def _interrupted(*arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
+def num_rows_in_memory() -> int:
+    """Of this and of all other tests."""
+    return sum(type(thing) is ReleasedItem for thing in gc.get_objects())
+
+
 def test_rows_pass_one_at_a_time(tmp_path: Path, frame_corpus: dict[str, CorpusVideo], corpus_folder: Path) -> None:
     asset = asset_of(frame_corpus["cfr-25.mp4"].path)
-    most = 0
+    most, before = 0, num_rows_in_memory()
 
     def rows() -> Iterator[ReleasedItem]:
         nonlocal most
         for number in range(60):
             yield released_item(str(number), asset)
             if number % 10 == 9:
-                most = max(most, sum(type(thing) is ReleasedItem for thing in gc.get_objects()))
+                most = max(most, num_rows_in_memory() - before)
 
     export_release(rows(), corpus_folder, tmp_path / "out", ALL_TRAINING)
     assert most <= 3
