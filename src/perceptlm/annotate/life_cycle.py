@@ -46,6 +46,7 @@ class Event(StrEnum):
     ACCEPT = "accept"
     DISCARD = "discard"
     RELEASE = "release"
+    RECONSIDER = "reconsider"
     REPORT = "report"
     SUPERSEDE = "supersede"
 
@@ -98,6 +99,7 @@ MOVES: dict[tuple[State, Event], Move] = {
     (State.ADJUDICATED, Event.OPEN): (State.OPEN, _BY_RULES),
     (State.ADJUDICATED, Event.DISCARD): (State.DISCARDED, _BY_RULES | _BY_EXPERT),
     (State.ACCEPTED, Event.RELEASE): (State.RELEASED, _BY_MANAGER),
+    (State.ACCEPTED, Event.RECONSIDER): (State.OPEN, _BY_RULES),
     (State.ACCEPTED, Event.REPORT): (State.REOPENED, _BY_ANYONE),
     (State.RELEASED, Event.REPORT): (State.REOPENED, _BY_ANYONE),
     (State.RELEASED, Event.SUPERSEDE): (State.SUPERSEDED, _BY_MANAGER),

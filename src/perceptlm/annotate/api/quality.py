@@ -11,6 +11,7 @@ from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
 from perceptlm.annotate.api.bodies import LimitQuery, ProjectPath
 from perceptlm.annotate.roles import Action
 from perceptlm.annotate.services import dashboard as figures
+from perceptlm.annotate.services.choices import choices as known_now
 from perceptlm.annotate.services.projects import project_named
 from perceptlm.annotate.services.refit import refit as run_refit
 
@@ -30,6 +31,16 @@ def dashboard(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dic
 
     def look(session: Session) -> dict[str, Any]:
         return figures.dashboard(session, project_named(session, project))
+
+    return server.database.read(look, gold=True)
+
+
+@guarded(router, "GET", "/projects/{project}/choices", Action.READ_DASHBOARD)
+def choices(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """Show what is known of every choice now."""
+
+    def look(session: Session) -> dict[str, Any]:
+        return {"choices": known_now(session, project_named(session, project))}
 
     return server.database.read(look, gold=True)
 

@@ -52,9 +52,15 @@ _MOVES: dict[str, dict[Status, Entry]] = {
         "discarded": ("adjudicate", "discard"),
     },
     "rework": {"working": ("open",)},
+    "accepted": {
+        "working": ("reconsider",),
+        "expert": ("reconsider", "contest", "escalate"),
+        "accepted": (),
+    },
 }
 """(state, where the item is) -> moves of the life cycle. From states that are not here the flow moves nothing."""
 FINISHED = ("accepted", "released")
+"""An accepted choice is not beyond doubt before it is released: whoever gave it may turn out worse than it seemed."""
 
 
 def advance(view: ItemView, submissions: Sequence[SubmissionView], policy: Policy) -> Advance:
@@ -63,7 +69,7 @@ def advance(view: ItemView, submissions: Sequence[SubmissionView], policy: Polic
     Submissions are all of the item's, of every round. After `next_round` the server counts the round up and asks again.
     """
     record = Record(view, tuple(submissions))
-    if view.state in FINISHED:
+    if view.state in FINISHED and (view.kind == "fgqa" or view.state == "released"):
         return _finished(record, policy)
     if view.state not in _MOVES:
         return Advance()

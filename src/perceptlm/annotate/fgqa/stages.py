@@ -301,11 +301,13 @@ def choice_stage(record: Record, policy: Policy) -> Stage:
             slot = record.expert("choice", view.expert_reason)
             return Stage("expert", (slot,), derived={**derived, "escalated": view.expert_reason})
         return Stage("settled", derived=derived)
-    wants_more = decision.action == "another_label" if decision is not None else len(set(sure)) <= 1
-    most = policy.most_labels if decision is not None else policy.first_labels + 1
-    if wants_more and len(given) < most:
+    if decision is not None and decision.action == "another_label":
+        known = len(given) if decision.num_given is None else decision.num_given
+        return Stage("working", record.more("choice", known + decision.num_labels, len(given)))
+    if decision is None and len(set(sure)) <= 1 and len(given) <= policy.first_labels:
         return Stage("working", record.more("choice", len(given) + 1, len(given)))
-    return _to_expert(record, "choice", "unsure" if len(sure) < len(given) else "disagreement")
+    reason = "unsure" if len(sure) < len(given) else "disagreement"
+    return _to_expert(record, "choice", (decision.reason if decision is not None else None) or reason)
 
 
 def _interval(shown: Sequence[Interval]) -> dict[str, Any]:

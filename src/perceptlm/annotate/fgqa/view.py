@@ -14,7 +14,9 @@ from perceptlm.annotate.fgqa.payloads import Payload, Step
 Kind = Literal["fgqa", "choice"]
 Mode = Literal["blind_first", "verify"]
 Role = Literal["annotator", "verifier", "expert"]
-Event = Literal["agree", "contest", "escalate", "adjudicate", "verify", "accept", "rework", "open", "discard"]
+Event = Literal[
+    "agree", "contest", "escalate", "adjudicate", "verify", "accept", "rework", "open", "discard", "reconsider"
+]
 Need = Literal["distractor_proposals", "text_only"]
 Action = Literal["accept", "another_label", "escalate"]
 
@@ -46,10 +48,16 @@ class SubmissionView:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the quality engine says of a nominal piece of work; without one the flow's own rule holds."""
+    """What the quality engine says of a nominal piece of work; without one the flow's own rule holds.
+
+    `num_labels` more are asked for beside the `num_given` that it knew of (not said: those that are there).
+    """
 
     action: Action
     value: str = ""
+    reason: str | None = None
+    num_labels: int = 1
+    num_given: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """How good labels and people are, and what to do next about an item. Pure numpy: no database, no clock, no network."""
 
+from perceptlm.annotate.quality.assess import Assessment, Wishes, assess
 from perceptlm.annotate.quality.calibration import Calibration, calibrate
 from perceptlm.annotate.quality.copying import CopyEvidence, copy_evidence
 from perceptlm.annotate.quality.dawid_skene import Fit, FitConfig, fit
@@ -28,6 +29,7 @@ __all__ = [
     "EXPERT",
     "MODEL",
     "REASONS",
+    "Assessment",
     "Calibration",
     "CopyEvidence",
     "Decisions",
@@ -41,6 +43,8 @@ __all__ = [
     "Policy",
     "Requirements",
     "Skill",
+    "Wishes",
+    "assess",
     "calibrate",
     "choose_expert",
     "copy_evidence",

@@ -38,7 +38,8 @@ def measure_skill(fit: Fit, labels: Labels, items: Items, people: People, *, con
     # Classes are told apart by the same labels, so their errors go together: standard errors add, not variances.
     error = (np.sqrt(fit.accuracy.variance) * share).sum(axis=2)
     low, high = _wilson(mean, error**2, confidence)
-    in_domain = count(items.domain, items.num_domains)
+    # Domains weigh as the items do that somebody has answered: the server knows of no others.
+    in_domain = count(items.domain[count(labels.item, len(items)) > 0], items.num_domains)
     weight = in_domain / max(in_domain.sum(), 1.0)
     overall = mean @ weight
     overall_low, overall_high = _wilson(overall, (error @ weight) ** 2, confidence)

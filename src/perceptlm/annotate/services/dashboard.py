@@ -10,16 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.quality.assess import Assessment
 from perceptlm.annotate.quality.calibration import calibrate
-from perceptlm.annotate.quality.copying import copy_evidence
-from perceptlm.annotate.quality.dawid_skene import Fit
 from perceptlm.annotate.quality.drift import find_drift
 from perceptlm.annotate.quality.records import EXPERT
-from perceptlm.annotate.quality.routing import Policy as RoutingPolicy
-from perceptlm.annotate.quality.skill import failing, measure_skill
 from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.quality_records import Records, read_records
-from perceptlm.annotate.services.refit import fit_of
 from perceptlm.annotate.store.tables import Item, ItemMove, Project, Step, StepDecision, Submission, User
 from perceptlm.statistics.agreement import krippendorff_alpha
 
@@ -30,8 +26,9 @@ _NOMINAL = {"question_check": "verdict", "distractor": "verdict", "choice": "cho
 
 def dashboard(session: Session, project: Project) -> dict[str, Any]:
     """Return all figures of a project."""
-    policy, records = policy_of(session, project), read_records(session, project)
-    fit = fit_of(records) if len(records.labels) else None
+    policy = policy_of(session, project)
+    records = read_records(session, project, policy)
+    found = records.assess(policy) if len(records.labels) else None
     states = dict(
         session.execute(
             select(Item.state, func.count()).where(Item.project_id == project.id).group_by(Item.state)
@@ -41,7 +38,8 @@ def dashboard(session: Session, project: Project) -> dict[str, Any]:
         "items": states,
         "throughput": _throughput(session, project),
         "agreement": _agreement(session, project),
-        "skill": [] if fit is None else _skill(session, records, fit),
+        "skill": [] if found is None else _skill(session, records, found),
+        "people": [] if found is None else people_rows(session, records, found),
         "calibration": _calibration(session, records),
         "escalations": _escalations(session, project),
         "cost_per_accepted": _cost(session, project, policy, states),
@@ -100,15 +98,41 @@ def _agreement(session: Session, project: Project) -> list[dict[str, Any]]:
     return found
 
 
-def _skill(session: Session, records: Records, fit: Fit) -> list[dict[str, Any]]:
-    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(records.user_ids))).all())
-    skill = measure_skill(fit, records.labels, records.items, records.people)
+def _names(session: Session, records: Records) -> dict[int, str]:
+    return dict(session.execute(select(User.id, User.name).where(User.id.in_(records.user_ids))).tuples().all())
+
+
+def _flags(records: Records, found: Assessment) -> list[list[str]]:
+    """Return what is to be said against each person."""
     flags = {
-        "copies": copy_evidence(fit, records.labels, records.items, records.people).flagged,
-        "drifts": find_drift(fit, records.labels, records.items, records.people).flagged,
-        "paused": failing(skill, records.items, records.people, RoutingPolicy().pause_below),
+        "copies": found.flagged,
+        "drifts": find_drift(found.fit, records.labels, records.items, records.people).flagged,
+        "paused": found.paused,
     }
-    given = np.zeros((len(records.user_ids), len(records.domains)), dtype=np.int64)
+    return [[name for name, who in flags.items() if who[worker]] for worker in range(len(records.user_ids))]
+
+
+def people_rows(session: Session, records: Records, found: Assessment) -> list[dict[str, Any]]:
+    """Return everybody with their accuracy over all domains, its interval, and what is to be said against them."""
+    names, flags, skill = _names(session, records), _flags(records, found), found.skill
+    return [
+        {
+            "user": names[user_id],
+            "user_id": user_id,
+            "role": "expert" if records.people.role[worker] == EXPERT else "annotator",
+            "accuracy": float(skill.overall[worker]),
+            "low": float(skill.overall_low[worker]),
+            "high": float(skill.overall_high[worker]),
+            "n": int(skill.num_labels[worker]),
+            "flags": flags[worker],
+        }
+        for worker, user_id in enumerate(records.user_ids)
+    ]
+
+
+def _skill(session: Session, records: Records, found: Assessment) -> list[dict[str, Any]]:
+    names, flags, skill = _names(session, records), _flags(records, found), found.skill
+    given = np.zeros((len(records.people), len(records.domains)), dtype=np.int64)
     np.add.at(given, (records.labels.worker, records.items.domain[records.labels.item]), 1)
     return [
         {
@@ -119,7 +143,7 @@ def _skill(session: Session, records: Records, fit: Fit) -> list[dict[str, Any]]
             "low": float(skill.low[worker, place]),
             "high": float(skill.high[worker, place]),
             "n": int(given[worker, place]),
-            "flags": [name for name, who in flags.items() if who[worker]],
+            "flags": flags[worker],
         }
         for worker, user_id in enumerate(records.user_ids)
         for place, domain in enumerate(records.domains)
@@ -132,16 +156,17 @@ def _calibration(session: Session, records: Records) -> dict[str, Any]:
     truth: dict[int, int] = {}
     for number, known in enumerate(records.items.known):
         if known >= 0:
-            truth[records.steps[number].id] = int(known)
+            truth[records.pieces[number].step_id] = int(known)
     expert = records.people.role[records.labels.worker] == EXPERT
     for number, value in zip(records.labels.item[expert], records.labels.value[expert], strict=True):
-        truth[records.steps[int(number)].id] = int(value)
+        truth[records.pieces[int(number)].step_id] = int(value)
     stated, right = [], []
     ids = sorted(truth)
     for start in range(0, len(ids), 500):
         rows = session.scalars(
             select(StepDecision)
-            .where(StepDecision.step_id.in_(ids[start : start + 500]), StepDecision.value != "")
+            # What was believed before an expert answered; what is believed after it is no test.
+            .where(StepDecision.step_id.in_(ids[start : start + 500]), StepDecision.action == "escalate")
             .order_by(StepDecision.id)
         )
         for row in rows:

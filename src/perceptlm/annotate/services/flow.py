@@ -19,10 +19,12 @@ from perceptlm.annotate.fgqa.view import Proposal as ProposalView
 from perceptlm.annotate.life_cycle import Actor as Mover
 from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.quality.routing import draw_audit
 from perceptlm.annotate.services.item_states import move
 from perceptlm.annotate.services.projects import content_of, policy_of, project_of
 from perceptlm.annotate.services.steps import close_all, close_slots, open_slots, requests_of, steps_of
 from perceptlm.annotate.store.audit import Actor, append
+from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.outbox import emit
 from perceptlm.annotate.store.tables import Item, Project, Proposal, Step, StepDecision, Submission
 from perceptlm.seeding import derive_seed
@@ -45,7 +47,11 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
         steps = steps_of(session, item)
         view = view_of(session, item, project, policy, steps)
         step = advance(view, record, policy)
-        item.derived = {**item.derived, **step.derived}
+        derived = {**item.derived, **step.derived}
+        if item.state == "accepted" and derived != item.derived:
+            # What would be released has changed, without a move.
+            item.row_version, item.updated_at = item.row_version + 1, now(session)
+        item.derived = derived
         if item.is_repeated:
             return
         close_slots(session, item, step.closed)
@@ -109,7 +115,9 @@ def decisions_of(session: Session, item: Item) -> dict[str, Decision]:
     )
     found: dict[str, Decision] = {}
     for row, kind, subject in session.execute(statement):
-        found[kind if subject is None else f"{kind}:{subject}"] = Decision(cast(Any, row.action), row.value)
+        found[kind if subject is None else f"{kind}:{subject}"] = Decision(
+            cast(Any, row.action), row.value, row.reason, row.num_labels, len(row.submissions)
+        )
     return found
 
 
@@ -136,7 +144,8 @@ def expert_reason_of(project: Project, policy: Policy, item: Item) -> str | None
     """Return why an expert sees the item whatever people agree on, drawn once when it comes in."""
     if item.needs_credential:
         return "credential"
-    return "audit" if _draw(project, "audit", item.key) < policy.audit_share else None
+    is_drawn = draw_audit([f"{project.slug}/{item.key}"], 0, policy.audit_share)[0]
+    return "audit" if is_drawn else None
 
 
 def _draw(project: Project, purpose: str, key: str) -> float:

@@ -12,18 +12,25 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.quality.turns import GoldRule, gold_start, is_gold_turn
 from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound
 from perceptlm.annotate.roles import OWN_STEPS, ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.projects import content_of, policy_of
-from perceptlm.annotate.services.queue import EXPIRED, first_of_lane, first_step, pass_step
-from perceptlm.annotate.services.steps import OPEN, update_lane
+from perceptlm.annotate.services.queue import (
+    EXPIRED,
+    first_of_lane,
+    first_step,
+    lanes_there,
+    next_of_lane_after,
+    pass_step,
+)
+from perceptlm.annotate.services.steps import OPEN, better_lane, chosen_lane, update_lane
 from perceptlm.annotate.services.users import valid_domains
 from perceptlm.annotate.store.audit import SERVER, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.numbers import FENCE, take_numbers
-from perceptlm.annotate.store.tables import Assignment, Membership, Project, Step
-from perceptlm.seeding import derive_seed
+from perceptlm.annotate.store.tables import Assignment, Membership, Project, Step, User
 
 LEASED, SUBMITTED, RELEASED = "leased", "submitted", "released"
 MAX_EXPIRED_AT_ONCE = 200
@@ -36,8 +43,9 @@ def next_assignment(
     user_id, role = caller.person(), caller.role
     assert role is not None
     # One lease per person: two requests of the same person wait for each other here.
-    mine = select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id)
-    member = session.execute(mine.with_for_update()).scalar_one()
+    membership = session.execute(
+        select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id).with_for_update()
+    ).scalar_one()
     policy = policy_of(session, project)
     held = session.scalar(
         select(Assignment)
@@ -48,12 +56,14 @@ def next_assignment(
         held.lease_until = now(session) + policy.lease_seconds * 1000
         return held, True
     expire_overdue(session, project.id)
-    step = _choose(session, project, policy, member, role, kinds, rescan_ms)
+    step = _choose(session, project, policy, membership, role, kinds, rescan_ms)
     if step is None:
         return None
-    if step.for_user_id is None and not step.home_lane.startswith("repeated:"):
+    is_gold = step.home_lane.startswith("repeated:")
+    if step.for_user_id is None and not is_gold:
         pass_step(session, user_id, step)
-    member.num_leases += 1
+    membership.num_given += 1
+    membership.num_gold += is_gold
     return _lease(session, caller, project, policy, step), False
 
 
@@ -61,37 +71,53 @@ def _choose(
     session: Session,
     project: Project,
     policy: Policy,
-    member: Membership,
+    membership: Membership,
     role: Role,
     kinds: Sequence[str] | None,
     rescan_ms: int,
 ) -> Step | None:
-    user_id = member.user_id
     allowed = ROLE_STEPS[role] + OWN_STEPS
     if kinds is not None and (wrong := [kind for kind in kinds if kind not in allowed]):
         raise Forbidden("step_not_allowed", f"'{wrong[0]}' is not for a {role.value}", field="steps")
     # An expert's time is for what only experts can do, unless they ask for other work.
     wanted = list(kinds) if kinds is not None else ["expert", *OWN_STEPS] if role is Role.EXPERT else list(allowed)
+    user_id = membership.user_id
     own = first_of_lane(session, project.id, user_id, f"person:{user_id}")
-    if own is not None:
+    # Whoever is paused finishes what they began, and gets nothing new.
+    if own is not None or membership.paused_reason is not None:
         return own
     labels = [kind for kind in ROLE_STEPS[role] if kind in wanted and kind != "expert"]
-    lanes = list(labels)
+    gold = _gold(session, project, policy, membership, labels)
+    if gold is not None:
+        return gold
+    lanes = [*([better_lane("choice")] if membership.is_better and "choice" in labels else []), *labels]
     if "expert" in wanted:
         held = set(valid_domains(session, user_id))
         # A credential for a domain holds for those below it.
         own_domains = [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
-        lanes = [f"expert:{domain}" for domain in own_domains] + lanes
-    step = first_step(session, project.id, user_id, lanes, rescan_ms)
-    # Where ordinary work is left, a share of it is replaced by a repeated item, so that nobody can tell them apart.
-    if step is not None and step.kind in labels and _draws_repeated(project, policy, member):
-        return first_of_lane(session, project.id, user_id, f"repeated:{step.kind}") or step
-    return step
+        lanes = [chosen_lane(user_id), *(f"expert:{domain}" for domain in own_domains), *lanes]
+    return first_step(session, project.id, user_id, lanes, rescan_ms)
 
 
-def _draws_repeated(project: Project, policy: Policy, member: Membership) -> bool:
-    number = derive_seed(0, "repeated", project.slug, member.user_id, member.num_leases)
-    return number < policy.gold_rate * float(1 << 63)
+def _gold(
+    session: Session, project: Project, policy: Policy, membership: Membership, kinds: Sequence[str]
+) -> Step | None:
+    """Return a repeated item if it is time for one. It comes unasked, in between, so that nobody can tell them apart;
+    and for everybody in another order, so that nobody can tell the next one."""
+    lanes = lanes_there(session, project.id, [f"repeated:{kind}" for kind in kinds])
+    if not lanes:
+        return None
+    rule = GoldRule(policy.gold_first, policy.gold_rate, policy.gold_most)
+    name, num_gold = session.get_one(User, membership.user_id).name, membership.num_gold
+    if not is_gold_turn(rule, project.slug, name, num_gold, membership.num_given):
+        return None
+    for lane in lanes:
+        step = next_of_lane_after(
+            session, project.id, membership.user_id, lane, lambda size: gold_start(project.slug, name, num_gold, size)
+        )
+        if step is not None:
+            return step
+    return None
 
 
 def _lease(session: Session, caller: Caller, project: Project, policy: Policy, step: Step) -> Assignment:

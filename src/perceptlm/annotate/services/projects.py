@@ -141,18 +141,18 @@ def role_in(session: Session, user_id: int, project_id: int) -> Role | None:
 
 
 def set_member(session: Session, caller: Caller, project: Project, name: str, role: str) -> dict[str, Any]:
-    """Give a person a role in a project, instead of the one they had."""
+    """Give a person a role in a project, instead of the one they had. Who was paused works on for good."""
     user = user_named(session, name)
     if role not in GIVEN_ROLES:
         raise Invalid("no_such_role", f"'{role}' is not given to members", field="role", hint=", ".join(GIVEN_ROLES))
     row = session.get(Membership, (project.id, user.id))
     before = None if row is None else row.role
     if row is None:
-        session.add(
-            Membership(project_id=project.id, user_id=user.id, role=role, num_leases=0, created_at=now(session))
-        )
+        session.add(Membership(project_id=project.id, user_id=user.id, role=role, created_at=now(session)))
     else:
         row.role = role
+        row.is_trusted = row.is_trusted or row.paused_reason is not None
+        row.paused_reason = None
     body = {"role": role, "before": before}
     append(session, caller.actor, "member.set", f"user:{user.id}", body, project.id)
     return {"user": user.name, "user_id": user.id, "role": role}

@@ -2,20 +2,24 @@
 
 One piece of work (a `choice` step in its round) is one item of the engine. Gold is among them with its known value, so
 this is read in a transaction opened for gold, by refits and dashboards only. Of long projects the pieces that are not
-decided yet are read, and of the decided ones the newest, which are enough to know people by.
+decided yet are read, and of the decided ones the newest, which are enough to know people by. Rows are read as columns,
+not as objects: a fit of thousands of labels waits for this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from perceptlm.annotate.quality.records import ANNOTATOR, EXPERT, Items, Labels, People
+from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.quality.assess import Assessment, Wishes, assess
+from perceptlm.annotate.quality.records import ANNOTATOR, EXPERT, MODEL, Items, Labels, People
+from perceptlm.annotate.quality.routing import Policy as RoutingPolicy
 from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.projects import content_of
 from perceptlm.annotate.store.database import now
@@ -32,8 +36,30 @@ from perceptlm.annotate.store.tables import (
 )
 
 KIND = "choice"
+COPIES, FAILING = "copies", "failing"
+"""Why people are paused, until a manager gives them their role anew; who fails also when a refit finds them better."""
 MAX_DECIDED = 20_000
-BLOCK = 500
+BLOCK = 2000
+_Label = tuple[int, int, int, int, bool]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A choice step in its round, with what matters of its item."""
+
+    step_id: int
+    item_id: int
+    key: str
+    round: int
+    step_state: str
+    item_state: str
+    home_lane: str
+    num_submitted: int
+    domain: str
+    options: list[str]
+    expert_reason: str | None
+    needs_credential: bool
+    is_repeated: bool
 
 
 @dataclass(frozen=True)
@@ -43,58 +69,81 @@ class Records:
     labels: Labels
     items: Items
     people: People
-    steps: list[Step]
-    step_items: dict[int, Item]
+    wishes: Wishes
+    pieces: list[Piece]
     user_ids: list[int]
+    """Of the first people; models come after them."""
     domains: list[str]
     submission_ids: list[list[int]]
-    """Per step, the annotators' submissions that its labels are from."""
+    """Per piece, the submissions that it has; not experts'."""
+    copied_before: list[bool]
+    """Per person: found copying by an earlier refit."""
+    trusted: list[bool]
+    """Per person: let work on by a manager."""
+
+    def assess(self, policy: Policy) -> Assessment:
+        """Return what follows from the labels."""
+        flagged, trusted = (np.array(column, dtype=np.bool_) for column in (self.copied_before, self.trusted))
+        return assess(
+            self.labels, self.items, self.people, rules_of(policy), self.wishes, flagged=flagged, trusted=trusted
+        )
 
 
-def read_records(session: Session, project: Project) -> Records:
-    """Return the labels of a project's choices, in the order in which they were given."""
-    steps = _steps(session, project)
-    place = {step.id: number for number, step in enumerate(steps)}
-    items = _by_id(session, Item, [step.item_id for step in steps])
-    domains = [entry.id for entry in content_of(project).domains]
-    roles = dict(
-        session.execute(select(Membership.user_id, Membership.role).where(Membership.project_id == project.id)).all()
-    )
-    user_ids = sorted(roles)
-    worker = {user_id: number for number, user_id in enumerate(user_ids)}
-    shown = _shown(session, items) if project.mode == "verify" else {}
-    rows: list[tuple[int, int, int, int, bool]] = []
-    submission_ids: list[list[int]] = [[] for _ in steps]
-    for row, step_id in _submissions(session, steps):
-        if row.user_id not in worker or row.payload.get("choice") is None:
-            continue
-        number = place[step_id]
-        seen = shown.get((row.item_id, row.user_id), -1)
-        rows.append((number, worker[row.user_id], row.payload["choice"], seen, bool(row.payload.get("unsure"))))
+def rules_of(policy: Policy) -> RoutingPolicy:
+    """Return the part of a project's policy that routes choices."""
+    return RoutingPolicy(**{name: getattr(policy, name) for name in RoutingPolicy.model_fields})
+
+
+def read_records(session: Session, project: Project, policy: Policy) -> Records:
+    """Return the labels of a project's choices, in the order in which they were given, proposals that count first."""
+    pieces = _pieces(session, project)
+    members = {row.user_id: row for row in session.scalars(select(Membership).filter_by(project_id=project.id))}
+    rows = _submissions(session, pieces)
+    submission_ids: list[list[int]] = [[] for _ in pieces]
+    for row, number in rows:
         if row.step_kind == KIND:
             submission_ids[number].append(row.id)
-    known = _known(session, project)
+    # Whoever has labels counts, in whatever role they are now; of the others only who could be asked.
+    asked = {row.user_id for row in members.values() if row.role in (Role.ANNOTATOR, Role.EXPERT)}
+    user_ids = sorted(asked | {row.user_id for row, _ in rows})
+    worker = {user_id: number for number, user_id in enumerate(user_ids)}
+    shown = _shown(session, pieces) if project.mode == "verify" else {}
+    given: list[_Label] = []
+    for row, number in rows:
+        choice = row.payload.get("choice")
+        if choice is not None:
+            seen = shown.get((row.item_id, row.user_id), -1) if row.step_kind == KIND else -1
+            given.append((number, worker[row.user_id], choice, seen, bool(row.payload.get("unsure"))))
+    known, planted = _known(session, project)
+    proposals = _proposals(session, pieces)
+    counts = project.mode == "verify" if policy.count_proposals is None else policy.count_proposals
+    proposed, num_models = _proposed(pieces, proposals, planted, len(user_ids)) if counts else ([], 0)
+    domains = [entry.id for entry in content_of(project).domains]
+    people = [members.get(user_id) for user_id in user_ids]
+    roles = [EXPERT if row is not None and row.role == Role.EXPERT else ANNOTATOR for row in people]
+    no_models = [False] * num_models
+    own = np.zeros((len(user_ids) + num_models, len(domains)), dtype=np.bool_)
+    own[: len(user_ids)] = _own_domains(session, project, user_ids)
     return Records(
-        labels=_labels(rows),
+        labels=_labels([*proposed, *given]),
         items=Items(
-            num_options=np.array([len(items[step.item_id].options or ()) for step in steps], dtype=np.int64),
-            domain=np.array([domains.index(items[step.item_id].domain) for step in steps], dtype=np.int64),
-            known=np.array([known.get(step.item_id, -1) for step in steps], dtype=np.int64),
+            num_options=np.array([len(piece.options) for piece in pieces], dtype=np.int64),
+            domain=np.array([domains.index(piece.domain) for piece in pieces], dtype=np.int64),
+            known=np.array([known.get(piece.item_id, -1) for piece in pieces], dtype=np.int64),
             num_domains=len(domains),
         ),
-        people=People(
-            np.array([EXPERT if roles[user] == Role.EXPERT else ANNOTATOR for user in user_ids], dtype=np.int64),
-            _own_domains(session, user_ids, domains),
-        ),
-        steps=steps,
-        step_items=items,
+        people=People(np.array([*roles, *[MODEL] * num_models], dtype=np.int64), own),
+        wishes=_wishes(pieces, proposals),
+        pieces=pieces,
         user_ids=user_ids,
         domains=domains,
         submission_ids=submission_ids,
+        copied_before=[row is not None and row.paused_reason == COPIES for row in people] + no_models,
+        trusted=[row is not None and row.is_trusted for row in people] + no_models,
     )
 
 
-def _labels(rows: Sequence[tuple[int, int, int, int, bool]]) -> Labels:
+def _labels(rows: Sequence[_Label]) -> Labels:
     if not rows:
         return Labels.none()
     item, worker, value, shown, unsure = (list(column) for column in zip(*rows, strict=True))
@@ -107,76 +156,147 @@ def _labels(rows: Sequence[tuple[int, int, int, int, bool]]) -> Labels:
     )
 
 
-def _steps(session: Session, project: Project) -> list[Step]:
-    mine = select(Step).where(Step.project_id == project.id, Step.kind == KIND, Step.num_submitted > 0)
-    waiting = list(session.scalars(mine.where(Step.state == "open").order_by(Step.id)))
-    done = mine.where(Step.state != "open").order_by(Step.id.desc()).limit(MAX_DECIDED)
-    return sorted([*waiting, *session.scalars(done)], key=lambda step: step.id)
+def _pieces(session: Session, project: Project) -> list[Piece]:
+    mine = _select_pieces(project)
+    waiting = session.execute(mine.where(Step.state == "open", Step.num_submitted > 0)).all()
+    done = session.execute(mine.where(Step.state != "open").order_by(Step.id.desc()).limit(MAX_DECIDED)).all()
+    return [_piece(row) for row in sorted([*waiting, *done], key=lambda row: row[0])]
 
 
-def _submissions(session: Session, steps: list[Step]) -> list[tuple[Submission, int]]:
-    """Return first answers to the steps, and what experts decided of them, by the order of submission."""
-    found: list[tuple[Submission, int]] = []
-    of_item = {(step.item_id, step.round): step.id for step in steps}
-    for start in range(0, len(steps), BLOCK):
-        block = steps[start : start + BLOCK]
-        statement = select(Submission).where(
-            Submission.step_id.in_([step.id for step in block]), Submission.ordinal == 0
-        )
-        found += [(row, row.step_id) for row in session.scalars(statement)]
+def pieces_nobody_answered(session: Session, project: Project) -> list[Piece]:
+    """Return the first pieces without any submission, as many as are read of the others."""
+    mine = _select_pieces(project).where(Step.num_submitted == 0, Step.state == "open", Item.is_repeated.is_(False))
+    return [_piece(row) for row in session.execute(mine.order_by(Step.id).limit(MAX_DECIDED))]
+
+
+def _select_pieces(project: Project) -> Any:
+    columns = (
+        Step.id, Step.item_id, Item.key, Step.round, Step.state, Item.state, Step.home_lane, Step.num_submitted,
+        Item.domain, Item.options, Item.expert_reason, Item.needs_credential, Item.is_repeated,
+    )  # fmt: skip
+    return select(*columns).join(Item, Item.id == Step.item_id).where(Step.project_id == project.id, Step.kind == KIND)
+
+
+def _piece(row: Any) -> Piece:
+    return Piece(*row)
+
+
+def _blocks(ids: Sequence[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), BLOCK):
+        yield list(ids[start : start + BLOCK])
+
+
+def _submissions(session: Session, pieces: list[Piece]) -> list[tuple[Row[Any], int]]:
+    """Return first answers with the place of their piece, and what experts decided, by the order of submission."""
+    found: list[tuple[Row[Any], int]] = []
+    place = {piece.step_id: number for number, piece in enumerate(pieces)}
+    of_item = {(piece.item_id, piece.round): number for number, piece in enumerate(pieces)}
+    columns = (
+        Submission.id, Submission.user_id, Submission.item_id, Submission.step_id, Submission.step_kind,
+        Submission.payload,
+    )  # fmt: skip
+    for block in _blocks([piece.step_id for piece in pieces]):
+        statement = select(*columns).where(Submission.step_id.in_(block), Submission.ordinal == 0)
+        found += [(row, place[row.step_id]) for row in session.execute(statement)]
+    for block in _blocks([piece.item_id for piece in pieces]):
         expert = (
-            select(Submission, Step.round)
+            select(*columns, Step.round)
             .join(Step, Step.id == Submission.step_id)
-            .where(Submission.item_id.in_([step.item_id for step in block]), Step.kind == "expert", Step.about == KIND)
+            .where(Submission.item_id.in_(block), Submission.step_kind == "expert", Step.about == KIND)
         )
         found += [
-            (row, of_item[row.item_id, number])
-            for row, number in session.execute(expert)
-            if (row.item_id, number) in of_item
+            (row, of_item[row.item_id, row.round])
+            for row in session.execute(expert)
+            if (row.item_id, row.round) in of_item
         ]
-    return sorted(found, key=lambda entry: entry[0].id)
+    return sorted(found, key=lambda entry: int(entry[0].id))
 
 
-def _by_id(session: Session, table: type[Any], ids: Sequence[int]) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for start in range(0, len(ids), BLOCK):
-        rows = session.scalars(select(table).where(table.id.in_(list(ids[start : start + BLOCK]))))
-        found.update({row.id: row for row in rows})
-    return found
-
-
-def _shown(session: Session, items: dict[int, Item]) -> dict[tuple[int, int], int]:
+def _shown(session: Session, pieces: list[Piece]) -> dict[tuple[int, int], int]:
     """Return which option each person saw proposed, by item and person."""
     found = {}
-    ids = list(items)
-    for start in range(0, len(ids), BLOCK):
+    options = {piece.item_id: piece.options for piece in pieces}
+    for block in _blocks(list(options)):
         statement = (
             select(Proposal.item_id, ProposalView.user_id, Proposal.text)
             .join(ProposalView, ProposalView.proposal_id == Proposal.id)
-            .where(Proposal.item_id.in_(ids[start : start + BLOCK]), Proposal.kind == "choice")
+            .where(Proposal.item_id.in_(block), Proposal.kind == "choice")
         )
         for item_id, user_id, text in session.execute(statement):
-            options = items[item_id].options or []
-            if text in options:
-                found[item_id, user_id] = options.index(text)
+            if text in options[item_id]:
+                found[item_id, user_id] = options[item_id].index(text)
     return found
 
 
-def _known(session: Session, project: Project) -> dict[int, int]:
-    statement = select(GoldItem.item_id, GoldItem.expected).where(GoldItem.project_id == project.id)
-    return {
-        item_id: int(expected["choice"])
-        for item_id, expected in session.execute(statement)
-        if isinstance(expected.get("choice"), int)
-    }
+def _proposals(session: Session, pieces: list[Piece]) -> dict[int, list[Row[Any]]]:
+    """Return the options that models proposed, by item, in the order in which they came."""
+    found: dict[int, list[Row[Any]]] = {}
+    for block in _blocks([piece.item_id for piece in pieces]):
+        statement = (
+            select(Proposal.item_id, Proposal.text, Proposal.confidence, Proposal.model)
+            .where(Proposal.item_id.in_(block), Proposal.kind == "choice")
+            .order_by(Proposal.id)
+        )
+        for row in session.execute(statement):
+            found.setdefault(row.item_id, []).append(row)
+    return found
 
 
-def _own_domains(session: Session, user_ids: list[int], domains: list[str]) -> Any:
+def _proposed(
+    pieces: list[Piece], proposals: dict[int, list[Row[Any]]], planted: set[int], first_worker: int
+) -> tuple[list[_Label], int]:
+    """Return what models proposed as labels of theirs, but for what was planted, and how many models there are."""
+    found: list[_Label] = []
+    workers: dict[tuple[str, str], int] = {}
+    for number, piece in enumerate(pieces):
+        said: set[int] = set()
+        for row in () if piece.item_id in planted else proposals.get(piece.item_id, ()):
+            model = (str(row.model.get("name")), str(row.model.get("revision")))
+            worker = workers.setdefault(model, first_worker + len(workers))
+            if row.text in piece.options and worker not in said:
+                said.add(worker)
+                found.append((number, worker, piece.options.index(row.text), -1, False))
+    return found, len(workers)
+
+
+def _wishes(pieces: list[Piece], proposals: dict[int, list[Row[Any]]]) -> Wishes:
+    value, confidence = np.full(len(pieces), -1), np.zeros(len(pieces))
+    for number, piece in enumerate(pieces):
+        for row in proposals.get(piece.item_id, ()):
+            if row.text in piece.options and (row.confidence or 0) > confidence[number]:
+                value[number], confidence[number] = piece.options.index(row.text), row.confidence
+    return Wishes(
+        needs_credential=np.array([piece.needs_credential for piece in pieces], dtype=np.bool_),
+        audited=np.array([piece.expert_reason == "audit" for piece in pieces], dtype=np.bool_),
+        model_value=value,
+        model_confidence=confidence,
+    )
+
+
+def _known(session: Session, project: Project) -> tuple[dict[int, int], set[int]]:
+    """Return the known values of gold, and on which of it a wrong proposal was planted."""
+    statement = select(GoldItem.item_id, GoldItem.expected, GoldItem.planted_wrong).where(
+        GoldItem.project_id == project.id
+    )
+    known, planted = {}, set()
+    for item_id, expected, is_planted in session.execute(statement):
+        if isinstance(expected.get("choice"), int):
+            known[item_id] = int(expected["choice"])
+        if is_planted:
+            planted.add(item_id)
+    return known, planted
+
+
+def _own_domains(session: Session, project: Project, user_ids: list[int]) -> Any:
+    """Return who holds a valid credential for which domain; one for a domain holds for those below it."""
+    domains = content_of(project).domains
     own = np.zeros((len(user_ids), len(domains)), dtype=np.bool_)
     statement = select(Credential.user_id, Credential.domain).where(
         Credential.user_id.in_(user_ids), Credential.expires_at > now(session), Credential.revoked_at.is_(None)
     )
+    place = {user_id: number for number, user_id in enumerate(user_ids)}
     for user_id, domain in session.execute(statement):
-        if domain in domains:
-            own[user_ids.index(user_id), domains.index(domain)] = True
+        for number, entry in enumerate(domains):
+            if domain == entry.id or domain in entry.parents:
+                own[place[user_id], number] = True
     return own

@@ -8,9 +8,9 @@ So a lease costs a few index look-ups, whatever the number of items.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.roles import FRESH_STEPS
@@ -47,7 +47,7 @@ def pass_step(session: Session, user_id: int, step: Step) -> None:
 
     After a reading from the beginning that is a place further back, from which they go on.
     """
-    key = {"user_id": user_id, "project_id": step.project_id, "lane": step.home_lane, "priority": step.priority}
+    key = {"user_id": user_id, "project_id": step.project_id, "lane": step.lane, "priority": step.priority}
     cursor = session.get(QueueCursor, tuple(key.values()))
     if cursor is None:
         session.add(QueueCursor(**key, position=step.position, scanned_at=now(session)))
@@ -59,6 +59,29 @@ def first_of_lane(session: Session, project_id: int, user_id: int, lane: str) ->
     """Return the first step of a short lane (one person's own, or the repeated items) that is for this person."""
     statement = _statement(project_id, user_id, lane).order_by(Step.priority.desc(), Step.position)
     return session.scalar(statement)
+
+
+def lanes_there(session: Session, project_id: int, lanes: Sequence[str]) -> list[str]:
+    """Return those of `lanes` in which anything has ever stood, in their order."""
+    there = {lane for lane, _ in _levels(session, project_id, lanes)}
+    return [lane for lane in lanes if lane in there]
+
+
+def next_of_lane_after(
+    session: Session, project_id: int, user_id: int, lane: str, start: Callable[[int], int]
+) -> Step | None:
+    """Return the first step of a lane for this person from place `start(size)` on, around the end; priority is no
+    matter. Places count positions from the lane's first step to its last, `size` in all.
+    """
+    ends = select(func.min(Step.position), func.max(Step.position)).where(
+        Step.project_id == project_id, Step.lane == lane
+    )
+    lowest, highest = session.execute(ends).one()
+    if lowest is None:
+        return None
+    place = lowest + start(highest - lowest + 1)
+    mine = _statement(project_id, user_id, lane).order_by(Step.position)
+    return session.scalar(mine.where(Step.position >= place)) or session.scalar(mine.where(Step.position < place))
 
 
 def _levels(session: Session, project_id: int, lanes: Sequence[str]) -> list[tuple[str, int]]:

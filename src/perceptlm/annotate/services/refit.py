@@ -1,71 +1,63 @@
-"""Runs the quality engine over a project and does what it decides: accept, ask one more person, or an expert.
+"""Runs the quality engine over a project and does what it decides: accept, ask more people, or an expert.
 
-The engine is `quality`, and its policy the one of `quality.routing`, which the simulator calls too. A decision is kept
-with its method, posterior and submissions, and then the flow is asked what follows from it.
+The engine is `quality.assess`, which the simulator calls too. Reading and fitting hold no lock; what changed is then
+done in small transactions. A decision is kept with its method, posterior and submissions, and the flow is asked what
+follows from it.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from perceptlm.annotate.policy import Policy
-from perceptlm.annotate.quality import dawid_skene, routing
-from perceptlm.annotate.quality.skill import failing, measure_skill
 from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.services.leases import locked_step
 from perceptlm.annotate.services.projects import policy_of
-from perceptlm.annotate.services.quality_records import Records, read_records
+from perceptlm.annotate.services.quality_records import KIND
+from perceptlm.annotate.services.refit_plan import Due, Plan, plan_refit
+from perceptlm.annotate.services.standing import set_standing
+from perceptlm.annotate.services.steps import OPEN, chosen_lane, set_home_lane
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import Database, now
-from perceptlm.annotate.store.tables import Project, StepDecision
+from perceptlm.annotate.store.tables import Item, Project, Step, StepDecision
 
-BATCH = 50
-METHOD = "dawid_skene 1"
-_ACTIONS = {routing.ACCEPT: "accept", routing.ANOTHER_LABEL: "another_label", routing.ESCALATE: "escalate"}
-
-
-@dataclass(frozen=True)
-class Due:
-    """What the engine decided of one step."""
-
-    step_id: int
-    item_id: int
-    action: str
-    reason: str | None
-    value: str
-    posterior: float
-    submissions: list[int]
+LONGEST_TURN_SECONDS = 0.1
+"""So long one transaction of decisions holds back whoever submits; then others have their turn."""
+METHOD = "dawid_skene 2"
+_WORKABLE = ("open", "agreed", "contested", "escalated", "accepted")
 
 
 def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
-    """Fit, decide, route; return how many pieces of work got which decision.
+    """Fit, decide, route; return how many pieces of work got which new decision.
 
-    Reading (with gold) and fitting hold no lock; decisions are then done in small transactions, so that nobody waits
-    long. A step that got another submission meanwhile is left to the next refit.
+    A step that got another submission meanwhile is left to the next refit. Decisions are done in the order of the
+    plan, so that of what goes to experts the most urgent waits first.
     """
 
-    def read(session: Session) -> tuple[Policy, Records, int]:
+    def read(session: Session) -> tuple[Plan, int]:
         project = session.get_one(Project, project_id)
-        return policy_of(session, project), read_records(session, project), project.num_since_fit
+        return plan_refit(session, project, policy_of(session, project)), project.num_since_fit
 
-    policy, records, num_since_fit = database.read(read, gold=True)
-    due = _decide(policy, records) if len(records.labels) else []
+    plan, num_since_fit = database.read(read, gold=True)
+    if plan.standing:
+        database.write(lambda session: set_standing(session, actor, project_id, plan.standing))
     counts: Counter[str] = Counter()
-    for start in range(0, len(due), BATCH):
-        batch = due[start : start + BATCH]
-        done = database.write(lambda session, batch=batch: _apply(session, actor, batch))  # type: ignore[misc]
+    start = 0
+    while start < len(plan.due):
+        done, start = database.write(lambda session, first=start: _apply(session, actor, plan.due, first))  # type: ignore[misc]
         counts.update(done)
+    free_waiting(database, project_id)
     body = {
-        "num_labels": len(records.labels),
-        "num_pieces": len(records.steps),
+        "num_labels": plan.num_labels,
+        "num_pieces": plan.num_pieces,
         "decisions": dict(sorted(counts.items())),
+        "num_paused": sum(entry.paused_reason is not None for entry in plan.standing),
     }
 
     def note(session: Session) -> None:
@@ -82,73 +74,85 @@ def count_since_fit(session: Session, project_id: int, change: int) -> None:
     session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def fit_of(records: Records) -> dawid_skene.Fit:
-    """Return the fit of a project's labels."""
-    return dawid_skene.fit(records.labels, records.items, records.people)
+def free_waiting(database: Database, project_id: int) -> int:
+    """Let any expert of the domain take what waited too long for the one chosen for it; return how much that was."""
 
-
-def _decide(policy: Policy, records: Records) -> list[Due]:
-    fit = fit_of(records)
-    skill = measure_skill(fit, records.labels, records.items, records.people)
-    rules = routing.Policy(
-        first_labels=policy.first_labels,
-        most_labels=policy.most_labels,
-        threshold=policy.threshold,
-        expert_cost=policy.expert_cost,
-        audit_share=policy.audit_share,
-    )
-    # Audit and credential are drawn when an item comes in, and stand in the item: the flow sees to them.
-    nothing = routing.Requirements.none(len(records.steps), len(records.user_ids))
-    paused = failing(skill, records.items, records.people, rules.pause_below)
-    asked = routing.better_half(skill, records.people, paused)
-    requirements = replace(nothing, paused=paused, asked=asked)
-    found = routing.decide(fit, records.labels, records.items, records.people, rules, requirements)
-    due = []
-    for number, step in enumerate(records.steps):
-        item = records.step_items[step.item_id]
-        if step.state != "open" or step.num_submitted < policy.first_labels or item.is_repeated:
-            continue
-        action = _ACTIONS[int(found.action[number])]
-        due.append(
-            Due(
-                step_id=step.id,
-                item_id=step.item_id,
-                action=action,
-                reason=routing.REASONS[int(found.reason[number])] or None,
-                value=str(int(fit.answer[number])) if action == "accept" else "",
-                posterior=float(np.round(fit.confidence[number], 9)),
-                submissions=records.submission_ids[number],
-            )
+    def look(session: Session) -> list[int]:
+        project = session.get_one(Project, project_id)
+        before = now(session) - policy_of(session, project).expert_wait_seconds * 1000
+        late = select(Step.id).where(
+            Step.project_id == project_id, Step.lane.like("expert:@%"), Step.created_at < before
         )
-    return due
+        return list(session.scalars(late.order_by(Step.id)))
+
+    def free(session: Session, step_id: int) -> None:
+        item_id = session.execute(select(Step.item_id).where(Step.id == step_id)).scalar_one()
+        item, step = locked_item(session, item_id), locked_step(session, step_id)
+        set_home_lane(session, step, f"expert:{item.domain}")
+
+    late = database.read(look)
+    for step_id in late:
+        database.write(lambda session, step_id=step_id: free(session, step_id))  # type: ignore[misc]
+    return len(late)
 
 
-def _apply(session: Session, actor: Actor, batch: list[Due]) -> Counter[str]:
+def _apply(session: Session, actor: Actor, due: Sequence[Due], start: int) -> tuple[Counter[str], int]:
+    """Do decisions from place `start` on for a while; return what was done and where to go on."""
     counts: Counter[str] = Counter()
-    for due in batch:
-        item = locked_item(session, due.item_id)
-        step = locked_step(session, due.step_id)
-        is_same = step.num_submitted == len(due.submissions)
-        if step.state != "open" or not is_same or item.state not in ("open", "agreed", "contested", "escalated"):
-            continue
-        counts[due.action] += 1
-        last = session.scalar(
-            select(StepDecision).where(StepDecision.step_id == step.id).order_by(StepDecision.id.desc()).limit(1)
-        )
-        if last is None or (last.action, last.value, last.submissions) != (due.action, due.value, due.submissions):
-            session.add(
-                StepDecision(
-                    step_id=step.id,
-                    item_id=item.id,
-                    action=due.action,
-                    reason=due.reason,
-                    value=due.value,
-                    posterior=due.posterior,
-                    method=METHOD,
-                    submissions=due.submissions,
-                    created_at=now(session),
-                )
+    until = time.monotonic() + LONGEST_TURN_SECONDS
+    for place in range(start, len(due)):
+        if _apply_one(session, actor, due[place]):
+            counts[due[place].action] += 1
+        if time.monotonic() > until:
+            return counts, place + 1
+    return counts, len(due)
+
+
+def _apply_one(session: Session, actor: Actor, due: Due) -> bool:
+    item = locked_item(session, due.item_id)
+    step = locked_step(session, due.step_id)
+    is_same = step.num_submitted == len(due.submissions) and step.round == item.round
+    if (
+        not is_same
+        or item.state not in _WORKABLE
+        or (step.state != OPEN and item.state not in ("accepted", "escalated"))
+    ):
+        return False
+    if due.is_new:
+        session.add(
+            StepDecision(
+                step_id=step.id,
+                item_id=item.id,
+                action=due.action,
+                reason=due.reason,
+                value=due.value,
+                posterior=due.posterior,
+                num_labels=due.num_labels,
+                method=METHOD,
+                submissions=due.submissions,
+                created_at=now(session),
             )
-            session.flush()
+        )
+        session.flush()
         advance_item(session, item, actor)
-    return counts
+    if due.lane is not None:
+        set_home_lane(session, step, due.lane)
+    if due.expert is not None:
+        _give(session, item, due.expert)
+    return True
+
+
+def _give(session: Session, item: Item, user_id: int) -> None:
+    """Let what waits for an expert on an item wait for the one who was chosen."""
+    step = session.scalar(
+        select(Step).where(
+            Step.item_id == item.id,
+            Step.round == item.round,
+            Step.kind == "expert",
+            Step.about == KIND,
+            Step.state == OPEN,
+            Step.num_taken == 0,
+        )
+    )
+    if step is not None:
+        set_home_lane(session, step, chosen_lane(user_id))

@@ -31,6 +31,16 @@ def work_name(kind: str, subject: int | None, about: str | None) -> str:
     return ":".join([kind, "" if subject is None else str(subject), about or ""])
 
 
+def better_lane(kind: str) -> str:
+    """Return the queue of labels that only the better half is asked for."""
+    return f"{kind}:better"
+
+
+def chosen_lane(user_id: int) -> str:
+    """Return the queue of what was given to one expert."""
+    return f"expert:@{user_id}"
+
+
 def lane_of(item: Item, kind: str, only_user: int | None) -> str:
     """Return the queue in which a step waits: for one person, for experts of a domain, repeated, or for anybody."""
     if only_user is not None:
@@ -48,6 +58,7 @@ def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> N
         person = None if only_user is None else int(only_user)
         work = work_name(kind, subject, about)
         step = next((s for s in steps if (s.work, s.for_user_id) == (work, person)), None)
+        step = step or _open_again(session, item, work, person)
         if step is None:
             step = Step(
                 project_id=item.project_id,
@@ -73,6 +84,29 @@ def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> N
             step.num_slots += count
         update_lane(session, step)
     session.flush()
+
+
+def _open_again(session: Session, item: Item, work: str, person: int | None) -> Step | None:
+    """Open the closed step of a piece of work that is wanted again in the same round: one piece, one record."""
+    step = session.scalar(
+        select(Step).where(
+            Step.item_id == item.id,
+            Step.round == item.round,
+            Step.work == work,
+            Step.for_user_id.is_(None) if person is None else Step.for_user_id == person,
+        )
+    )
+    if step is not None:
+        step.state, step.num_slots = OPEN, step.num_taken
+    return step
+
+
+def set_home_lane(session: Session, step: Step, lane: str) -> None:
+    """Let a locked step wait in another lane, at its end, if it is not there already."""
+    if step.home_lane != lane:
+        step.home_lane, step.lane = lane, None
+        update_lane(session, step)
+        session.flush()
 
 
 def close_slots(session: Session, item: Item, unwanted: Iterable[SlotRequest]) -> None:

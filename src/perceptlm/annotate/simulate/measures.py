@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from perceptlm.annotate.quality.calibration import calibrate
-from perceptlm.annotate.quality.drift import find_drift
 from perceptlm.annotate.quality.records import ANNOTATOR, EXPERT, Bools
 from perceptlm.annotate.quality.release_bound import release_bound
 from perceptlm.annotate.quality.routing import REASONS
-from perceptlm.annotate.simulate.offline import Project
+from perceptlm.annotate.simulate.outcome import Outcome
 from perceptlm.statistics.agreement import krippendorff_alpha
 from perceptlm.statistics.student import student_quantile
 
@@ -38,26 +37,27 @@ class OverSeeds:
         return {"mean": self.mean, "low": self.low, "high": self.high, "num_seeds": self.num_seeds}
 
 
-def measure(project: Project) -> Measures:
+def measure(outcome: Outcome) -> Measures:
     """Return the measures of one project; gold items count in nothing but cost."""
-    crowd, number = project.crowd, project.crowd.num_items
-    truth, answer = crowd.truth[:number], project.answer[:number]
+    crowd, number = outcome.crowd, outcome.crowd.num_items
+    truth, answer = crowd.truth[:number], outcome.answer[:number]
     right = answer == truth
-    role = crowd.people.role[project.labels.worker]
-    bought = project.labels.item < number
+    role = crowd.people.role[outcome.labels.worker]
+    bought = outcome.labels.item < number
     num_labels, num_expert = int(((role == ANNOTATOR) & bought).sum()), int((role == EXPERT).sum())
+    num_gold = int((~bought & (role == ANNOTATOR)).sum())
     costs = crowd.scenario.costs
-    spent = costs.label * num_labels + costs.expert * num_expert + costs.gold * project.num_gold
-    asked = project.reason[:number] > 0
-    before = np.where(asked, project.crowd_answer[:number], answer)
+    spent = costs.label * num_labels + costs.expert * num_expert + costs.gold * num_gold
+    asked = outcome.reason[:number] > 0
+    before = np.where(asked, outcome.crowd_answer[:number], answer)
     wrong_before = before != truth
-    audited = project.reason[:number] == REASONS.index("audit")
-    found_wrong = int((audited & (project.crowd_answer[:number] != answer)).sum())
+    audited = outcome.reason[:number] == REASONS.index("audit")
+    found_wrong = int((audited & (outcome.crowd_answer[:number] != answer)).sum())
     own = crowd.people.role == ANNOTATOR
-    skill_error = np.abs(project.skill.overall - crowd.true_skill())[own]
-    inside = (project.skill.overall_low <= crowd.true_skill()) & (crowd.true_skill() <= project.skill.overall_high)
+    skill_error = np.abs(outcome.skill - crowd.true_skill())[own]
+    inside = (outcome.skill_low <= crowd.true_skill()) & (crowd.true_skill() <= outcome.skill_high)
     first = (role == ANNOTATOR) & bought
-    alpha = krippendorff_alpha(project.labels.item[first], project.labels.value[first], num_resamples=0)
+    alpha = krippendorff_alpha(outcome.labels.item[first], outcome.labels.value[first], num_resamples=0)
     return {
         "accuracy": float(right.mean()),
         "cost_per_item": spent / number,
@@ -65,29 +65,28 @@ def measure(project: Project) -> Measures:
         "escalated_share": float(asked.mean()),
         "capture": _share(wrong_before & asked, wrong_before),
         "escalation_precision": _share(wrong_before & asked, asked),
-        "ece": calibrate(project.confidence[:number], right).ece,
+        "ece": calibrate(outcome.confidence[:number], right).ece,
         "alpha": alpha.alpha,
         "skill_mae": float(skill_error.mean()),
         "skill_interval_coverage": float(inside[own].mean()),
-        **_flags(project),
+        **_flags(outcome),
         "audit_error_bound": release_bound(found_wrong, int(audited.sum())).upper,
         "audited_share": float(audited.mean()),
-        "unfinished_share": project.num_unfinished / number,
-        "paused_people": float(project.paused[own].sum()),
+        "unfinished_share": outcome.num_unfinished / number,
+        "paused_people": float(outcome.paused[own].sum()),
     }
 
 
-def _flags(project: Project) -> Measures:
+def _flags(outcome: Outcome) -> Measures:
     """Return precision and recall of who was flagged for copying, for failing and for drift."""
-    crowd = project.crowd
+    crowd = outcome.crowd
     own = crowd.people.role == ANNOTATOR
     line = crowd.chance + (1 - crowd.chance) * crowd.scenario.policy.pause_below
-    drift = find_drift(project.fit, project.labels, crowd.items(), crowd.people)
     found = {}
     for name, flagged, is_so in (
-        ("copying", project.flagged, (crowd.copies > 0.25) & (crowd.scenario.mode == "verify")),
-        ("failing", project.paused & ~project.flagged, (crowd.true_skill() < line) & (crowd.copies <= 0.25)),
-        ("drift", drift.flagged, crowd.fatigue > 0),
+        ("copying", outcome.flagged, (crowd.copies > 0.25) & (crowd.scenario.mode == "verify")),
+        ("failing", outcome.paused & ~outcome.flagged, (crowd.true_skill() < line) & (crowd.copies <= 0.25)),
+        ("drift", outcome.drifting, crowd.fatigue > 0),
     ):
         found[f"{name}_flag_precision"] = _share(flagged & is_so & own, flagged & own)
         found[f"{name}_flag_recall"] = _share(flagged & is_so & own, is_so & own)

@@ -15,8 +15,8 @@ def _changed(policy: Policy, **changes: object) -> Policy:
 
 
 def policy_method(policy: Policy) -> Method:
-    """Return the scenario's own way: its policy on estimated strata."""
-    return Method(policy)
+    """Return the scenario's own way, which is the service's: its policy on estimated strata, the word of experts."""
+    return Method(policy, answer="expert")
 
 
 def baselines(policy: Policy) -> dict[str, Method]:
@@ -38,6 +38,6 @@ def baselines(policy: Policy) -> dict[str, Method]:
         "posterior_without_strata": Method(posterior, _PLAIN),
         "posterior_estimated_strata": Method(posterior),
         "posterior_true_strata": Method(posterior, true_difficulty=True),
-        "policy_without_strata": Method(policy, _PLAIN),
-        "policy_true_strata": Method(policy, true_difficulty=True),
+        "policy_without_strata": Method(policy, _PLAIN, answer="expert"),
+        "policy_true_strata": Method(policy, true_difficulty=True, answer="expert"),
     }

@@ -62,6 +62,19 @@ class Crowd:
         return 1 / self.scenario.items.options
 
     @property
+    def project(self) -> str:
+        """The name of the project in which these people work: draws of audit and gold hang on it."""
+        return f"simulated-{self.seed}"
+
+    def name(self, worker: int) -> str:
+        """Return the name under which a person signs in."""
+        return f"person-{worker:05d}"
+
+    def key(self, item: int) -> str:
+        """Return the key of an item; keys sort as items do."""
+        return f"item-{item:07d}" if item < self.num_items else f"known-{item - self.num_items:07d}"
+
+    @property
     def model(self) -> int | None:
         """The model's number among the people, or None."""
         found = np.flatnonzero(self.people.role == MODEL)
@@ -83,18 +96,33 @@ class Crowd:
         return {}
 
     def _draws_of(self, worker: int) -> Floats:
-        """Return the person's four draws per item (4, I): right?, which wrong one, copies?, unsure?"""
+        """Return the person's draws per item (5, I): right?, which wrong one, copies?, unsure?, sees it by a leak?"""
         if worker not in self._draws:
             random = generator(self.seed, "simulated-answers", worker)
-            self._draws[worker] = random.random((4, len(self.truth)), dtype=np.float32).astype(np.float64)
+            self._draws[worker] = random.random((5, len(self.truth)), dtype=np.float32).astype(np.float64)
         return self._draws[worker]
 
-    def answer(self, worker: Ints, item: Ints, *, shown: Ints, num_before: Ints) -> Answers:
-        """Return the answers of `worker` to `item` (n each), seeing `shown` (-1: nothing) after `num_before` labels."""
-        draws = np.empty((4, len(worker)))
+    def sees(self, worker: Ints, item: Ints) -> Ints:
+        """Return the proposal that each `worker` has in sight while answering `item` (n each), -1 for none.
+
+        In mode verify annotators are shown it; in mode blind_first it may leak to them, unknown to the service.
+        """
+        proposal = np.where(self.people.role[worker] == ANNOTATOR, self.proposal[item], -1)
+        if self.scenario.mode == "verify" or not self.scenario.anchoring.leak:
+            return proposal if self.scenario.mode == "verify" else np.full(len(item), -1)
+        leaks = self._drawn(worker, item)[4] < self.scenario.anchoring.leak
+        return np.where(leaks, proposal, -1)
+
+    def _drawn(self, worker: Ints, item: Ints) -> Floats:
+        draws = np.empty((5, len(worker)))
         for person in np.unique(worker).tolist():
             rows = worker == person
             draws[:, rows] = self._draws_of(person)[:, item[rows]]
+        return draws
+
+    def answer(self, worker: Ints, item: Ints, *, shown: Ints, num_before: Ints) -> Answers:
+        """Return the answers of `worker` to `item` (n each), seeing `shown` (-1: nothing) after `num_before` labels."""
+        draws = self._drawn(worker, item)
         hard = self.hard[item].astype(np.int64)
         tired = self.accuracy[worker, self.domain[item], hard] - self.fatigue[worker] * num_before
         chance = np.minimum(self.chance, self.accuracy[worker, self.domain[item], hard])

@@ -8,7 +8,7 @@ from typing import Any
 
 from perceptlm.annotate.simulate.measures import Measures, OverSeeds, measure, over_seeds
 from perceptlm.annotate.simulate.methods import baselines, policy_method
-from perceptlm.annotate.simulate.offline import Method, reasons_of, run_project
+from perceptlm.annotate.simulate.offline import Method, run_project
 from perceptlm.annotate.simulate.people import draw_crowd
 from perceptlm.annotate.simulate.scenario import Scenario
 
@@ -67,7 +67,7 @@ def simulate_offline(
 def run_seed(scenario: Scenario, method: Method, seed: int) -> tuple[Measures, dict[str, int]]:
     """Return the measures of one project, and how many items each reason sent to an expert."""
     project = run_project(draw_crowd(scenario, seed), method)
-    return measure(project), reasons_of(project)
+    return measure(project), project.reasons()
 
 
 def report_lines(result: SimulationResult) -> list[str]:

@@ -91,11 +91,17 @@ class GoldPlan(Config):
     pool: int | None = Field(None, ge=0, le=100_000)
     """Three times `per_worker` where not given."""
     first: Share = 1.0
-    """This share before any other work; the rest is hidden among the first labels."""
+    """This share before any other work; the rest is hidden among the other work."""
+    rate: Share = 0.1
+    """Of the other work, so much is gold until a person has had `per_worker`."""
 
     def size(self) -> int:
         """Return how many gold items there are."""
         return 3 * self.per_worker if self.pool is None else self.pool
+
+    def num_first(self) -> int:
+        """Return how many each annotator answers before other work."""
+        return round(self.first * self.per_worker)
 
     @model_validator(mode="after")
     def _enough(self) -> GoldPlan:
@@ -151,6 +157,8 @@ class Scenario(Config):
     """How often gold is shown with a proposal that is known to be wrong; elsewhere the model's own is shown."""
     costs: Costs = Costs()
     policy: Policy = Policy()
+    refit_every: int | None = Field(None, ge=1)
+    """The quality engine runs when nobody finds work, and after each so many answers; not given: the former only."""
     seeds: tuple[int, ...] = tuple(range(5))
 
     @field_validator("seeds", mode="before")

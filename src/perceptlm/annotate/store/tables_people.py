@@ -97,13 +97,22 @@ class PolicyVersion(Base):
 
 
 class Membership(Base):
-    """The one role of a person in a project, and how often they were given work there."""
+    """The one role of a person in a project, and how the person stands there.
+
+    `paused_reason`: why they get no work (`copies`, `failing`), empty for everybody else. `is_better`: asked for labels
+    beyond the first ones. Both are the last refit's. `is_trusted`: a manager has let them work on, and no refit pauses
+    them. `num_given` and `num_gold` count what they were leased.
+    """
 
     __tablename__ = "memberships"
     project_id: Mapped[Number] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     user_id: Mapped[Number] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(String(16))
-    num_leases: Mapped[Number]
+    paused_reason: Mapped[str | None] = mapped_column(String(16))
+    is_trusted: Mapped[bool] = mapped_column(default=False)
+    is_better: Mapped[bool] = mapped_column(default=False)
+    num_given: Mapped[Number] = mapped_column(default=0)
+    num_gold: Mapped[Number] = mapped_column(default=0)
     created_at: Mapped[Time]
 
 

@@ -160,7 +160,10 @@ class ProposalView(Base):
 
 
 class StepDecision(Base):
-    """What was decided of a step, by which method, from which submissions; derived, added to, never changed."""
+    """What was decided of a step, by which method, from which submissions; derived, added to, never changed.
+
+    `value` is what would be accepted now, whatever the action; `num_labels` how many more are asked for.
+    """
 
     __tablename__ = "step_decisions"
     id: Mapped[RowKey]
@@ -170,6 +173,7 @@ class StepDecision(Base):
     reason: Mapped[str | None] = mapped_column(String(40))
     value: Mapped[str] = mapped_column(String(200))
     posterior: Mapped[float | None]
+    num_labels: Mapped[Number] = mapped_column(default=0)
     method: Mapped[str] = mapped_column(String(80))
     submissions: Mapped[Json]
     created_at: Mapped[Time]

@@ -165,7 +165,6 @@ def _memberships() -> None:
         sa.Column("project_id", NUMBER, nullable=False),
         sa.Column("user_id", NUMBER, nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
-        sa.Column("num_leases", NUMBER, nullable=False),
         sa.Column("created_at", NUMBER, nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_memberships_project_id")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_memberships_user_id")),

@@ -1,0 +1,235 @@
+"""What a refit is to do: which decisions are new, who is asked, in which order. Reads and fits; changes nothing.
+
+Who decides is `quality`: its posteriors, its policy and its choice of experts. Nothing here holds a lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from perceptlm.annotate.policy import Policy
+from perceptlm.annotate.quality import routing
+from perceptlm.annotate.quality.assess import Assessment
+from perceptlm.annotate.quality.records import ANNOTATOR, count
+from perceptlm.annotate.services.quality_records import (
+    BLOCK,
+    COPIES,
+    FAILING,
+    KIND,
+    Piece,
+    Records,
+    pieces_nobody_answered,
+    read_records,
+)
+from perceptlm.annotate.services.standing import Standing, changed_standing
+from perceptlm.annotate.services.steps import better_lane
+from perceptlm.annotate.store.tables import Project, Step, StepDecision
+
+ACTIONS = {routing.ACCEPT: "accept", routing.ANOTHER_LABEL: "another_label", routing.ESCALATE: "escalate"}
+_ROUTED = ("open", "agreed", "contested", "accepted")
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be done about one step. `is_new`: the decision was not made before, from the same submissions.
+
+    `lane`: where the step is to wait; `expert`: who was chosen for the item. None where neither changes.
+    """
+
+    step_id: int
+    item_id: int
+    action: str
+    reason: str | None
+    value: str
+    posterior: float
+    num_labels: int
+    submissions: list[int]
+    is_new: bool = True
+    lane: str | None = None
+    expert: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions in the order in which they are to be done, and people who stand otherwise than before."""
+
+    due: list[Due] = field(default_factory=list)
+    standing: list[Standing] = field(default_factory=list)
+    num_labels: int = 0
+    num_pieces: int = 0
+
+
+def plan_refit(session: Session, project: Project, policy: Policy) -> Plan:
+    """Return what follows from a project's labels; the session must be opened for gold."""
+    records = read_records(session, project, policy)
+    if not len(records.labels):
+        return Plan()
+    found = records.assess(policy)
+    last = _last_decisions(session, records)
+    due, escalated = [], []
+    for number, piece in enumerate(records.pieces):
+        one = _due(records, found, number, policy)
+        if piece.is_repeated or one is None:
+            continue
+        if one.action == "escalate":
+            escalated.append((float(found.decisions.priority[number]), number, one))
+            continue
+        one = replace(one, is_new=_is_new(one, last.get(piece.step_id)))
+        if one.is_new or one.lane is not None:
+            due.append(one)
+    escalated += _unanswerable(session, project, policy, records, found)
+    escalated.sort(key=lambda entry: -entry[0])
+    due += _with_experts(session, project, records, found, [(number, one) for _, number, one in escalated], last)
+    standing = [
+        Standing(user_id, _paused_reason(found, worker), bool(found.better[worker]))
+        for worker, user_id in enumerate(records.user_ids)
+    ]
+    return Plan(due, changed_standing(session, project.id, standing), len(records.labels), len(records.pieces))
+
+
+def _paused_reason(found: Assessment, worker: int) -> str | None:
+    if not found.paused[worker]:
+        return None
+    return COPIES if found.flagged[worker] else FAILING
+
+
+def _due(records: Records, found: Assessment, number: int, policy: Policy) -> Due | None:
+    """Return the decision about a piece; None where nothing is the engine's to decide now."""
+    piece, decisions = records.pieces[number], found.decisions
+    reason = routing.REASONS[int(decisions.reason[number])] or None
+    action = ACTIONS[int(decisions.action[number])]
+    is_closed = piece.step_state != "open" and piece.item_state not in ("accepted", "escalated")
+    # Whoever needs a credential decides after people have answered, as whoever audits does.
+    is_early = reason == "credential" and piece.num_submitted < policy.first_labels
+    if is_closed or is_early or piece.item_state not in (*_ROUTED, "escalated"):
+        return None
+    # What waits for an expert is the expert's to decide; only who that is may still be open.
+    if piece.item_state == "escalated":
+        action, reason = "escalate", reason or "posterior"
+    lane = better_lane(KIND) if found.waits_for_better[number] else KIND
+    return Due(
+        step_id=piece.step_id,
+        item_id=piece.item_id,
+        action=action,
+        reason=reason,
+        value=str(int(found.fit.answer[number])),
+        posterior=float(np.round(found.fit.confidence[number], 9)),
+        num_labels=int(decisions.num_labels[number]),
+        submissions=records.submission_ids[number],
+        lane=lane if action == "another_label" and lane != piece.home_lane else None,
+    )
+
+
+def _is_new(due: Due, last: Row[Any] | None) -> bool:
+    if last is None:
+        return True
+    said = (last.action, last.value, last.num_labels, last.submissions)
+    return said != (due.action, due.value, due.num_labels, due.submissions)
+
+
+def _last_decisions(session: Session, records: Records) -> dict[int, Row[Any]]:
+    """Return the newest decision of each step."""
+    found: dict[int, Row[Any]] = {}
+    ids = [piece.step_id for piece in records.pieces]
+    columns = (
+        StepDecision.id, StepDecision.step_id, StepDecision.action, StepDecision.value, StepDecision.num_labels,
+        StepDecision.submissions,
+    )  # fmt: skip
+    for start in range(0, len(ids), BLOCK):
+        newest = (
+            select(func.max(StepDecision.id))
+            .where(StepDecision.step_id.in_(ids[start : start + BLOCK]))
+            .group_by(StepDecision.step_id)
+        )
+        for row in session.execute(select(*columns).where(StepDecision.id.in_(newest))):
+            found[row.step_id] = row
+    return found
+
+
+def _unanswerable(
+    session: Session, project: Project, policy: Policy, records: Records, found: Assessment
+) -> list[tuple[float, int, Due]]:
+    """Return the pieces without a label, if there is no annotator left who might give one: experts decide them."""
+    if ((records.people.role == ANNOTATOR) & ~found.paused).any():
+        return []
+    due = []
+    for piece in pieces_nobody_answered(session, project):
+        if piece.item_state not in _ROUTED:
+            continue
+        posterior = 1 / len(piece.options)
+        one = Due(piece.step_id, piece.item_id, "escalate", "paused_worker", "0", posterior, 0, [])
+        due.append(((1 - posterior) / max(policy.expert_cost, 1e-9), _place(records, piece), one))
+    return due
+
+
+def _place(records: Records, piece: Piece) -> int:
+    """Return a number for a piece that the engine has not seen: below 0, with its domain."""
+    return -1 - records.domains.index(piece.domain)
+
+
+def _with_experts(
+    session: Session,
+    project: Project,
+    records: Records,
+    found: Assessment,
+    escalated: list[tuple[int, Due]],
+    last: dict[int, Row[Any]],
+) -> list[Due]:
+    """Choose an expert for each item that nobody was chosen for, in the order given."""
+    waiting = _waiting_for_expert(session, project)
+    place = {user_id: worker for worker, user_id in enumerate(records.user_ids)}
+    load = Counter(user_id for user_id in waiting.values() if user_id is not None)
+    busy = count(records.labels.worker, len(records.people)).astype(np.int64)
+    for user_id, number in load.items():
+        if user_id in place:
+            busy[place[user_id]] += number
+    involved = _involved(records)
+    due = []
+    for number, one in escalated:
+        if waiting.get(one.item_id) is not None or (one.item_id not in waiting and _is_at_expert(records, number)):
+            continue
+        domain = -1 - number if number < 0 else int(records.items.domain[number])
+        excluded = found.paused.copy()
+        excluded[involved.get(number, [])] = True
+        chosen = routing.choose_expert(found.skill, records.people, domain, busy=busy, excluded=excluded)
+        if chosen is not None:
+            busy[chosen] += 1
+        expert = None if chosen is None else records.user_ids[chosen]
+        is_new = one.item_id not in waiting and _is_new(one, last.get(one.step_id))
+        if is_new or expert is not None:
+            due.append(replace(one, is_new=is_new, expert=expert))
+    return due
+
+
+def _is_at_expert(records: Records, number: int) -> bool:
+    """Whether an expert has the item in hand: it is escalated, and no step of it waits."""
+    return number >= 0 and records.pieces[number].item_state == "escalated"
+
+
+def _involved(records: Records) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for item, worker in zip(records.labels.item.tolist(), records.labels.worker.tolist(), strict=True):
+        found.setdefault(item, []).append(worker)
+    return found
+
+
+def _waiting_for_expert(session: Session, project: Project) -> dict[int, int | None]:
+    """Return who was chosen for each item whose choice waits for an expert, None where nobody was."""
+    statement = select(Step.item_id, Step.home_lane).where(
+        Step.project_id == project.id,
+        Step.kind == "expert",
+        Step.about == KIND,
+        Step.state == "open",
+        Step.num_taken == 0,
+        Step.lane.is_not(None),
+    )
+    return {
+        item_id: int(lane.removeprefix("expert:@")) if lane.startswith("expert:@") else None
+        for item_id, lane in session.execute(statement)
+    }
