@@ -1,8 +1,7 @@
 """Take the pictures of the annotation page for the docs: `.venv/bin/python tools/make_page_pictures.py`.
 
-A server of its own with drawn footage, people with known error rates who label through the HTTP API, and Chromium.
-What the pictures show is therefore simulated, but nothing in them is made up by the page. Writes
-docs/pictures/annotate-*.png.
+A server of its own with drawn footage, people with known error rates who label through the HTTP API, and Chromium. What
+the pictures show is simulated, but nothing in them is made up by the page. Writes docs/pictures/annotate-*.png.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def main() -> None:
 
 def save(page: Page, name: str, *, full: bool = False) -> None:
     """Write what the page shows as a small PNG."""
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(1500)
     picture = Image.open(io.BytesIO(page.screenshot(full_page=full))).convert("RGB")
     path = PICTURES / f"annotate-{name}.png"
     picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
@@ -111,14 +110,14 @@ def take_expert(browser: Browser, site: Site, footage: Path) -> None:
 
 def take_dashboard(browser: Browser, site: Site, footage: Path, clock: ManualClock) -> None:
     """A week of simulated labels, and what the manager sees of it."""
-    project = site.new_project("filling-line-6", policy={"first_labels": 2, "most_labels": 4, "refit_every": 40})
+    project = site.new_project("filling-line-6", policy={"first_labels": 2, "most_labels": 3, "audit_share": 0.05})
     for name in ("cem", "dag", "eva"):
         site.add_person(name, name.title())
         project.add_member(name, "annotator")
     label_for_a_week(project, project.add_footage(footage), clock)
-    project.refit()
     with watched(browser, site, "max", f"/#/p/{project.slug}/dashboard", viewport=SIZE) as page:
         page.wait_for_selector("text=Throughput per day")
+        page.set_viewport_size({"width": 1360, "height": 900})
         save(page, "dashboard")
 
 
@@ -128,10 +127,10 @@ def label_for_a_week(project: ProjectOnSite, asset: int, clock: ManualClock) -> 
     project.add_expert(project.domain)
     options = ["underfilled", "no cap", "crooked label", "cracked"]
     entries = [
-        {"question": f"What is wrong with bottle {n}?", "step": "choice", "options": options} for n in range(160)
+        {"question": f"What is wrong with bottle {n}?", "step": "choice", "options": options} for n in range(110)
     ]
     truth = {item: random.randrange(4) for item in project.add_items(asset, *entries)}
-    for _ in range(7):
+    for day in range(7):
         for _ in range(random.randint(40, 60)):
             name = random.choice(list(ACCURACY))
             work = project.take(name, ["choice"])
@@ -139,7 +138,8 @@ def label_for_a_week(project: ProjectOnSite, asset: int, clock: ManualClock) -> 
                 right = random.random() < ACCURACY[name]
                 choice = truth[work["item"]["id"]] if right else random.randrange(4)
                 project.do(name, "choice", {"choice": choice})
-        for _ in range(6):
+        project.refit()
+        for _ in range(8):
             work = project.take("eli", ["expert"])
             if work is not None:
                 ruling = {
@@ -148,7 +148,8 @@ def label_for_a_week(project: ProjectOnSite, asset: int, clock: ManualClock) -> 
                     "reason": "hard_to_see",
                 }
                 project.do("eli", "expert", ruling)
-        clock.move_seconds(DAY_SECONDS)
+        if day < 6:
+            clock.move_seconds(DAY_SECONDS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
 import json
+import subprocess
+import sys
+
+import pytest
 
 from perceptlm.cli.main import run
 
@@ -33,3 +37,19 @@ def test_a_simulation_without_offline_works_at_a_server(tmp_path, capsys):
     assert served["escalations_by_reason"] == offline["escalations_by_reason"]
     assert served["service"]["num_requests"]["mean"] > 9
     assert offline["service"] == {}
+
+
+@pytest.mark.parametrize("missing", ["sqlalchemy", "fastapi", "uvicorn"])
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(tmp_path, capsys, monkeypatch, missing):
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", "a long enough password")
+    assert run(["annotate", "init", str(tmp_path / "d"), "--owner", "o"]) == 0
+    code = (
+        "import sys; sys.modules[sys.argv[1]] = None; from perceptlm.cli.main import run;"
+        "sys.exit(run(['annotate', 'serve', sys.argv[2], '--port', '0']))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, missing, str(tmp_path / "d")], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 2
+    assert f"'{missing}" in found.stderr
+    assert "perceptlm[annotate]" in found.stderr

@@ -18,7 +18,16 @@ def test_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     videos = [make(tmp_path / "media", Case(f"{name}.mp4", gop=gop)) for name, gop in (("a", 12), ("b", 8))]
     rows = [released_item(video.name[0], asset_of(video.path), recording=f"room {video.name[0]}") for video in videos]
     write_records(tmp_path / "rows.jsonl", rows)
-    command = ["annotate", "export", tmp_path / "rows.jsonl", "--media", tmp_path / "media", "--held-out", "0.3"]
+    command = [
+        "annotate",
+        "export",
+        "--rows",
+        tmp_path / "rows.jsonl",
+        "--media",
+        tmp_path / "media",
+        "--held-out",
+        "0.3",
+    ]
     assert run([*map(str, command), "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
     assert "2 rows, 3 samples to train on" in shown

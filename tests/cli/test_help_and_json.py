@@ -84,7 +84,7 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
         "data stats": [world, "--out", out],
         "data mixture": ["sft"],
         "data audit": [world],
-        "annotate export": [labels, "--media", world, "--out", out, "--formats", "samples"],
+        "annotate export": ["--rows", labels, "--media", world, "--out", out, "--formats", "samples"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],
         "weights assemble": [out, "--vision", encoder, "--decoder", llama, "--release", "PE-Core-T16-384", "--dry-run"],

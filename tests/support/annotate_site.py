@@ -198,7 +198,12 @@ class ProjectOnSite:
         members = olga.get(f"/projects/{self.slug}/members")["members"]
         (eli,) = [row["user_id"] for row in members if row["user"] == "eli"]
         if domain not in [row["domain"] for row in olga.get(f"/users/{eli}/credentials")["credentials"]]:
-            body = {"domain": domain, "level": "line lead", "evidence_sha256": "a" * 64, "expires_at": 4 * 10**12}
+            body = {
+                "domain": domain,
+                "level": "line lead",
+                "evidence_sha256": "a" * 64,
+                "expires_at": 4_000_000_000_000,
+            }
             olga.post(f"/users/{eli}/credentials", body)
 
     def refit(self) -> Any:

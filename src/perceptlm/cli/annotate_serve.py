@@ -24,24 +24,40 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def init(
     directory: Directory,
-    owner: Annotated[str, typer.Option("--owner", help="Name of the first owner.")],
+    owner: Annotated[str, typer.Option("--owner", help="Name of the first owner.")] = "owner",
+    pack: Annotated[
+        str | None, typer.Option("--pack", help="Make a project of this pack, with its clips, items and gold.")
+    ] = None,
     password_variable: PasswordVariable = "PLM_ANNOTATE_PASSWORD",
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a data directory with a secret, a database and its first owner."""
     from perceptlm.annotate.directory import DataDirectory
+    from perceptlm.annotate.services.pack_import import import_pack
+    from perceptlm.annotate.services.packs import pack_content
     from perceptlm.annotate.services.setup import add_first_owner
 
+    if pack is not None:
+        pack_content(pack)
     password = read_password(password_variable)
     DataDirectory.create(directory)
     server = open_server(directory, database)
     try:
         user_id = add_first_owner(server, owner, password)
+        made = None if pack is None else import_pack(server, pack, user_id)
     finally:
         server.close()
-    found = {"directory": str(directory), "owner": owner, "user_id": user_id}
-    typer.echo(json.dumps(found) if as_json else f"made {directory} with the owner '{owner}'")
+    found = {"directory": str(directory), "owner": owner, "user_id": user_id, "pack": made}
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"made {directory} with the owner '{owner}'")
+    if made is not None:
+        typer.echo(
+            f"project '{made['project']}': {made['num_assets']} clips and pictures, {made['num_items']} items; "
+            f"{made['num_gold_proposed']} gold items wait for a second person to approve them"
+        )
 
 
 def serve(

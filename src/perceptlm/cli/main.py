@@ -43,6 +43,12 @@ NOUNS: dict[str, Noun] = {
     "info": Noun("perceptlm.cli.info:info", "Show versions, hardware and devices."),
 }
 
+EXTRAS = {
+    **dict.fromkeys(("alembic", "argon2", "fastapi", "markdown_it", "sqlalchemy", "starlette", "uvicorn"), "annotate"),
+    "psycopg": "postgres",
+}
+"""The extra that brings a package which the others do without."""
+
 
 def main() -> None:
     """Run `plm` with the arguments of the process, and exit."""
@@ -79,6 +85,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+            text = f"this needs the package '{error.name}', which is not installed"
+            return _fail(text, f"pip install 'perceptlm[{extra}]', or in a clone: make install", UsageError.exit_code)
         text = f"internal error: {type(error).__name__}: {error}"
         return _fail(text, "run the same command with --debug and report what it prints", EXIT_INTERNAL)
     if code == EXIT_INTERRUPTED:

@@ -231,16 +231,21 @@ def _interrupted(*arguments: Any) -> None:
     raise KeyboardInterrupt
 
 
+def num_rows_in_memory() -> int:
+    """Of this and of all other tests."""
+    return sum(type(thing) is ReleasedItem for thing in gc.get_objects())
+
+
 def test_rows_pass_one_at_a_time(tmp_path: Path, frame_corpus: dict[str, CorpusVideo], corpus_folder: Path) -> None:
     asset = asset_of(frame_corpus["cfr-25.mp4"].path)
-    most = 0
+    most, before = 0, num_rows_in_memory()
 
     def rows() -> Iterator[ReleasedItem]:
         nonlocal most
         for number in range(60):
             yield released_item(str(number), asset)
             if number % 10 == 9:
-                most = max(most, sum(type(thing) is ReleasedItem for thing in gc.get_objects()))
+                most = max(most, num_rows_in_memory() - before)
 
     export_release(rows(), corpus_folder, tmp_path / "out", ALL_TRAINING)
     assert most <= 3
@@ -337,6 +342,38 @@ def test_rows_that_may_not_be_learnt_from_are_left_out_with_their_reason(
     assert samples["released.good_0"].origin.licence == "CC-BY-4.0 AND LicenseRef-Llama-3.2"
     left = {(row["row_id"], row["pair"]) for _, row in read_lines(tmp_path / "out/left_out.jsonl")}
     assert left == {("closed", 0), ("closed", 1), ("closed", 2), ("hostile", None)}
+
+
+def test_choices_are_asked_with_all_their_options(
+    tmp_path: Path, frame_corpus: dict[str, CorpusVideo], corpus_folder: Path
+) -> None:
+    asset = asset_of(frame_corpus["cfr-25.mp4"].path)
+
+    def choice(id: str, *options: str, **changes: Any) -> ReleasedItem:
+        wrong = [{"text": option} for option in options if option != options[1]]
+        values = {"options": options, "answer": options[1], "distractors": wrong, "ceiling": []}
+        return released_item(id, asset, **values | changes)
+
+    rows = [
+        choice("good", "Up.", "To the left.", "Down."),
+        choice("alike", "up", "To the left.", "Up."),
+        choice("hostile", "<image>", "To the left."),
+        choice("bare", "Up.", "To the left.", licence="unknown"),
+    ]
+    with pytest.raises(ValueError, match="the options are the answer and the distractors"):
+        choice("odd", "Up.", "To the left.", answer="Away.")
+    out = tmp_path / "out"
+    counts = export_release(rows, corpus_folder, out, ALL_TRAINING)
+    assert counts.left_out == {
+        "all: of a person: licence missing": 1,
+        "all: text holds a marker or special token": 1,
+        "all: two options say the same": 1,
+        "fgqa: the format has no options to choose from": 1,
+    }
+    (sample,) = samples_of(out, "train")
+    assert (sample.task, sample.reference, sample.answer.index) == ("mcq", "(B) To the left.", 1)  # type: ignore[union-attr]
+    (found,) = converted(out, "reference/train.jsonl", "reference")
+    assert found.turns == sample.turns
 
 
 def test_one_picture_of_evidence_is_shown_with_its_neighbour(

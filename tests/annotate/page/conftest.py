@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from annotate_browser import chromium
+from annotate_browser import CHROMIUM, chromium
 from annotate_site import Site
 from frame_corpus import Case, CorpusVideo, make
 from playwright.sync_api import Browser
@@ -26,7 +26,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium, which `make test-services` installs."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is missing: run `make test-services` as root")
     with chromium() as found:
         yield found
 

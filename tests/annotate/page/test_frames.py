@@ -9,7 +9,7 @@ from frame_corpus import CorpusVideo, read_number
 from playwright.sync_api import Browser
 
 
-@pytest.mark.parametrize("name", ["clip", "uneven_clip"])
+@pytest.mark.parametrize("name", ["clip", pytest.param("uneven_clip", marks=pytest.mark.slow)])
 def test_the_canvas_shows_the_frame_it_names(
     browser: Browser, site: Site, name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from annotate_browser import context_of, shown_frame, sign_in, watched
 from annotate_site import PASSWORD, Site
 from frame_corpus import CorpusVideo
@@ -146,6 +147,7 @@ def test_a_lost_lease_is_said_and_the_work_kept(browser: Browser, site: Site, cl
     assert len(project.payloads(item, "blind_answer")) == 1
 
 
+@pytest.mark.slow
 def test_nobody_sends_the_work_of_somebody_else(browser: Browser, site: Site, clip: CorpusVideo) -> None:
     project = site.new_project(policy={"first_labels": 2})
     (item,) = project.add_items(project.add_footage(clip.path), {})

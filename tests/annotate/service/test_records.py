@@ -85,6 +85,7 @@ def test_gold_cannot_be_named_by_a_transaction_that_was_not_opened_for_it(servic
 
 def test_gold_needs_two_people_and_looks_like_any_other_item(service):
     service.policy(gold_rate=0.5, first_labels=1, most_answers=1)
+    service.server.settings = service.server.settings.model_copy(update={"rescan_seconds": 1e6})
     service.add_items(*(service.choice(f"k{n}") for n in range(12)), service.choice("g"))
     man, sue = service.person("man"), service.person("sue")
     body = {"g": {"expected": {"choice": 1}, "planted_wrong": False}}
@@ -101,6 +102,7 @@ def test_gold_needs_two_people_and_looks_like_any_other_item(service):
             keys.append(assignment["item"]["id"])
             assert service.person(name).submit(assignment, {"choice": 1}).status_code == 201
     assert keys.count(13) == 2, "each person gets it once"
+    assert len(set(keys)) == 11, "and no ordinary item is passed over for it"
     service.refit()
     assert service.state(13) == "open", "gold is never finished"
     shown = man.get("/api/v1/projects/p/gold").json()
@@ -119,7 +121,7 @@ def test_a_release_is_frozen_published_by_another_person_and_streamed(labelled):
     assert hashlib.sha256(rows.content).hexdigest() == drawn["rows_sha256"]
     found = [json.loads(line) for line in rows.text.splitlines()]
     assert [row["derived"]["choice"] for row in found] == [1, 1]
-    assert all(name not in rows.text for name in ("ann", "bob"))
+    assert all(f'"{name}"' not in rows.text for name in ("ann", "bob"))
     assert sue.post(f"/api/v1/releases/{drawn['id']}/approve").status_code == 409
     item = found[0]["item"]
     answer = service.person("ann").post(f"/api/v1/projects/p/items/{item}/report", json={"reason": "wrong"})
@@ -141,6 +143,24 @@ def test_a_release_whose_items_changed_is_not_published(labelled):
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "release_stale")
     states = {entry["state"] for entry in man.get("/api/v1/projects/p/items").json()["items"]}
     assert states == {"open", "accepted"}, "none was released"
+
+
+def test_a_reported_item_is_answered_anew_whatever_an_expert_had_said(service):
+    credential = {"domain": "general", "level": "md", "evidence_sha256": "a" * 64,
+                  "expires_at": service.clock.now_ms() + 10**9}  # fmt: skip
+    own = service.person("own")
+    assert own.post(f"/api/v1/users/{service.user_ids['exp']}/credentials", json=credential).status_code == 201
+    service.policy(audit_share=1)
+    (item,) = service.add_items(service.choice("a"))
+    service.work_off("ann", "bob")
+    service.refit()
+    assert service.work_off("exp") == ["expert"]
+    assert service.state(item["id"]) == "accepted"
+    body = {"reason": "wrong"}
+    answer = service.person("ann").post(f"/api/v1/projects/p/items/{item['id']}/report", json=body)
+    assert answer.json()["state"] == "open"
+    assert service.work_off("cat") == ["choice"]
+    assert service.state(item["id"]) == "open"
 
 
 def test_an_illegal_move_is_refused(labelled):

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,3 +202,9 @@ def test_intervals_over_seeds():
     assert found.high - 0.92 == pytest.approx(4.30265 * 0.02 / 3**0.5, abs=1e-6)
     assert interval([None]).mean is None
     assert interval([0.5]).low is None
+
+
+def test_the_scenario_of_the_document_is_one():
+    page = Path(__file__).resolve().parents[3] / "docs" / "annotation-quality.md"
+    example = page.read_text(encoding="utf-8").partition("```json\n")[2].partition("```")[0]
+    assert parse(Scenario, json.loads(example)).group_sizes() == [20, 7, 3]

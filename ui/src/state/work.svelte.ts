@@ -5,18 +5,14 @@ import { DraftSync, type DraftState, type SaveAnswer, type Versioned } from "../
 import type { FrameTable } from "../pure/frames";
 import * as history from "../pure/history";
 import { newOperationId, type Delivery } from "../pure/queue";
-import { build, emptyEdits, isAfter, readEdits, type Missing } from "../pure/steps";
+import { build, emptyEdits, isAfter, type Missing } from "../pure/steps";
 import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal } from "../types";
 import { announcer } from "./announcer.svelte";
 import { outbox } from "./outbox.svelte";
 import { session } from "./session.svelte";
-import { drafts } from "./storage";
+import { ownAnswerIn, readDraft, type DraftBody } from "./stored-work";
+import { drafts, type LocalDraft } from "./storage";
 import { Viewer } from "./viewer.svelte";
-
-interface DraftBody {
-  step: string;
-  edits: Edits;
-}
 
 /** Idle time after which a person does not count as working. */
 const IDLE_MS = 30_000;
@@ -129,20 +125,20 @@ export class Work {
       this.proposals = revealed.proposals;
       this.others = revealed.others ?? [];
     }
+    const local = await drafts.get(assignment.id);
+    // From here on at one stroke: nobody meets a step that does not take their keys yet.
     this.step = step;
     this.missing = [];
     this.theirs = null;
     this.operation = newOperationId();
     this.activeMs = 0;
     this.lastActive = Date.now();
-    await this.loadDraft(step, draft);
+    this.loadDraft(step, draft, local);
     this.phase = "working";
   }
 
-  private async loadDraft(step: string, found: Versioned<unknown> | null): Promise<void> {
-    const assignment = this.assignment as Assignment;
+  private loadDraft(step: string, found: Versioned<unknown> | null, local: LocalDraft | undefined): void {
     const server: Versioned<DraftBody> = { rev: found?.rev ?? 0, body: readDraft(found?.body, step, this.blank()) };
-    const local = await drafts.get(assignment.id);
     const mine = local && local.dirty && local.user_id === session.user?.id && local.step === step ? local : null;
     const body = mine ? readDraft(mine.body, step, this.blank()) : server.body;
     this.past = history.begin(body.edits);
@@ -330,6 +326,7 @@ export class Work {
     void this.sync?.flush();
     this.sync = null;
     this.assignment = null;
+    this.step = "";
     this.last = this.viewer ?? this.last;
     this.viewer = null;
     this.theirs = null;
@@ -399,17 +396,4 @@ export class Work {
   private tell(kind: "open" | "here" | "done"): void {
     if (this.assignment) this.channel?.postMessage({ kind, assignment: this.assignment.id });
   }
-}
-
-/** A stored draft of this step; one of another step (or of none) counts as empty. */
-function readDraft(body: unknown, step: string, blank: Edits): DraftBody {
-  const found = body as Partial<DraftBody> | null | undefined;
-  if (!found || found.step !== step) return { step, edits: blank };
-  return { step, edits: readEdits(found.edits) };
-}
-
-/** After a reload the server's history holds the blind answer that this person has handed in. */
-function ownAnswerIn(assignment: Assignment): string {
-  const mine = assignment.item.history.findLast((entry) => entry.is_own && entry.step === "blind_answer");
-  return typeof mine?.payload.answer === "string" ? mine.payload.answer : "";
 }

@@ -7,6 +7,7 @@
     OUT/fgqa/plm_fgqa_test.jsonl        PLM-VideoBench's FGQA, human_ceiling.json beside it
     OUT/media/                          files that every loader numbers alike, media.jsonl says of what they are made
     OUT/lineage.jsonl, left_out.jsonl, counts.json
+    OUT/card.md, and of a server's release release.json with its manifest
 
 Rows pass one at a time. Everything is read back by our own readers before it is published (`round_trip`). Media made
 before a kill are kept; rows are written again. The same rows and media give the same bytes.
@@ -17,19 +18,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from perceptlm import artifact
-from perceptlm.annotate.export import benchmark, fgqa_parquet, plm_jsonl
+from perceptlm.annotate.export import benchmark, card, fgqa_parquet, plm_jsonl
 from perceptlm.annotate.export.exported_media import RECORDS, MediaExporter
 from perceptlm.annotate.export.plan import Planned, plan_item
 from perceptlm.annotate.export.released import ExportSettings, ReleasedItem
 from perceptlm.annotate.export.round_trip import check_round_trip
 from perceptlm.artifact import translate_os_errors, write_atomic
-from perceptlm.config import Config, read_json_object
+from perceptlm.config import Config, digest_of, read_json_object
 from perceptlm.data.index_build import build_index
 from perceptlm.errors import DataError
 from perceptlm.exchange.jsonl import encode_line, read_records
@@ -62,13 +63,15 @@ def export_release(
     out: Path,
     settings: ExportSettings | None = None,
     *,
+    manifest: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> ExportCounts:
     """Publish the export `out` of the rows of a release, whose assets lie below `media_root`.
 
-    The rows are read once and kept in a temporary file beside `out`, whose digest names the release. Returns at once if
-    this export is there. Raises DataError for rows without any, ids used twice, assets that are not the labelled files,
-    or an export that does not read back as it was meant (nothing is published then); MediaError for damaged media.
+    The rows are read once and kept in a temporary file beside `out`, whose digest names the release. `manifest` is what
+    a server published of it. Returns at once if this export is there. Raises DataError for rows without any, ids used
+    twice, assets that are not the labelled files, or an export that does not read back as it was meant (nothing is
+    published then); MediaError for damaged media.
     """
     settings = settings or ExportSettings()
     with translate_os_errors(out):
@@ -79,12 +82,14 @@ def export_release(
             if not num_rows:
                 raise DataError("the release has no rows")
             recipe = {"release": release, "num_rows": num_rows, "settings": settings.to_dict()}
+            if manifest is not None:
+                recipe["manifest"] = digest_of(manifest)
             artifact.build(
                 out,
                 kind=KIND,
                 recipe=recipe,
                 seeds={"export": settings.seed},
-                make=lambda partial: _make(partial, kept, num_rows, media_root, settings, release),
+                make=lambda partial: _make(partial, kept, num_rows, media_root, settings, release, manifest),
                 overwrite=overwrite,
             )
         finally:
@@ -109,7 +114,15 @@ def _keep(rows: Iterable[ReleasedItem], path: Path) -> tuple[str, int]:
     return f"sha256:{digest.hexdigest()}", num_rows
 
 
-def _make(partial: Path, rows: Path, num_rows: int, media_root: Path, settings: ExportSettings, release: str) -> None:
+def _make(
+    partial: Path,
+    rows: Path,
+    num_rows: int,
+    media_root: Path,
+    settings: ExportSettings,
+    release: str,
+    manifest: Mapping[str, Any] | None,
+) -> None:
     if (partial / COUNTS_FILE).is_file():  # it is written last
         return
     media = MediaExporter(media_root, partial)
@@ -140,6 +153,10 @@ def _make(partial: Path, rows: Path, num_rows: int, media_root: Path, settings: 
             kinds[f"{record.kind}, {record.made}"] += 1
             file.write(encode_line(record))
     counts = writer.counts(release, num_rows, checked.to_dict(), dict(sorted(kinds.items())))
+    if manifest is not None:
+        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
+        write_atomic(partial / card.RELEASE_FILE, f"{text}\n".encode())
+    write_atomic(partial / card.FILE, card.render_card(counts, writer.ceiling, manifest).encode())
     write_atomic(partial / COUNTS_FILE, (json.dumps(counts.to_dict(), indent=1) + "\n").encode())
 
 
@@ -155,6 +172,7 @@ class _Writer:
         self._fgqa: fgqa_parquet.FgqaWriter | None = None
         self._ceiling = benchmark.HumanCeiling()
         self._score: float | None = None
+        self.ceiling: dict[str, Any] | None = None
         self.num_samples: Counter[Split] = Counter()
         self.left_out: Counter[str] = Counter()
         self._num: Counter[str] = Counter()
@@ -178,7 +196,7 @@ class _Writer:
         self._stack.__exit__(*problem)
         if problem[0] is None and "benchmark" in self._settings.formats:
             record = self._ceiling.record(self._settings.seed)
-            self._score = record["all"]["score"]
+            self._score, self.ceiling = record["all"]["score"], record
             path = self._root / benchmark.CEILING_FILE
             write_atomic(path, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
 

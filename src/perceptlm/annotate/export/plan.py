@@ -13,13 +13,14 @@ from perceptlm.annotate.export.exported_media import ExportedMedia, Use
 from perceptlm.annotate.export.fgqa_parquet import fgqa_row
 from perceptlm.annotate.export.plm_jsonl import reference_row
 from perceptlm.annotate.export.released import ExportFormat, ExportSettings, ReleasedAsset, ReleasedItem
-from perceptlm.annotate.export.samples import open_sample, pair_samples
+from perceptlm.annotate.export.samples import choice_sample, open_sample, pair_samples
 from perceptlm.annotate.export.segments import Shown, shown_of
 from perceptlm.annotate.export.texts import usable_distractors, why_unusable
 from perceptlm.config import Config
 from perceptlm.schema import Sample, Split
 
 NO_BOXES = "the format shows no boxes, and the question speaks of one"
+NO_OPTIONS = "the format has no options to choose from"
 NO_PAIR = "no distractor to choose between"
 
 
@@ -90,12 +91,16 @@ def _plan_test(planned: Planned, item: ReleasedItem, media: Media, settings: Exp
 def _plan_training(
     planned: Planned, item: ReleasedItem, shown: Shown, media: Media, settings: ExportSettings, revision: str
 ) -> None:
-    pairs = pair_samples(item, shown, planned.pairs, split="train", revision=revision, seed=settings.seed)
-    planned.samples = [open_sample(item, shown, revision), *pairs]
+    if item.options:
+        planned.samples = [choice_sample(item, shown, revision)]
+    else:
+        pairs = pair_samples(item, shown, planned.pairs, split="train", revision=revision, seed=settings.seed)
+        planned.samples = [open_sample(item, shown, revision), *pairs]
     if "reference" in settings.formats:
         planned.reference = reference_row(item, shown)
     if "fgqa" in settings.formats:
-        if item.question_boxes:
-            planned.left_out.append(LeftOut(row_id=item.id, format="fgqa", pair=None, reason=NO_BOXES))
+        reason = NO_BOXES if item.question_boxes else NO_OPTIONS if item.options else None
+        if reason is not None:
+            planned.left_out.append(LeftOut(row_id=item.id, format="fgqa", pair=None, reason=reason))
         else:
             planned.fgqa = fgqa_row(item, Shown(shown.frames, media.export(item.asset, "video"), {}))

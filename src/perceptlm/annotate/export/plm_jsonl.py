@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from perceptlm.annotate.export.released import ReleasedItem
+from perceptlm.annotate.export.samples import choice_turns
 from perceptlm.annotate.export.segments import Shown
 from perceptlm.annotate.frames.rate import loaders_frame
 
@@ -27,7 +28,8 @@ def reference_row(item: ReleasedItem, shown: Shown) -> dict[str, Any]:
     elif shown.boxes:
         x1, y1, x2, y2 = shown.boxes[0]
         row |= {"bbox": [[x1, y1, x2 - x1, y2 - y1]], "width": media.width, "height": media.height}
-    turns = (("human", item.question.strip()), ("assistant", item.answer.strip()))
+    asked, said = choice_turns(item) if item.options else (item.question.strip(), item.answer.strip())
+    turns = (("human", asked), ("assistant", said))
     return row | {"conversations": [{"from": who, "value": text} for who, text in turns], "id": item.id}
 
 

@@ -73,6 +73,7 @@ class CeilingChoice(Config):
 class Lineage(Config):
     """Where a row comes from, and how sure it is. What is not known is null."""
 
+    row: str | None = Field(default=None, description="digest of the row in its release, where that is a server's")
     submissions: tuple[str, ...] = Field(min_length=1)
     guideline: str
     policy: str
@@ -90,6 +91,7 @@ class ReleasedItem(Config):
     drawn whenever it is asked ("the thing in the red rectangle"; in an image's question `<|bbox0|>` stands for it);
     of `evidence`, they show why the answer is right, and no model is shown them. Frames of the question without a box
     must be named in `not_visible`: boxes of keyframes only would leave most frames without one, unnoticed.
+    `options` are those of a question that is a choice, in the order people saw; the distractors are the others of them.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,119}$", description="the row's; no '_', which names pairs")
@@ -99,6 +101,7 @@ class ReleasedItem(Config):
     question_type: str = ""
     question: str = Field(min_length=1)
     answer: str = Field(min_length=1)
+    options: tuple[str, ...] = Field(default=(), max_length=26)
     distractors: tuple[Distractor, ...] = ()
     evidence: FrameInterval | None = None
     boxes: dict[int, Box] = Field(default_factory=dict)
@@ -116,6 +119,8 @@ class ReleasedItem(Config):
             raise ValueError("boxes and boxes_are go together: say whether they are of the question or evidence")
         if any(choice.distractor >= len(self.distractors) for choice in self.ceiling):
             raise ValueError(f"a ceiling choice is about a distractor beyond the {len(self.distractors)} there are")
+        if self.options and {self.answer, *(wrong.text for wrong in self.distractors)} != set(self.options):
+            raise ValueError("of a choice, the options are the answer and the distractors")
         for text in (self.question, self.answer, *(distractor.text for distractor in self.distractors)):
             if not text.strip():
                 raise ValueError("a text is blank")

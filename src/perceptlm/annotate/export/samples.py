@@ -1,4 +1,4 @@
-"""Release rows as Samples: an open question, and one question with two options for each distractor.
+"""Release rows as Samples: an open question, and one question with two options for each distractor; or the choice.
 
 The pairs are shaped as the converter of PLM-VideoBench's FGQA shapes them: they share a group, and score together. All
 Samples of an item follow one another about the same pictures, so that these are looked at once.
@@ -25,7 +25,7 @@ from perceptlm.schema import (
 )
 from perceptlm.seeding import derive_seed
 
-OPEN, PAIR = "released.open", "released.fgqa"
+OPEN, PAIR, CHOICE = "released.open", "released.fgqa", "released.mcq"
 
 
 def open_sample(item: ReleasedItem, shown: Shown, revision: str) -> Sample:
@@ -44,6 +44,34 @@ def open_sample(item: ReleasedItem, shown: Shown, revision: str) -> Sample:
         regions=_regions(shown),
         attributes=attributes_of(item),
     )
+
+
+def choice_sample(item: ReleasedItem, shown: Shown, revision: str) -> Sample:
+    """Return a question with all its options, in the order people saw."""
+    question, reply = choice_turns(item)
+    options = tuple(option.strip() for option in item.options)
+    return Sample(
+        id=f"released.{item.id}",
+        task="mcq",
+        split="train",
+        media=(media_ref(shown),),
+        turns=(Turn(role="user", text=question), Turn(role="assistant", text=reply)),
+        answer=ChoiceAnswer(options=options, index=item.options.index(item.answer)),
+        origin=origin_of(item, revision),
+        cluster=item.source,
+        template=CHOICE,
+        regions=_regions(shown),
+        attributes=attributes_of(item),
+    )
+
+
+def choice_turns(item: ReleasedItem) -> tuple[str, str]:
+    """Return how a choice is asked and answered."""
+    options = [option.strip() for option in item.options]
+    lines = benchmark_prompts.option_lines(options)
+    asked = benchmark_prompts.FGQA.format(question=item.question.strip(), options=lines)
+    index = item.options.index(item.answer)
+    return asked, f"({benchmark_prompts.LETTERS[index]}) {options[index]}"
 
 
 def pair_samples(

@@ -1,11 +1,12 @@
 """What keeps a row, or one of its pairs, out of training data: texts that a loader would not take as text, and
-distractors of models that may not be learnt from. Each with the reason."""
+rows without a licence and distractors of models that may not be learnt from. Each with the reason."""
 
 from __future__ import annotations
 
 from perceptlm.annotate.export.released import Distractor, ReleasedItem
 from perceptlm.data.audit_rules import faults_of
 from perceptlm.data.open_weights import open_weights
+from perceptlm.schema import Origin
 from perceptlm.schema.placeholders import box_placeholder
 
 SPECIAL = "text holds a marker or special token"
@@ -15,10 +16,17 @@ _MARKERS = ("<image>", "<video>", "<|")
 
 def why_unusable(item: ReleasedItem, *, is_image: bool) -> str | None:
     """Return why no row can be made of an item, or None."""
+    faults = faults_of(Origin(kind="person", name=item.author, revision="1", licence=item.licence), open_weights())
+    if faults:
+        return f"of a person: {faults[0].reason}"
     has_box = is_image and bool(item.question_boxes)
     question = item.question.replace(_BOX, "", 1) if has_box else item.question
     if has_box and _BOX not in item.question:
         return f"the boxes of an image's question are told as text, but it has no {_BOX}"
+    if len({_plain(option) for option in item.options}) < len(item.options):
+        return "two options say the same"
+    if any(map(_is_special, item.options)):
+        return SPECIAL
     return SPECIAL if _is_special(question) or _is_special(item.answer) else None
 
 

@@ -80,11 +80,16 @@ class Record:
         return frozenset(item.user for item in self.submissions if step is None or item.step == step)
 
     def ruling(self, about: Step, subject: int | None = None) -> Expert | None:
-        """Return the last adjudication of a piece of work."""
+        """Return the last adjudication of a piece of work; of an answer or a choice in this round only, as people give
+        these anew in each."""
+        anew = about in ("blind_answer", "choice")
         found = [
             item
             for item in self.submissions
-            if item.step == "expert" and item.about == about and item.subject == subject
+            if item.step == "expert"
+            and item.about == about
+            and item.subject == subject
+            and (not anew or item.round == self.view.round)
         ]
         return cast(Expert, max(found, key=lambda item: item.id).payload) if found else None
 

@@ -248,7 +248,8 @@ def choose_expert(
 
 def better_half(skill: Skill, people: People, paused: Bools) -> Bools:
     """Return the annotators (W) whose lower bound of skill is not below the median of those who work."""
-    crowd = (people.role == ANNOTATOR) & ~paused
+    crowd: Bools = (people.role == ANNOTATOR) & ~paused
     if not crowd.any():
-        return np.asarray(crowd)
-    return np.asarray(crowd & (skill.overall_low >= np.median(skill.overall_low[crowd])))
+        return crowd
+    middle = float(np.median(skill.overall_low[crowd]))
+    return crowd & (skill.overall_low >= middle)

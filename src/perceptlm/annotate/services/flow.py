@@ -66,6 +66,7 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
             continue
         if step.events and item.state in ("accepted", "discarded"):
             close_all(session, item)
+            next_round = item.state == "accepted"  # asked once more: an accepted item may have its ceiling measured
         if item.state != "discarded":
             open_slots(session, item, step.new_steps)
 

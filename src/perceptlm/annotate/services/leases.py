@@ -17,7 +17,14 @@ from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound
 from perceptlm.annotate.roles import OWN_STEPS, ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.projects import content_of, policy_of
-from perceptlm.annotate.services.queue import EXPIRED, first_of_lane, first_step, lanes_there, next_of_lane_after
+from perceptlm.annotate.services.queue import (
+    EXPIRED,
+    first_of_lane,
+    first_step,
+    lanes_there,
+    next_of_lane_after,
+    pass_step,
+)
 from perceptlm.annotate.services.steps import OPEN, better_lane, chosen_lane, update_lane
 from perceptlm.annotate.services.users import valid_domains
 from perceptlm.annotate.store.audit import SERVER, append
@@ -52,8 +59,11 @@ def next_assignment(
     step = _choose(session, project, policy, membership, role, kinds, rescan_ms)
     if step is None:
         return None
+    is_gold = step.home_lane.startswith("repeated:")
+    if step.for_user_id is None and not is_gold:
+        pass_step(session, user_id, step)
     membership.num_given += 1
-    membership.num_gold += step.home_lane.startswith("repeated:")
+    membership.num_gold += is_gold
     return _lease(session, caller, project, policy, step), False
 
 

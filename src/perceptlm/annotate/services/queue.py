@@ -30,7 +30,6 @@ def first_step(session: Session, project_id: int, user_id: int, lanes: Sequence[
         cursor = cursors.get((lane, priority))
         step = _probe(session, project_id, user_id, lane, priority, 0 if cursor is None else cursor.position)
         if step is not None:
-            _move_cursor(session, project_id, user_id, lane, priority, cursor, step.position)
             return step
     for lane, priority in levels:
         cursor = cursors.get((lane, priority))
@@ -39,9 +38,21 @@ def first_step(session: Session, project_id: int, user_id: int, lanes: Sequence[
         cursor.scanned_at = now(session)
         step = _probe(session, project_id, user_id, lane, priority, 0)
         if step is not None:
-            cursor.position = step.position
             return step
     return None
+
+
+def pass_step(session: Session, user_id: int, step: Step) -> None:
+    """Note that a person has come as far as this step in its lane, once they are given it.
+
+    After a reading from the beginning that is a place further back, from which they go on.
+    """
+    key = {"user_id": user_id, "project_id": step.project_id, "lane": step.lane, "priority": step.priority}
+    cursor = session.get(QueueCursor, tuple(key.values()))
+    if cursor is None:
+        session.add(QueueCursor(**key, position=step.position, scanned_at=now(session)))
+    else:
+        cursor.position = step.position
 
 
 def first_of_lane(session: Session, project_id: int, user_id: int, lane: str) -> Step | None:
@@ -111,13 +122,3 @@ def _was_there(user_id: int, lane: str) -> ColumnElement[bool]:
     if lane.removeprefix("repeated:").partition(":")[0] not in FRESH_STEPS:
         conditions.append(Assignment.work == Step.work)
     return exists().where(*conditions)
-
-
-def _move_cursor(
-    session: Session, project_id: int, user_id: int, lane: str, priority: int, cursor: QueueCursor | None, to: int
-) -> None:
-    if cursor is None:
-        key = {"user_id": user_id, "project_id": project_id, "lane": lane, "priority": priority}
-        session.add(QueueCursor(**key, position=to, scanned_at=now(session)))
-    else:
-        cursor.position = to

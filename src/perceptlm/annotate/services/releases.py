@@ -16,14 +16,16 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.life_cycle import Actor as Mover
 from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.refusals import Conflict, NotFound
+from perceptlm.annotate.release_row import FORMAT
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.item_states import locked_item, move
+from perceptlm.annotate.services.release_card import Tally
+from perceptlm.annotate.services.release_rows import num_audited_discards, row_bodies
 from perceptlm.annotate.store.audit import append, head_of
 from perceptlm.annotate.store.database import Database, now
 from perceptlm.annotate.store.outbox import emit
-from perceptlm.annotate.store.tables import Asset, Item, Project, Release, ReleaseRow, Submission
-from perceptlm.annotate.tokens import derived
-from perceptlm.config import canonical_json, digest_of
+from perceptlm.annotate.store.tables import Item, Project, Proposal, Release, ReleaseRow, Submission
+from perceptlm.config import canonical_json
 
 BATCH = 500
 DRAFT, PUBLISHED, SUPERSEDED = "draft", "published", "superseded"
@@ -32,7 +34,7 @@ FINISHED = ("accepted", "released")
 
 def draw_up(session: Session, caller: Caller, project: Project, purpose: str, secret: bytes) -> dict[str, Any]:
     """Freeze all items that are accepted, or were released before, as the rows of a new release."""
-    digest, position, licences = hashlib.sha256(), 0, set()
+    digest, position, tally = hashlib.sha256(), 0, Tally()
     release = Release(
         project_id=project.id,
         purpose=purpose,
@@ -46,28 +48,32 @@ def draw_up(session: Session, caller: Caller, project: Project, purpose: str, se
     session.add(release)
     session.flush()
     for items in _finished_items(session, project):
-        for body, version, item_id in _row_bodies(session, project, items, secret):
+        for body, item in row_bodies(session, project, items, secret):
             digest.update(canonical_json(body).encode() + b"\n")
-            licences.add(str(body["asset"]["licence"]))
-            row = ReleaseRow(release_id=release.id, position=position, item_id=item_id, row_version=version, body=body)
+            tally.add(body)
+            row = ReleaseRow(
+                release_id=release.id, position=position, item_id=item.id, row_version=item.row_version, body=body
+            )
             session.add(row)
             position += 1
-        session.flush()
-        _forget(session, ReleaseRow)
+        for table in (ReleaseRow, Submission, Proposal):
+            _forget(session, table)
     if position == 0:
         raise Conflict("nothing_to_release", "no item is accepted yet")
     seq, head = head_of(session)
     release.num_rows, release.rows_sha256 = position, digest.hexdigest()
     release.manifest = {
-        "format": "perceptlm release 1",
+        "format": FORMAT,
         "project": project.slug,
+        "release": release.id,
         "purpose": purpose,
         "guideline_version": project.guideline_version,
         "policy_version": project.policy_version,
-        "licences": sorted(licences),
+        "licences": sorted(tally.licences),
         "num_rows": position,
         "rows_sha256": release.rows_sha256,
         "audit": {"seq": seq, "head": head},
+        "card": tally.card(num_audited_discards(session, project)),
     }
     body = {"num_rows": position, "rows_sha256": release.rows_sha256, "purpose": purpose}
     append(session, caller.actor, "release.create", f"release:{release.id}", body, project.id)
@@ -84,46 +90,6 @@ def _finished_items(session: Session, project: Project) -> Iterator[list[Item]]:
         after = items[-1].id
         yield items
         _forget(session, Item)
-
-
-def _row_bodies(
-    session: Session, project: Project, items: list[Item], secret: bytes
-) -> Iterator[tuple[dict[str, Any], int, int]]:
-    ids = [item.id for item in items]
-    given: dict[int, list[Submission]] = {item_id: [] for item_id in ids}
-    for row in session.scalars(select(Submission).where(Submission.item_id.in_(ids)).order_by(Submission.id)):
-        given[row.item_id].append(row)
-    assets = {
-        row.id: row for row in session.scalars(select(Asset).where(Asset.id.in_({item.asset_id for item in items})))
-    }
-    for item in items:
-        asset = assets[item.asset_id]
-        people = {row.user_id: derived(secret, "person", f"{project.id}:{row.user_id}")[:12] for row in given[item.id]}
-        body = {
-            "key": item.key,
-            "item": item.id,
-            "row_version": item.row_version,
-            "domain": item.domain,
-            "difficulty": item.difficulty,
-            "question": item.derived.get("question", item.question),
-            "options": item.options,
-            "derived": item.derived,
-            "asset": {
-                "sha256": asset.sha256,
-                "kind": asset.kind,
-                "frame_table_hash": asset.frame_table_hash,
-                "licence": asset.licence,
-            },
-            "audited": item.expert_reason == "audit",
-            "guideline_versions": sorted({row.guideline_version for row in given[item.id]}),
-            "people": sorted(people.values()),
-            "submissions": [
-                {"id": row.id, "step": row.step_kind, "person": people[row.user_id], "sha256": row.payload_sha256}
-                for row in given[item.id]
-            ],
-        }
-        yield {"row_id": digest_of(body), **body}, item.row_version, item.id
-    _forget(session, Submission)
 
 
 def _forget(session: Session, table: type[Any]) -> None:
@@ -210,8 +176,27 @@ def list_releases(session: Session, project: Project) -> list[dict[str, Any]]:
     return [release_answer(row) for row in rows]
 
 
-def stream_rows(database: Database, release_id: int) -> Iterator[bytes]:
-    """Yield the rows of a release as JSON lines, a batch at a time: their digest is `rows_sha256`."""
+def published_release(session: Session, project: Project, release_id: int | None) -> Release:
+    """Return a release of a project that was published, without a number the newest that holds.
+
+    NotFound for none; Conflict for a draft. One that was superseded is given only by its number.
+    """
+    mine = select(Release).where(Release.project_id == project.id)
+    if release_id is None:
+        release = session.scalar(mine.where(Release.state == PUBLISHED).order_by(Release.id.desc()).limit(1))
+        if release is None:
+            raise NotFound("no_release", f"the project '{project.slug}' has no published release")
+        return release
+    release = session.scalar(mine.where(Release.id == release_id))
+    if release is None:
+        raise NotFound("no_such_release", f"the project '{project.slug}' has no release {release_id}")
+    if release.state == DRAFT:
+        raise Conflict("not_published", f"the release {release_id} is a draft", hint="another person publishes it")
+    return release
+
+
+def row_pages(database: Database, release_id: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a release in order, a page at a time, each in a transaction of its own: they never change."""
     after = -1
     while True:
 
@@ -226,4 +211,10 @@ def stream_rows(database: Database, release_id: int) -> Iterator[bytes]:
         if not rows:
             return
         after = rows[-1][0]
-        yield b"".join(canonical_json(body).encode() + b"\n" for _, body in rows)
+        yield [body for _, body in rows]
+
+
+def stream_rows(database: Database, release_id: int) -> Iterator[bytes]:
+    """Yield the rows of a release as JSON lines, a page at a time: their digest is `rows_sha256`."""
+    for page in row_pages(database, release_id):
+        yield b"".join(canonical_json(body).encode() + b"\n" for body in page)

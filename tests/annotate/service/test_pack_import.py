@@ -1,0 +1,64 @@
+"""services.pack_import: a shipped pack becomes a project with clips, items people get, and gold that waits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from annotation_service import FAST, PASSWORD
+from starlette.testclient import TestClient
+
+from perceptlm.annotate.api.app import make_app
+from perceptlm.annotate.directory import DataDirectory
+from perceptlm.annotate.packs.load import find_pack, load_pack
+from perceptlm.annotate.services.server import open_server
+from perceptlm.annotate.services.setup import add_user
+from perceptlm.cli.main import run
+
+PACK = "inspection-demo"
+
+
+def signed_in(app, name):
+    client = TestClient(app, base_url="http://testserver")
+    answer = client.post("/api/v1/sessions", json={"name": name, "password": PASSWORD})
+    client.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
+    return client
+
+
+def test_a_pack_becomes_a_project_that_people_work_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", PASSWORD)
+    assert run(["annotate", "init", str(tmp_path / "d"), "--pack", PACK, "--owner", "own", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["pack"]
+    pack = load_pack(find_pack(PACK))
+    assert found["num_items"] == len(pack.items)
+    assert found["num_gold_proposed"] + found["num_gold_left_out"] == len(pack.gold)
+    assert found["num_gold_proposed"] > 0
+    server = open_server(DataDirectory.open(tmp_path / "d"), settings=FAST)
+    for name in ("ann", "max"):
+        add_user(server, name, PASSWORD)
+    app = make_app(server)
+    own = signed_in(app, "own")
+    for name, role in (("ann", "annotator"), ("max", "manager")):
+        own.post(f"/api/v1/projects/{PACK}/members", json={"user": name, "role": role}).raise_for_status()
+    own_approval = own.post(f"/api/v1/projects/{PACK}/gold/approve", json={})
+    assert own_approval.status_code == 409, "who proposed gold does not approve it"
+    signed_in(app, "max").post(f"/api/v1/projects/{PACK}/gold/approve", json={}).raise_for_status()
+    ann = signed_in(app, "ann")
+    work = ann.post(f"/api/v1/projects/{PACK}/next", json={"steps": None}).json()
+    asset = ann.get(f"/api/v1/assets/{work['item']['asset_id']}").json()
+    assert asset["num_frames"] > 1
+    assert ann.get(f"/api/v1/assets/{asset['id']}/frames/1").headers["content-type"] == "image/webp"
+    assert (asset["sha256"], asset["licence"]) != ("", "unknown")
+    server.close()
+
+
+def test_a_pack_that_does_not_ship_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", PASSWORD)
+    assert run(["annotate", "init", str(tmp_path / "d"), "--pack", "nonsense"]) == 1
+    assert "there is no pack 'nonsense'" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
