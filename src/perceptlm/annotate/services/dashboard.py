@@ -99,7 +99,7 @@ def _agreement(session: Session, project: Project) -> list[dict[str, Any]]:
 
 
 def _names(session: Session, records: Records) -> dict[int, str]:
-    return dict(session.execute(select(User.id, User.name).where(User.id.in_(records.user_ids))).tuples().all())
+    return dict(session.execute(select(User.id, User.name).where(User.id.in_(records.user_ids))).all())
 
 
 def _flags(records: Records, found: Assessment) -> list[list[str]]:
