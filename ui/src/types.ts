@@ -111,7 +111,6 @@ export interface Assignment {
   /** UTC milliseconds. */
   lease_until: number;
   step: string;
-  slot: number;
   item: Item;
   guideline_version: number;
   draft: { rev: number; body: unknown } | null;
@@ -130,7 +129,6 @@ export interface SubmissionBody {
 
 export interface SubmissionAnswer {
   id: number;
-  item_state: string;
   next_step: string | null;
 }
 

@@ -23,7 +23,7 @@ function memory(...operations: Operation[]): OperationStore & { map: Map<string,
   };
 }
 
-const done: Delivery = { kind: "done", answer: { id: 1, item_state: "open", next_step: null } };
+const done: Delivery = { kind: "done", answer: { id: 1, next_step: null } };
 
 it("sends oldest first and removes only what the server has answered", async () => {
   const store = memory(operation("b", 2), operation("a", 1));

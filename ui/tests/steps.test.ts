@@ -7,7 +7,6 @@ const assignment = (change: Partial<Assignment["item"]> = {}): Assignment => ({
   fence: 1,
   lease_until: 0,
   step: "choice",
-  slot: 0,
   item: { id: 7, question: "What happens?", options: null, domain: "d", asset_id: 1, distractor: null, about: null, reason: null, history: [], ...change },
   guideline_version: 1,
   draft: null,

@@ -25,8 +25,9 @@ def copy_directory(source: Path, out: Path) -> int:
     partial = out.with_name(out.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True, mode=0o700)
         for name in FOLDERS:
-            (partial / name).mkdir(parents=True)
+            (partial / name).mkdir(mode=0o700)
         _copy_database(source / DATABASE, partial / DATABASE)
         files = sorted((source / "media").iterdir())
         for file in files:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from perceptlm.config import canonical_json
 
 FIRST_PAUSE_MS = 10_000
 CLAIM_MS = 60_000
+ROUND_SECONDS = 30
+"""How long one round may take: the worker has other things to do as well, however slow the receivers are."""
 Send = Callable[[str, bytes, dict[str, str], Settings], int]
 
 
@@ -51,8 +54,10 @@ def signature(key: str, timestamp_ms: int, body: bytes) -> str:
 
 def deliver_due(server: Server, send: Send = post, *, most: int = 100) -> int:
     """Try the deliveries that are due, at most `most`, and return how many succeeded."""
-    num_delivered = 0
+    num_delivered, began = 0, time.monotonic()
     for _ in range(most):
+        if time.monotonic() - began > ROUND_SECONDS:
+            break
         claimed = server.database.write(_claim)
         if claimed is None:
             break

@@ -2,23 +2,31 @@
 
 The host is resolved once; every address it has must be public, or in a network the operator allowed; the connection
 then goes to that very address, so that a name that changes its mind in between (DNS rebinding) gains nothing. Redirects
-are not followed. Plain HTTP and passwords in the URL are refused unless allowed. Knows no webhooks and no tables.
+are not followed. Plain HTTP and passwords in the URL are refused unless allowed. Whoever answers, however slowly, is
+cut off when its time is over. What is told of a refusal is the same for a name that is not there and for one that is
+private, so that nobody learns the names of a network. Knows no webhooks and no tables.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from perceptlm.annotate.settings import Settings
 from perceptlm.errors import PerceptLMError
+from perceptlm.log import logger
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_ANSWER_BYTES = 64 << 10
+_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+"""Protocol assignments, 6to4 relays and documentation, which older tables of addresses do not know."""
 
 
 class EgressRefused(PerceptLMError):
@@ -47,6 +55,8 @@ def check_url(url: str, settings: Settings) -> SplitResult:
         raise EgressRefused("the URL must begin with https://", hint="the operator may set allow_plain_http")
     if parts.username is not None or parts.password is not None or not parts.hostname or port == 0:
         raise EgressRefused("the URL needs a host, and may hold no name or password")
+    if parts.hostname.startswith(".") or ".." in parts.hostname:
+        raise EgressRefused("the host of the URL has an empty part")
     if any(ord(character) <= 32 or ord(character) >= 127 for character in url):
         raise EgressRefused("the URL holds characters that must be escaped")
     return parts
@@ -59,13 +69,16 @@ def resolve(url: str, settings: Settings) -> Target:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise EgressRefused(f"'{host}' cannot be resolved") from error
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    for address in addresses:
-        check_address(address, settings)
+        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        for address in addresses:
+            check_address(address, settings)
+        first = addresses[0]
+    except (OSError, UnicodeError, IndexError, EgressRefused) as error:
+        logger.warning("nothing is sent to %r: %s", host, error)
+        hint = "the operator may set allowed_networks"
+        raise EgressRefused(f"'{host}' has no public address, or others besides", hint=hint) from error
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(addresses[0], host, port, path, parts.scheme == "https")
+    return Target(first, host, port, path, parts.scheme == "https")
 
 
 def check_address(address: Address, settings: Settings) -> None:
@@ -74,8 +87,14 @@ def check_address(address: Address, settings: Settings) -> None:
     for form in _forms(address):
         if any(form.version == network.version and form in network for network in allowed):
             continue
-        if not form.is_global or form.is_multicast or form.is_reserved or form.is_unspecified:
+        if not form.is_global or form.is_multicast or form.is_reserved or form.is_unspecified or _is_special(form):
             raise EgressRefused(f"{address} is not a public address", hint="the operator may set allowed_networks")
+
+
+def _is_special(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC_V6:
+        return True
+    return any(address.version == network.version and address in network for network in _NOT_PUBLIC)
 
 
 def _forms(address: Address) -> list[Address]:
@@ -98,13 +117,18 @@ def post(url: str, body: bytes, headers: dict[str, str], settings: Settings) -> 
     """POST `body` and return the status, 200 to 299; EgressRefused for anything else, redirects among it."""
     target = resolve(url, settings)
     connection = _Pinned(target, settings.delivery_timeout_seconds)
+    # The time limit of a socket is for each piece that comes; this one is for all of them.
+    end = threading.Timer(settings.delivery_timeout_seconds, connection.cut)
+    end.daemon = True
+    end.start()
     try:
         connection.request("POST", target.path, body=body, headers={"User-Agent": "perceptlm-annotate", **headers})
         response = connection.getresponse()
         response.read(MAX_ANSWER_BYTES)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise EgressRefused(f"'{target.host}' did not answer: {type(error).__name__}") from error
     finally:
+        end.cancel()
         connection.close()
     if not 200 <= response.status < 300:
         raise EgressRefused(f"'{target.host}' answered with status {response.status}")
@@ -117,6 +141,13 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, target: Target, timeout_seconds: float) -> None:
         super().__init__(target.host, target.port, timeout=timeout_seconds)
         self._target = target
+
+    def cut(self) -> None:
+        """End what is being sent or read, from another thread."""
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                # Of the socket itself: TLS has a state that is not for two threads.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def connect(self) -> None:
         """Connect to the address that was checked."""

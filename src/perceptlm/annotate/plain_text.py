@@ -5,6 +5,7 @@ Text is kept as it was written and only ever shown as text. This module knows no
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -14,6 +15,7 @@ from perceptlm.config import Config
 MAX_NOTE = 4_000
 MAX_ANSWER = 20_000
 MAX_DEPTH = 20
+MAX_INTEGER = 2**63 - 1
 
 
 def check_text(text: str) -> str:
@@ -25,19 +27,25 @@ def check_text(text: str) -> str:
     return text
 
 
-def check_strings(value: Any, depth: int = 0) -> None:
-    """Check every string in a JSON value, keys as well, and that it is not nested too deeply."""
+def check_json(value: Any, depth: int = 0) -> None:
+    """Check that a JSON value can be kept and read again by anybody: every string in it, keys as well, no number that
+    is too large or none at all, and no deep nesting.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
         check_text(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds a number that is not finite")
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise ValueError("holds a number that is too large")
     elif isinstance(value, dict):
         for key, entry in value.items():
-            check_strings(key, depth + 1)
-            check_strings(entry, depth + 1)
+            check_json(key, depth + 1)
+            check_json(entry, depth + 1)
     elif isinstance(value, list | tuple):
         for entry in value:
-            check_strings(entry, depth + 1)
+            check_json(entry, depth + 1)
 
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(check_text)]
@@ -51,12 +59,12 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Body(Config):
-    """A closed, strict record from outside: no unknown keys, no numbers in strings, no text a database refuses."""
+    """A closed, strict record from outside: no unknown keys, no numbers in strings, nothing a database refuses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _check_strings(cls, values: Any) -> Any:
-        check_strings(values)
+    def _check_json(cls, values: Any) -> Any:
+        check_json(values)
         return values

@@ -45,6 +45,7 @@ class Action(StrEnum):
     LIST_PROJECTS = "projects.list"
     CREATE_PROJECT = "projects.create"
     READ_PROJECT = "project.read"
+    READ_POLICY = "policy.read"
     WRITE_GUIDELINE = "guideline.write"
     WRITE_POLICY = "policy.write"
     READ_MEMBERS = "members.read"
@@ -89,6 +90,8 @@ PERMISSIONS: dict[Action, tuple[Scope, frozenset[Role]]] = {
     Action.WRITE_CREDENTIALS: (Scope.SERVER, frozenset({_O})),
     Action.READ_AUDIT: (Scope.SERVER, frozenset({_O, _U})),
     Action.READ_PROJECT: (Scope.PROJECT, _EVERY_MEMBER),
+    # The policy says how much of the work is gold: not for those whose work it is.
+    Action.READ_POLICY: (Scope.PROJECT, frozenset({_O, _M, _U})),
     Action.WRITE_GUIDELINE: (Scope.PROJECT, frozenset({_O, _M})),
     Action.WRITE_POLICY: (Scope.PROJECT, frozenset({_O, _M})),
     Action.READ_MEMBERS: (Scope.PROJECT, frozenset({_O, _M, _U})),
@@ -98,7 +101,7 @@ PERMISSIONS: dict[Action, tuple[Scope, frozenset[Role]]] = {
     Action.CREATE_ITEMS: (Scope.PROJECT, frozenset({_O, _M, _S})),
     Action.LIST_ITEMS: (Scope.PROJECT, frozenset({_O, _M, _V, _U, _S})),
     Action.READ_ITEM: (Scope.PROJECT, frozenset({_O, _M, _V, _U})),
-    Action.REPORT_ITEM: (Scope.PROJECT, _EVERY_MEMBER),
+    Action.REPORT_ITEM: (Scope.PROJECT, _EVERY_MEMBER - {_U}),
     Action.DISCARD_ITEM: (Scope.PROJECT, frozenset({_O, _M})),
     Action.PROPOSE_GOLD: (Scope.PROJECT, frozenset({_O, _M})),
     Action.APPROVE_GOLD: (Scope.PROJECT, frozenset({_O, _M})),

@@ -20,6 +20,9 @@ class Settings(Config):
     login_window_seconds: int = Field(default=300, ge=1, description="how long failed logins count")
     max_upload_bytes: int = Field(default=4 << 30, ge=1)
     max_body_bytes: int = Field(default=16 << 20, ge=1, description="any other request")
+    body_seconds: float = Field(
+        default=60, gt=0, description="how long a body may take that comes slower than 16 KiB/s"
+    )
     max_draft_bytes: int = Field(default=256 << 10, ge=1)
     secure_cookie: bool = Field(default=False, description="send the cookie over HTTPS only")
     allowed_networks: tuple[str, ...] = Field(default=(), description="private networks webhooks may reach")
@@ -28,6 +31,8 @@ class Settings(Config):
     delivery_attempts: int = Field(default=8, ge=1)
     worker_seconds: float = Field(default=5, gt=0, description="pause of the worker between rounds")
     refit_seconds: float = Field(default=60, gt=0, description="how long labels wait at most for the quality engine")
+    logins_at_once: int = Field(default=2, ge=1, description="passwords that are checked at the same time")
+    logins_waiting: int = Field(default=16, ge=0, description="how many more may wait for that; others are told to")
     argon2_time_cost: int = Field(default=3, ge=1)
     argon2_memory_kib: int = Field(default=65_536, ge=8)
     rescan_seconds: float = Field(default=30, ge=0, description="how often a person's queue is read from its beginning")

@@ -1,19 +1,23 @@
 """One check on every route: who is it, and may they? A route that declares no action is refused to everybody.
 
 Each route is made by `guarded`, which writes its action into the OpenAPI document as `x-action`; the check reads it
-from the route, finds the project of what the path names, and looks the role up in `roles`. Who is not a member of a
-project is told that it does not exist.
+from the route, finds the project of what the path names, and looks the role up in `roles`. It comes before the body is
+read, so that nobody who may not send it makes the server take it in. Who is not a member of a project is told that it
+does not exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
+from perceptlm.annotate.api.answers import answers_of
 from perceptlm.annotate.refusals import Forbidden, NotFound, NotSignedIn
 from perceptlm.annotate.roles import PERMISSIONS, Action, Role, Scope, is_allowed
 from perceptlm.annotate.services.callers import Caller
@@ -27,19 +31,53 @@ COOKIE = "plm_session"
 ACTION_FIELD = "x-action"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+OWN_SITES = ("same-origin", "none")
+"""Another name of the same domain is another site: it may be somebody else's."""
 _OWNED: dict[str, Any] = {"asset_id": Asset, "assignment_id": Assignment, "release_id": Release}
 _MAX_ID = 2**63 - 1
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class GuardedRoute(APIRoute):
+    """A route that asks who it is before it looks at the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with the check in front."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            await run_in_threadpool(authorise, request)
+            return await handle(request)
+
+        return checked
+
+
 def guarded(router: APIRouter, method: str, path: str, action: Action, **options: Any) -> Callable[[F], F]:
     """Declare a route together with the action it carries out."""
-    return router.api_route(path, methods=[method], openapi_extra={ACTION_FIELD: action.value}, **options)
+
+    def declare(function: F) -> F:
+        router.add_api_route(
+            path,
+            function,
+            methods=[method],
+            openapi_extra={ACTION_FIELD: action.value},
+            responses=answers_of(action, method, options.pop("responses", {})),
+            route_class_override=GuardedRoute,
+            **options,
+        )
+        return function
+
+    return declare
 
 
 def server_of(request: Request) -> Server:
     """Return the server of an app."""
     return cast(Server, request.app.state.server)
+
+
+def cookie_name(server: Server) -> str:
+    """Return the name of the cookie; over HTTPS one that no other name of the domain can set."""
+    return f"__Host-{COOKIE}" if server.settings.secure_cookie else COOKIE
 
 
 def csrf_token(server: Server, token: str) -> str:
@@ -48,7 +86,12 @@ def csrf_token(server: Server, token: str) -> str:
 
 
 def authorise(request: Request) -> None:
-    """Refuse the request unless its route's action is allowed to whoever sent it; note the caller."""
+    """Refuse the request unless its route's action is allowed to whoever sent it; note the caller.
+
+    `GuardedRoute` calls it first; as a dependency of the whole application it is there for any other route as well.
+    """
+    if getattr(request.state, "checked_route", None) is request.scope.get("route"):
+        return
     extra = getattr(request.scope.get("route"), "openapi_extra", None) or {}
     if ACTION_FIELD not in extra:
         raise Forbidden("no_action", "this route declares no action")
@@ -56,9 +99,10 @@ def authorise(request: Request) -> None:
     scope = PERMISSIONS[action][0]
     if scope is Scope.PUBLIC:
         _refuse_other_sites(request)
-        return
-    server = server_of(request)
-    request.state.caller = server.database.read(lambda session: _caller(request, server, session, action, scope))
+    else:
+        server = server_of(request)
+        request.state.caller = server.database.read(lambda session: _caller(request, server, session, action, scope))
+    request.state.checked_route = request.scope.get("route")
 
 
 def _caller(request: Request, server: Server, session: Session, action: Action, scope: Scope) -> Caller:
@@ -82,7 +126,7 @@ def _identify(request: Request, server: Server, session: Session) -> Caller:
             raise NotSignedIn("bad_key", "the API key is unknown, expired or revoked")
         request.state.scopes = key.scopes
         return Caller(None, key_id=key.id, project_id=key.project_id, role=Role.SERVICE)
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie_name(server))
     login = None if token is None else find_login(session, token)
     if token is None or login is None:
         raise NotSignedIn(
@@ -136,7 +180,7 @@ def _in_server(session: Session, caller: Caller, action: Action) -> Caller:
 
 def _refuse_other_sites(request: Request) -> None:
     """Refuse a page of another site that would sign somebody in (there is no session yet to check a token of)."""
-    if request.method not in SAFE_METHODS and request.headers.get("sec-fetch-site") == "cross-site":
+    if request.method not in SAFE_METHODS and request.headers.get("sec-fetch-site", "none") not in OWN_SITES:
         raise Forbidden("cross_site", "requests from pages of other sites are refused")
 
 

@@ -38,6 +38,7 @@ def make_app(server: Server) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         dependencies=[Depends(authorise)],
         lifespan=life,
     )
@@ -50,5 +51,6 @@ def make_app(server: Server) -> FastAPI:
         OuterLayer,
         max_body_bytes=server.settings.max_body_bytes,
         max_upload_bytes=server.settings.max_upload_bytes,
+        body_seconds=server.settings.body_seconds,
     )
     return app

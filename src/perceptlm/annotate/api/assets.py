@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
+from perceptlm.annotate.api.answers import content
 from perceptlm.annotate.api.bodies import IdPath, ProjectPath
 from perceptlm.annotate.refusals import Invalid, NotFound
 from perceptlm.annotate.roles import Action
@@ -19,11 +20,12 @@ from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.store.tables import Asset
 
 router = APIRouter()
+KNOWN = {"description": "it was there already"}
 _IMMUTABLE = "private, max-age=31536000, immutable"
 _FramePath = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
-@guarded(router, "POST", "/projects/{project}/assets", Action.CREATE_ASSET, status_code=201)
+@guarded(router, "POST", "/projects/{project}/assets", Action.CREATE_ASSET, status_code=201, responses={200: KNOWN})
 def upload(
     project: ProjectPath,
     caller: CallerNow,
@@ -58,7 +60,14 @@ def frame_table(asset_id: IdPath, caller: CallerNow, server: ServerNow) -> dict[
     )
 
 
-@guarded(router, "GET", "/assets/{asset_id}/frames/{frame}", Action.READ_ASSET)
+@guarded(
+    router,
+    "GET",
+    "/assets/{asset_id}/frames/{frame}",
+    Action.READ_ASSET,
+    response_class=Response,
+    responses={200: content("image/webp", "image/png"), 304: {"description": "it is as it was"}},
+)
 def frame(
     asset_id: IdPath,
     frame: _FramePath,
@@ -78,7 +87,19 @@ def frame(
     return Response(picture_of(server, asset, frame, format), media_type=f"image/{format}", headers=headers)
 
 
-@guarded(router, "GET", "/assets/{asset_id}/video", Action.READ_ASSET)
+@guarded(
+    router,
+    "GET",
+    "/assets/{asset_id}/video",
+    Action.READ_ASSET,
+    response_class=Response,
+    responses={
+        200: content("video/webm"),
+        206: content("video/webm", "multipart/byteranges"),
+        400: content("text/plain"),
+        416: content("text/plain"),
+    },
+)
 def video(asset_id: IdPath, caller: CallerNow, server: ServerNow) -> FileResponse:
     """Send the constant-rate copy of a video, whole or in ranges."""
     asset = _asset(server, caller, asset_id)

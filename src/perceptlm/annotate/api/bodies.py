@@ -65,7 +65,7 @@ class NewMember(Body):
 class NewGuideline(Body):
     """A new version of the guideline, in Markdown."""
 
-    markdown: Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
+    markdown: Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
 
 
 class NewPolicy(Body):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
+from perceptlm.annotate.api.answers import content
 from perceptlm.annotate.api.bodies import NewGuideline, NewMember, NewPolicy, NewProject, ProjectPath
 from perceptlm.annotate.packs.guideline import render_guideline
 from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.roles import Action
 from perceptlm.annotate.services import projects
 from perceptlm.annotate.services.packs import pack_picture, picture_names
+from perceptlm.annotate.store.tables import Guideline
 
 router = APIRouter()
 _PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
+_PICTURE: dict[str, Any] = {"response_class": Response, "responses": {200: content(*_PICTURE_TYPES.values())}}
 _NamePath = Annotated[str, Path(max_length=100)]
 _VersionPath = Annotated[str, Path(pattern=r"^(current|[1-9][0-9]{0,8})$")]
 
@@ -51,18 +55,23 @@ def show_project(project: ProjectPath, caller: CallerNow, server: ServerNow) -> 
 def show_guideline(project: ProjectPath, version: _VersionPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Show one version of the guideline, or the current one."""
 
-    def look(session: Session) -> dict[str, Any]:
+    def look(session: Session) -> tuple[Guideline, str]:
         number = None if version == "current" else int(version)
         found = projects.project_named(session, project)
-        row = projects.guideline_of(session, found, number)
-        root = f"/api/v1/projects/{found.slug}/guideline-pictures/"
-        html = render_guideline(row.markdown, picture_names(found.pack), picture_root=root)
-        return {"version": row.version, "markdown": row.markdown, "html": html, "sha256": row.sha256}
+        return projects.guideline_of(session, found, number), found.pack
 
-    return server.database.read(look)
+    row, pack = server.database.read(look)
+    html = _guideline_html(row.markdown, pack, f"/api/v1/projects/{project}/guideline-pictures/")
+    return {"version": row.version, "markdown": row.markdown, "html": html, "sha256": row.sha256}
 
 
-@guarded(router, "GET", "/projects/{project}/guideline-pictures/{name}", Action.READ_PROJECT)
+@lru_cache(maxsize=64)
+def _guideline_html(markdown: str, pack: str, picture_root: str) -> str:
+    """Render a guideline once: Markdown can be written that takes seconds, and everybody asks for it."""
+    return render_guideline(markdown, picture_names(pack), picture_root=picture_root)
+
+
+@guarded(router, "GET", "/projects/{project}/guideline-pictures/{name}", Action.READ_PROJECT, **_PICTURE)
 def show_picture(project: ProjectPath, name: _NamePath, caller: CallerNow, server: ServerNow) -> FileResponse:
     """Send a picture of the guideline."""
     pack = server.database.read(lambda session: projects.project_named(session, project).pack)
@@ -84,7 +93,7 @@ def add_guideline(project: ProjectPath, body: NewGuideline, caller: CallerNow, s
     return server.database.write(work)
 
 
-@guarded(router, "GET", "/projects/{project}/policy", Action.READ_PROJECT)
+@guarded(router, "GET", "/projects/{project}/policy", Action.READ_POLICY)
 def show_policy(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Show the policy that holds."""
 

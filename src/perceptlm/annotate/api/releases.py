@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
+from perceptlm.annotate.api.answers import content
 from perceptlm.annotate.api.bodies import Because, IdPath, NewRelease, NewWebhook, ProjectPath
 from perceptlm.annotate.egress import EgressRefused, check_url
 from perceptlm.annotate.refusals import Invalid
@@ -55,7 +56,14 @@ def show(release_id: IdPath, caller: CallerNow, server: ServerNow) -> dict[str, 
     return server.database.read(lambda session: releases.show_release(session, release_id))
 
 
-@guarded(router, "GET", "/releases/{release_id}/rows", Action.READ_RELEASE)
+@guarded(
+    router,
+    "GET",
+    "/releases/{release_id}/rows",
+    Action.READ_RELEASE,
+    response_class=Response,
+    responses={200: content("application/x-ndjson")},
+)
 def rows(release_id: IdPath, caller: CallerNow, server: ServerNow) -> StreamingResponse:
     """Stream the rows of a release as JSON lines."""
     return StreamingResponse(releases.stream_rows(server.database, release_id), media_type="application/x-ndjson")

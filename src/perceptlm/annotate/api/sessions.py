@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from perceptlm.annotate.api.access import COOKIE, CallerNow, ServerNow, csrf_token, guarded
+from perceptlm.annotate.api.access import CallerNow, ServerNow, cookie_name, csrf_token, guarded
 from perceptlm.annotate.api.bodies import IdPath, NewCredential, NewUser, SignIn
 from perceptlm.annotate.refusals import Forbidden, NotSignedIn
 from perceptlm.annotate.roles import Action
@@ -21,14 +21,14 @@ router = APIRouter()
 def sign_in(request: Request, body: SignIn, server: ServerNow) -> JSONResponse:
     """Sign in: the session comes as a cookie, the CSRF token in the answer."""
     address = request.client.host if request.client else "unknown"
-    found = logins.sign_in(server.database, server.settings, body.name, body.password, address)
+    found = logins.sign_in(server, body.name, body.password, address)
     if found is None:
         raise NotSignedIn("wrong_login", "name and password do not fit")
     user, token, expires_at = found
     answer = {"user": users.user_answer(user), "csrf_token": csrf_token(server, token), "expires_at": expires_at}
     response = JSONResponse(answer)
     response.set_cookie(
-        COOKIE,
+        cookie_name(server),
         token,
         max_age=server.settings.session_seconds,
         path="/",
@@ -45,7 +45,9 @@ def sign_out(request: Request, caller: CallerNow, server: ServerNow) -> Response
     if caller.user_id is not None:
         server.database.write(lambda session: logins.sign_out(session, request.state.token))
     response = Response(status_code=204)
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    response.delete_cookie(
+        cookie_name(server), path="/", httponly=True, samesite="strict", secure=server.settings.secure_cookie
+    )
     return response
 
 
@@ -77,7 +79,7 @@ def create_user(body: NewUser, caller: CallerNow, server: ServerNow) -> dict[str
 @guarded(router, "GET", "/users/{user_id}/credentials", Action.READ_CREDENTIALS)
 def list_credentials(user_id: IdPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """List the credentials of a person."""
-    rows = server.database.read(lambda session: users.list_credentials(session, user_id))
+    rows = server.database.read(lambda session: users.list_credentials(session, caller, user_id))
     return {"credentials": rows}
 
 

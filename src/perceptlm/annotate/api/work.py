@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
+from perceptlm.annotate.api.answers import refusal
 from perceptlm.annotate.api.bodies import AskNext, GiveBack, Held, IdPath, NewDraft, NewSubmission, ProjectPath
 from perceptlm.annotate.refusals import Invalid, TooLarge
 from perceptlm.annotate.roles import Action
@@ -83,7 +84,7 @@ def show_draft(assignment_id: IdPath, caller: CallerNow, server: ServerNow) -> J
     return JSONResponse(found, headers={"ETag": f'"{found["rev"]}"'})
 
 
-@guarded(router, "PUT", "/assignments/{assignment_id}/draft", Action.WORK)
+@guarded(router, "PUT", "/assignments/{assignment_id}/draft", Action.WORK, responses={412: refusal(412)})
 def save_draft(
     assignment_id: IdPath, body: NewDraft, revision: _Revision, caller: CallerNow, server: ServerNow
 ) -> JSONResponse:
@@ -99,7 +100,14 @@ def save_draft(
     return JSONResponse({"rev": rev}, headers={"ETag": f'"{rev}"'})
 
 
-@guarded(router, "POST", "/assignments/{assignment_id}/submissions", Action.WORK, status_code=201)
+@guarded(
+    router,
+    "POST",
+    "/assignments/{assignment_id}/submissions",
+    Action.WORK,
+    status_code=201,
+    responses={200: {"description": "it was taken in before"}},
+)
 def submit(assignment_id: IdPath, body: NewSubmission, caller: CallerNow, server: ServerNow) -> JSONResponse:
     """Submit; the same client_op_id again gives the same answer (200)."""
     if len(canonical_json(body.payload)) > server.settings.max_draft_bytes:

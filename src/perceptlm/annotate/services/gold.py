@@ -23,15 +23,25 @@ from perceptlm.config import digest_of
 
 def propose_gold(session: Session, caller: Caller, project: Project, body: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Record a proposed change of gold; it has no effect before it is approved."""
-    known = set(session.scalars(select(Item.key).where(Item.project_id == project.id, Item.key.in_(list(body)))))
-    if missing := sorted(set(body) - known):
-        raise Invalid("no_such_item", f"there is no item '{missing[0]}' in this project", field=missing[0])
+    for key, entry in sorted(body.items()):
+        item = session.scalar(select(Item).where(Item.project_id == project.id, Item.key == key))
+        if item is None:
+            raise Invalid("no_such_item", f"there is no item '{key}' in this project", field=key)
+        _check_expected(item, entry["expected"], f"{key}.expected.choice")
     row = GoldChange(project_id=project.id, body=body, created_by=caller.person(), created_at=now(session))
     session.add(row)
     session.flush()
     logged = {"change": row.id, "sha256": digest_of(body), "num_items": len(body)}
     append(session, caller.actor, "gold.propose", f"gold:{row.id}", logged, project.id)
     return {"id": row.id, "num_items": len(body), "state": "proposed"}
+
+
+def _check_expected(item: Item, expected: dict[str, Any], field: str) -> None:
+    """Raise Invalid for a choice that is none of the item's options: the quality engine counts with it."""
+    choice, num_options = expected.get("choice"), len(item.options or ())
+    is_place = isinstance(choice, int) and not isinstance(choice, bool) and 0 <= choice < num_options
+    if ("choice" in expected or item.first_step == "choice") and not is_place:
+        raise Invalid("invalid_gold", f"a choice is a number from 0 to {num_options - 1}", field=field)
 
 
 def approve_gold(session: Session, caller: Caller, project: Project, change_id: int | None) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.life_cycle import MOVES, Event, State
 from perceptlm.annotate.life_cycle import Actor as Mover
-from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.refusals import Conflict, Invalid
+from perceptlm.annotate.roles import Action, is_allowed
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item, expert_reason_of
 from perceptlm.annotate.services.item_states import item_of, locked_item, move
@@ -158,15 +159,23 @@ def show_item(session: Session, project: Project, item_id: int) -> dict[str, Any
 
 
 def report_item(session: Session, caller: Caller, project: Project, item_id: int, reason: str) -> dict[str, Any]:
-    """Reopen a finished item because of an error in it: people answer it anew, in a new round."""
+    """Reopen a finished item because of an error in it: people answer it anew, in a new round.
+
+    Whoever may not see the state of items gets the same answer for one that is not finished (gold never is): the report
+    is noted in the log.
+    """
+    is_blind = caller.role is None or not is_allowed(Action.READ_ITEM, caller.role)
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    if is_blind and (State(item.state), Event.REPORT) not in MOVES:
+        append(session, caller.actor, "item.report", f"item:{item.id}", {"reason": reason}, project.id)
+        return {"id": item.id}
     move(session, item, Event.REPORT, Mover.ANYONE, caller.actor, reason=reason)
     close_all(session, item)
     item.round += 1
     item.derived = {}
     move(session, item, Event.OPEN, Mover.RULES, caller.actor)
     advance_item(session, item, caller.actor)
-    return {"id": item.id, "state": item.state}
+    return {"id": item.id} if is_blind else {"id": item.id, "state": item.state}
 
 
 def discard_item(session: Session, caller: Caller, project: Project, item_id: int, reason: str) -> dict[str, Any]:

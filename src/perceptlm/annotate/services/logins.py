@@ -8,9 +8,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import TooMany
+from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.audit import Actor, append
-from perceptlm.annotate.store.database import Database, now
+from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import ApiKey, LoginFailure, LoginSession, User
 from perceptlm.annotate.tokens import KEY_PREFIX, is_password, new_token, nobodys_hash, token_digest
 
@@ -24,13 +25,24 @@ class Login:
     expires_at: int
 
 
-def sign_in(
-    database: Database, settings: Settings, name: str, password: str, address: str
-) -> tuple[User, str, int] | None:
-    """Return user, new token and its end; None if name and password do not fit. TooMany after too many failures.
+def sign_in(server: Server, name: str, password: str, address: str) -> tuple[User, str, int] | None:
+    """Return user, new token and its end; None if name and password do not fit. TooMany after too many failures, and
+    where too many sign in at this moment.
 
-    The password is checked between two transactions: it takes long on purpose, and nobody should wait for it.
+    The password is checked between two transactions: it takes long on purpose, and nobody should wait for it. Few are
+    checked at a time, or a flood of them would take all memory and all threads.
     """
+    if not server.waiting.acquire(blocking=False):
+        raise TooMany("logins_busy", "too many people sign in at this moment", hint="try again in a second")
+    try:
+        with server.checking:
+            return _sign_in(server, name, password, address)
+    finally:
+        server.waiting.release()
+
+
+def _sign_in(server: Server, name: str, password: str, address: str) -> tuple[User, str, int] | None:
+    database, settings = server.database, server.settings
     keys = [f"name:{name.lower()}", f"address:{address}"]
 
     def look(session: Session) -> User | None:

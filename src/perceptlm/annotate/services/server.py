@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 from perceptlm.annotate.clock import Clock
 from perceptlm.annotate.directory import DataDirectory
@@ -21,6 +22,12 @@ class Server:
     settings: Settings
     secret: bytes
     pictures: PictureService = field(default_factory=PictureService)
+
+    def __post_init__(self) -> None:
+        """Make the gate that passwords are checked behind: each check takes a processor and much memory."""
+        places = self.settings.logins_at_once
+        self.checking = BoundedSemaphore(places)
+        self.waiting = BoundedSemaphore(places + self.settings.logins_waiting)
 
     def close(self) -> None:
         """Close the database."""

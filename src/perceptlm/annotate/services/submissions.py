@@ -95,7 +95,7 @@ def _finish(
         # Choices are the quality engine's to decide, at the next fit; all else the flow decides at once.
         if step.kind != KIND:
             advance_item(session, item, caller.actor)
-    response = {"id": row.id, "item_state": item.state, "next_step": _next_step(session, item, assignment.user_id)}
+    response = {"id": row.id, "next_step": _next_step(session, item, assignment.user_id)}
     session.add(
         Operation(
             user_id=assignment.user_id,

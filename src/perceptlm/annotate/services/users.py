@@ -8,10 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import Conflict, Invalid, NotFound
+from perceptlm.annotate.roles import Role
+from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
-from perceptlm.annotate.store.tables import Credential, LoginSession, User
+from perceptlm.annotate.store.tables import Credential, LoginSession, Membership, User
 from perceptlm.annotate.tokens import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS, hash_password
 
 
@@ -116,10 +118,20 @@ def credential_answer(row: Credential) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def list_credentials(session: Session, user_id: int) -> list[dict[str, Any]]:
-    """Return the credentials of a person."""
+def list_credentials(session: Session, caller: Caller, user_id: int) -> list[dict[str, Any]]:
+    """Return the credentials of a person; auditors see those of people in the projects they audit. NotFound."""
+    if not caller.is_owner and not _audits(session, caller, user_id):
+        raise NotFound("no_such_user", f"there is no user {user_id} in a project of yours")
     rows = session.scalars(select(Credential).where(Credential.user_id == user_id).order_by(Credential.id))
     return [credential_answer(row) for row in rows]
+
+
+def _audits(session: Session, caller: Caller, user_id: int) -> bool:
+    audited = select(Membership.project_id).where(
+        Membership.user_id == caller.user_id, Membership.role == Role.AUDITOR.value
+    )
+    statement = select(Membership.user_id).where(Membership.user_id == user_id, Membership.project_id.in_(audited))
+    return session.scalar(statement.limit(1)) is not None
 
 
 def valid_domains(session: Session, user_id: int) -> list[str]:

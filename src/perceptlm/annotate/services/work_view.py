@@ -1,7 +1,8 @@
 """What a person is shown of their assignment: the question, and only what their step may know.
 
 Proposals appear where the flow allows it: from the start in verify mode, after one's own answer in blind_first. Nobody
-learns whether an item is gold, who else worked on it, or what others answered before it is time to compare.
+learns whether an item is gold, who else worked on it, or what others answered before it is time to compare: not by the
+number of a slot either (everybody may have one of a gold item), nor by the state of an item (gold is never finished).
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ def assignment_answer(session: Session, caller: Caller, assignment: Assignment, 
         "lease_until": assignment.lease_until,
         "resumed": resumed,
         "step": step.kind,
-        "slot": assignment.slot,
         "item": {
             "id": item.id,
             "question": item.derived.get("question", item.question),

@@ -1,0 +1,51 @@
+"""One attacked server for all tests of this folder: what they write is taken back, unless they ask for a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from annotation_service import fill
+from attack_requests import operations, request_of
+from attacked_service import COLUMNS, World, copy_of, make_world
+
+from perceptlm.annotate.clock import ManualClock
+from perceptlm.annotate.directory import DataDirectory
+from perceptlm.annotate.store.database import Database
+from perceptlm.annotate.store.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server whose writes are done and then taken back."""
+    folder = tmp_path_factory.mktemp("attacked") / "data"
+    database = Database(DataDirectory.create(folder).database_url, ManualClock())
+    migrate(database)
+    database.write(fill)
+    database.close()
+    made = make_world(folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def answered(world: World) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """What everybody of COLUMNS is answered by every operation: by (method, path, action), then by who asked."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for method, path, action in operations(world):
+        for who in COLUMNS:
+            request = request_of(world, method, path, who)
+            answer = world.ask(who, method, request.path, **request.options)
+            assert answer.status_code < 500, (method, path, who, answer.text)
+            found.setdefault((method, path, action), {})[who] = answer
+    return found
+
+
+@pytest.fixture
+def own_world(world: World, tmp_path: Path) -> Iterator[World]:
+    """A copy of it in which writes stay."""
+    made = copy_of(world, tmp_path / "copy")
+    yield made
+    made.close()
