@@ -29,6 +29,7 @@ from perceptlm.annotate.store.tables import Item, Project, Step, StepDecision
 
 LONGEST_TURN_SECONDS = 0.1
 """So long one transaction of decisions holds back whoever submits; then others have their turn."""
+PAUSE_SECONDS = 0.005
 METHOD = "dawid_skene 2"
 _WORKABLE = ("open", "agreed", "contested", "escalated", "accepted")
 
@@ -52,6 +53,9 @@ def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
     while start < len(plan.due):
         done, start = database.write(lambda session, first=start: _apply(session, actor, plan.due, first))  # type: ignore[misc]
         counts.update(done)
+        if start < len(plan.due):
+            # A lock of the process is not fair: whoever waits for it gets it now.
+            time.sleep(PAUSE_SECONDS)
     free_waiting(database, project_id)
     body = {
         "num_labels": plan.num_labels,

@@ -59,7 +59,7 @@ def lane_of(item: Item, kind: str, only_user: int | None) -> str:
 def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> None:
     """Add slots to a locked item, to steps that are there or to new ones."""
     counts = Counter((slot.work, slot.reason) for slot in wanted)
-    steps = steps_of(session, item)
+    steps = steps_of(session, item) if counts else []
     for ((kind, subject, about, only_user), reason), count in counts.items():
         person = None if only_user is None else int(only_user)
         work = work_name(kind, subject, about)
@@ -118,7 +118,7 @@ def set_home_lane(session: Session, step: Step, lane: str) -> None:
 def close_slots(session: Session, item: Item, unwanted: Iterable[SlotRequest]) -> None:
     """Take back slots of a locked item that nobody holds; those that are held may still be submitted."""
     counts = Counter(slot.work for slot in unwanted)
-    for step in steps_of(session, item):
+    for step in steps_of(session, item) if counts else ():
         person = None if step.for_user_id is None else str(step.for_user_id)
         count = counts[(_KINDS[step.kind], step.subject, _about(step), person)]
         step.num_slots = max(step.num_taken, step.num_slots - count)

@@ -46,7 +46,7 @@ def private_server(slug: str, mode: str, domains: Sequence[str]) -> Iterator[Ser
     """Serve a new directory with a project `slug` of `domains`, whose ids are `domain_id` of their places."""
     password = secrets.token_urlsafe(16)
     with tempfile.TemporaryDirectory(prefix="plm-simulate-") as folder:
-        server = open_server(DataDirectory.create(Path(folder) / "data"), settings=_SETTINGS)
+        server = open_server(DataDirectory.create(Path(folder) / "data"), settings=_SETTINGS, is_lasting=False)
         try:
             owner = add_first_owner(server, OWNER, password)
             content = PLAIN.model_copy(

@@ -31,9 +31,12 @@ _WRITES = "writes"
 class Database:
     """One database, with the clock of the server. Sessions carry the clock: `now(session)`."""
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, *, is_lasting: bool = True) -> None:
+        """Open `url`. Without `is_lasting` SQLite does not wait for the disk: for what is thrown away at the end."""
         self.clock = clock or SystemClock()
         self.engine = _engine(url)
+        if not is_lasting:
+            event.listen(self.engine, "connect", _wait_for_no_disk)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._turn = threading.Lock()
         guard(self.engine)
@@ -119,6 +122,10 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.close()
+
+
+def _wait_for_no_disk(connection: Any, record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF").close()
 
 
 def _begin_sqlite(connection: Any) -> None:
