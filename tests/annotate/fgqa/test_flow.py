@@ -410,6 +410,18 @@ def test_what_an_expert_has_stays_with_the_expert():
     assert (play.view.state, play.last.derived["choice"]) == ("accepted", 0)
 
 
+def test_what_is_asked_anew_is_not_answered_by_an_earlier_ruling():
+    play = choices()
+    play.submit("a", "choice", choice=0)
+    play.submit("b", "choice", choice=1)
+    play.submit("eve", "expert", choice=0, rationale="It goes left.", reason="seen")
+    assert play.view.state == "accepted"
+    play.view = replace(play.view, state="open", round=1, open_slots=())
+    play.step()
+    assert play.view.state == "open"
+    assert play.wanted() == [("choice", None, None)] * 2
+
+
 def test_in_verify_mode_equal_answers_need_no_comparing():
     play = fgqa(mode="verify", question_checked=True)
     answer(play, "ann", "the blue key")

@@ -22,12 +22,12 @@ from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.quality_records import KIND
 from perceptlm.annotate.services.refit_plan import Due, Plan, plan_refit
 from perceptlm.annotate.services.standing import set_standing
-from perceptlm.annotate.services.steps import OPEN, chosen_lane, set_home_lane
+from perceptlm.annotate.services.steps import OPEN, chosen_lane, lock_work, set_home_lane
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import Database, now
 from perceptlm.annotate.store.tables import Item, Project, Step, StepDecision
 
-LONGEST_TURN_SECONDS = 0.1
+LONGEST_TURN, LONGEST_TURN_SECONDS = 50, 0.1
 """So long one transaction of decisions holds back whoever submits; then others have their turn."""
 PAUSE_SECONDS = 0.005
 METHOD = "dawid_skene 2"
@@ -65,8 +65,8 @@ def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
     }
 
     def note(session: Session) -> None:
-        count_since_fit(session, project_id, -num_since_fit)
         append(session, actor, "quality.refit", f"project:{project_id}", body, project_id)
+        count_since_fit(session, project_id, -num_since_fit)
 
     database.write(note)
     return body
@@ -104,12 +104,14 @@ def _apply(session: Session, actor: Actor, due: Sequence[Due], start: int) -> tu
     """Do decisions from place `start` on for a while; return what was done and where to go on."""
     counts: Counter[str] = Counter()
     until = time.monotonic() + LONGEST_TURN_SECONDS
-    for place in range(start, len(due)):
+    end = min(start + LONGEST_TURN, len(due))
+    lock_work(session, [one.item_id for one in due[start:end]])
+    for place in range(start, end):
         if _apply_one(session, actor, due[place]):
             counts[due[place].action] += 1
         if time.monotonic() > until:
             return counts, place + 1
-    return counts, len(due)
+    return counts, end
 
 
 def _apply_one(session: Session, actor: Actor, due: Due) -> bool:

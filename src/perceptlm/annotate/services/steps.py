@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.fgqa.payloads import STEPS
 from perceptlm.annotate.fgqa.payloads import Step as StepKind
 from perceptlm.annotate.fgqa.view import SlotRequest
+from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.numbers import POSITION, take_numbers
 from perceptlm.annotate.store.tables import Item, QueueLevel, Step
@@ -140,11 +141,17 @@ def steps_of(session: Session, item: Item) -> list[Step]:
         select(Step)
         .where(Step.item_id == item.id, Step.round == item.round, Step.state == OPEN)
         .order_by(Step.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     session.flush()
     return list(session.scalars(statement))
+
+
+def lock_work(session: Session, item_ids: Iterable[int]) -> None:
+    """Lock items and their open steps, all before the audit log's head: see `store.audit.locked_head`."""
+    for item_id in sorted(set(item_ids)):
+        steps_of(session, locked_item(session, item_id))
 
 
 def requests_of(steps: Iterable[Step]) -> tuple[SlotRequest, ...]:
