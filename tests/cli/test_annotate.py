@@ -22,11 +22,21 @@ def test_a_simulation_prints_its_measures(tmp_path, capsys):
     assert shown.err.splitlines() == ["seed 0 done", "seed 1 done"]
 
 
-def test_a_wrong_field_is_named_and_a_server_is_not_there_yet(tmp_path, capsys):
+def test_a_wrong_field_is_named(tmp_path, capsys):
     assert run(["annotate", "simulate", written(tmp_path, seeds="many"), "--offline"]) == 1
     assert "'seeds'" in capsys.readouterr().err
-    assert run(["annotate", "simulate", written(tmp_path)]) == 2
-    assert "--offline" in capsys.readouterr().err
+
+
+def test_a_simulation_without_offline_works_at_a_server(tmp_path, capsys):
+    small = written(tmp_path, items={"count": 3}, gold={"per_worker": 1})
+    assert run(["annotate", "simulate", small, "--json"]) == 0
+    served = json.loads(capsys.readouterr().out)
+    assert run(["annotate", "simulate", small, "--offline", "--no-baselines", "--json"]) == 0
+    offline = json.loads(capsys.readouterr().out)
+    assert served["measures"]["cost_per_item"] == offline["measures"]["cost_per_item"]
+    assert served["escalations_by_reason"] == offline["escalations_by_reason"]
+    assert served["service"]["num_requests"]["mean"] > 9
+    assert offline["service"] == {}
 
 
 @pytest.mark.parametrize("missing", ["sqlalchemy", "fastapi", "uvicorn"])

@@ -40,7 +40,11 @@ class Person(TestClient):
         super().__init__(service.app, base_url="http://testserver")
         self.__enter__()  # one event loop for all of its requests, until the service is closed
         self.name = name
-        answer = self.post("/api/v1/sessions", json={"name": name, "password": PASSWORD})
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Sign in, for the first time or again."""
+        answer = self.post("/api/v1/sessions", json={"name": self.name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         self.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
 

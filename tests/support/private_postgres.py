@@ -29,24 +29,36 @@ def running_cluster(programs: Path) -> Iterator[Path]:
     PostgreSQL refuses to run as root; then it runs as the user `postgres` of the Debian package.
     """
     folder = Path(tempfile.mkdtemp(prefix="plm-pg-", dir="/tmp"))  # the name of a socket may be 107 bytes long
-    as_user: list[str] = []
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*as_user, str(programs / program), *arguments]
-        with (folder / f"{program}.log").open("ab") as log:
-            subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
     data = str(folder / "data")
     try:
-        run("initdb", "-D", data, "-U", "plm", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-        run("pg_ctl", "-D", data, "-w", "-l", str(folder / "server.log"), "-o", f"{SETTINGS} -k {folder}", "start")
+        options = ("-U", "plm", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        _run(programs, folder, "initdb", "-D", data, *options)
+        _control(programs, folder, "-o", f"{SETTINGS} -k {folder}", "start")
         try:
             yield folder
         finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            _control(programs, folder, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def crash_and_start(programs: Path, folder: Path) -> None:
+    """Let a running cluster crash, and start it again: what was not written out is gone."""
+    _control(programs, folder, "-m", "immediate", "restart")
+
+
+def _control(programs: Path, folder: Path, *arguments: str) -> None:
+    _run(programs, folder, "pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "server.log"), *arguments)
+
+
+def _run(programs: Path, folder: Path, program: str, *arguments: str) -> None:
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    command = [*as_user, str(programs / program), *arguments]
+    with (folder / f"{program}.log").open("ab") as log:
+        subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -71,7 +71,7 @@ def _claim(session: Session) -> Claimed | None:
         .where(Delivery.state == "pending", Delivery.next_at <= now(session))
         .order_by(Delivery.next_at)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     if row is None:
         return None

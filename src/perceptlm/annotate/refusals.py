@@ -82,3 +82,15 @@ class TooMany(Refused):
     """Too many attempts; wait."""
 
     status = 429
+
+
+class Unavailable(Refused):
+    """The database does not answer just now; the same request may be sent again."""
+
+    status = 503
+
+
+class NoSpace(Refused):
+    """The disk of the server is full; the same request may be sent again once there is room."""
+
+    status = 507

@@ -128,6 +128,10 @@ ROLE_STEPS: dict[Role, tuple[str, ...]] = {
 }
 FRESH_STEPS = frozenset({"review", "expert", "ceiling"})
 """Steps for people who never worked on the item: nobody reviews their own work."""
+BLIND_STEPS = frozenset({"blind_answer", "choice"})
+"""Steps for people who have not seen what others answered to the item."""
+SEEING_STEPS = ("review", "expert")
+"""Steps that show it."""
 
 
 def is_allowed(action: Action, role: Role | None) -> bool:

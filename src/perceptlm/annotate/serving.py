@@ -64,7 +64,8 @@ def _due_projects(session: Session, server: Server, fitted_at: dict[int, int]) -
     for project in session.scalars(select(Project).where(Project.num_since_fit > 0).order_by(Project.id)):
         waited_ms = now(session) - fitted_at.get(project.id, 0)
         is_enough = project.num_since_fit >= policy_of(session, project).refit_every
-        if is_enough or waited_ms >= server.settings.refit_seconds * 1000:
+        # Less than nothing: the clock was put back.
+        if is_enough or not 0 <= waited_ms < server.settings.refit_seconds * 1000:
             due.append(project.id)
     return due
 
@@ -77,6 +78,7 @@ def run_server(server: Server, host: str, port: int, started: Callable[[str], No
     listener = config.bind_socket() if _is_free(config) else None
     if listener is None:
         raise UsageError(f"{host}:{port} cannot be listened on", hint="another program has it; choose --port")
+    listener.listen(config.backlog)  # whoever is told the address now may connect to it
     bound = listener.getsockname()
     with Worker(server):
         started(f"http://{host}:{bound[1]}")

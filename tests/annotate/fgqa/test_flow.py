@@ -26,7 +26,7 @@ MOVES = {
     ("agreed", "accept"): "accepted", ("agreed", "rework"): "rework", ("rework", "open"): "open",
     ("agreed", "open"): "open", ("escalated", "adjudicate"): "adjudicated", ("adjudicated", "open"): "open",
     ("adjudicated", "accept"): "accepted", ("adjudicated", "discard"): "discarded", ("open", "discard"): "discarded",
-    ("agreed", "discard"): "discarded",
+    ("agreed", "discard"): "discarded", ("accepted", "reconsider"): "open",
 }  # fmt: skip
 POLICY = Policy()
 
@@ -392,6 +392,8 @@ def test_choices_by_the_quality_engines_decision():
     for number, user in enumerate("abcde"):
         play.submit(user, "choice", choice=number % 2)
     assert [slot.step for slot in play.view.open_slots] == ["expert"], "never more than most_labels"
+    play = choices(decisions={"choice": Decision("another_label", num_labels=2, num_given=0)})
+    assert len(play.view.open_slots) == 2, "as many as the engine asks for"
     play = choices(decisions={"choice": Decision("accept", "1")})
     assert play.view.state == "accepted"
     assert play.last.derived["choice"] == 1
@@ -406,6 +408,18 @@ def test_what_an_expert_has_stays_with_the_expert():
     assert [slot.step for slot in play.view.open_slots] == ["expert"]
     play.submit("eve", "expert", choice=0, rationale="It goes left.", reason="seen")
     assert (play.view.state, play.last.derived["choice"]) == ("accepted", 0)
+
+
+def test_what_is_asked_anew_is_not_answered_by_an_earlier_ruling():
+    play = choices()
+    play.submit("a", "choice", choice=0)
+    play.submit("b", "choice", choice=1)
+    play.submit("eve", "expert", choice=0, rationale="It goes left.", reason="seen")
+    assert play.view.state == "accepted"
+    play.view = replace(play.view, state="open", round=1, open_slots=())
+    play.step()
+    assert play.view.state == "open"
+    assert play.wanted() == [("choice", None, None)] * 2
 
 
 def test_in_verify_mode_equal_answers_need_no_comparing():

@@ -1,4 +1,4 @@
-"""One server and one browser for all tests of the page; each test makes a project of its own."""
+"""One server for all tests of the page, and a browser for each file of them; each test makes a project of its own."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, which `make test-services` installs."""
+    """Chromium, which `make test-services` installs. Not for the whole session: while it is open an event loop runs in
+    this thread, and other tests want their own.
+    """
     if not Path(CHROMIUM).exists():
-        pytest.skip(f"{CHROMIUM} is missing: run `make test-services` as root")
+        pytest.fail(f"{CHROMIUM} is missing: run `make test-services` as root")
     with chromium() as found:
         yield found
 

@@ -302,8 +302,10 @@ def choice_stage(record: Record, policy: Policy) -> Stage:
             return Stage("expert", (slot,), derived={**derived, "escalated": view.expert_reason})
         return Stage("settled", derived=derived)
     if decision is not None and decision.action == "another_label":
+        # The engine that counts labels keeps to `most_labels` itself: those of paused people may be replaced.
         known = len(given) if decision.num_given is None else decision.num_given
-        return Stage("working", record.more("choice", known + decision.num_labels, len(given)))
+        if decision.num_given is not None or len(given) < policy.most_labels:
+            return Stage("working", record.more("choice", known + decision.num_labels, len(given)))
     if decision is None and len(set(sure)) <= 1 and len(given) <= policy.first_labels:
         return Stage("working", record.more("choice", len(given) + 1, len(given)))
     reason = "unsure" if len(sure) < len(given) else "disagreement"

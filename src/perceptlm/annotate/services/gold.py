@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.refusals import Conflict, Invalid, NotFound
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.item_states import locked_item
-from perceptlm.annotate.services.steps import REPEATED_SLOTS, lane_of, steps_of, update_lane
+from perceptlm.annotate.services.steps import REPEATED_SLOTS, lane_of, lock_work, steps_of, update_lane
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import GoldChange, GoldItem, Item, Project
@@ -49,11 +49,13 @@ def approve_gold(session: Session, caller: Caller, project: Project, change_id: 
     statement = select(GoldChange).where(GoldChange.project_id == project.id, GoldChange.approved_at.is_(None))
     if change_id is not None:
         statement = statement.where(GoldChange.id == change_id)
-    changes = list(session.scalars(statement.order_by(GoldChange.id).with_for_update()))
+    changes = list(session.scalars(statement.order_by(GoldChange.id).with_for_update(key_share=True)))
     if not changes:
         raise NotFound("nothing_proposed", "no change of gold waits for approval")
     if any(change.created_by == caller.person() for change in changes):
         raise Conflict("second_person_needed", "gold is approved by another person than proposed it")
+    keys = {key for change in changes for key in change.body}
+    lock_work(session, session.scalars(select(Item.id).where(Item.project_id == project.id, Item.key.in_(keys))).all())
     for change in changes:
         for key, entry in sorted(change.body.items()):
             _put(session, project, change, key, entry)

@@ -16,7 +16,9 @@ from perceptlm.annotate.store.tables import Item, ItemMove
 
 def locked_item(session: Session, item_id: int) -> Item:
     """Return an item, locked until the transaction ends; whoever changes an item or its steps holds this lock."""
-    statement = select(Item).where(Item.id == item_id).with_for_update().execution_options(populate_existing=True)
+    statement = (
+        select(Item).where(Item.id == item_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    )
     return session.execute(statement).scalar_one()
 
 

@@ -13,14 +13,15 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.turns import GoldRule, gold_start, is_gold_turn
-from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound
-from perceptlm.annotate.roles import OWN_STEPS, ROLE_STEPS, Role
+from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound, Refused
+from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, OWN_STEPS, ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.projects import content_of, policy_of
 from perceptlm.annotate.services.queue import (
     EXPIRED,
     first_of_lane,
     first_step,
+    has_seen,
     lanes_there,
     next_of_lane_after,
     pass_step,
@@ -30,7 +31,7 @@ from perceptlm.annotate.services.users import valid_domains
 from perceptlm.annotate.store.audit import SERVER, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.numbers import FENCE, take_numbers
-from perceptlm.annotate.store.tables import Assignment, Membership, Project, Step, User
+from perceptlm.annotate.store.tables import Assignment, Membership, Project, Step, Submission, User
 
 LEASED, SUBMITTED, RELEASED = "leased", "submitted", "released"
 MAX_EXPIRED_AT_ONCE = 200
@@ -43,9 +44,8 @@ def next_assignment(
     user_id, role = caller.person(), caller.role
     assert role is not None
     # One lease per person: two requests of the same person wait for each other here.
-    membership = session.execute(
-        select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id).with_for_update()
-    ).scalar_one()
+    mine = select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id)
+    membership = session.execute(mine.with_for_update(key_share=True)).scalar_one()
     policy = policy_of(session, project)
     held = session.scalar(
         select(Assignment)
@@ -53,8 +53,11 @@ def next_assignment(
         .limit(1)
     )
     if held is not None:
-        held.lease_until = now(session) + policy.lease_seconds * 1000
-        return held, True
+        if why_barred(session, caller, held, session.get_one(Step, held.step_id)) is None:
+            held.lease_until = now(session) + policy.lease_seconds * 1000
+            return held, True
+        give_slot_back(session, own_assignment(session, caller, held.id, lock=True), RELEASED)
+    shorten_leases(session, project.id, policy)
     expire_overdue(session, project.id)
     step = _choose(session, project, policy, membership, role, kinds, rescan_ms)
     if step is None:
@@ -95,7 +98,8 @@ def _choose(
         held = set(valid_domains(session, user_id))
         # A credential for a domain holds for those below it.
         own_domains = [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
-        lanes = [chosen_lane(user_id), *(f"expert:{domain}" for domain in own_domains), *lanes]
+        chosen = [chosen_lane(domain, user_id) for domain in own_domains]
+        lanes = [*chosen, *(f"expert:{domain}" for domain in own_domains), *lanes]
     return first_step(session, project.id, user_id, lanes, rescan_ms)
 
 
@@ -161,15 +165,28 @@ def expire_overdue(session: Session, project_id: int | None = None) -> int:
     if project_id is not None:
         statement = statement.where(Assignment.project_id == project_id)
     statement = statement.order_by(Assignment.lease_until).limit(MAX_EXPIRED_AT_ONCE)
-    overdue = list(session.scalars(statement.with_for_update(skip_locked=True)))
+    overdue = list(session.scalars(statement.with_for_update(key_share=True, skip_locked=True)))
     # All steps before the audit log's head: see `store.audit.locked_head`.
     ids = sorted({assignment.step_id for assignment in overdue})
-    session.execute(select(Step.id).where(Step.id.in_(ids)).order_by(Step.id).with_for_update())
+    session.execute(select(Step.id).where(Step.id.in_(ids)).order_by(Step.id).with_for_update(key_share=True))
     for assignment in overdue:
         give_slot_back(session, assignment, EXPIRED)
         body = {"fence": assignment.fence}
         append(session, SERVER, "lease.expire", f"assignment:{assignment.id}", body, assignment.project_id)
     return len(overdue)
+
+
+def shorten_leases(session: Session, project_id: int, policy: Policy) -> None:
+    """Let no lease of a project end later than one that begins now: the clock was ahead when it was made."""
+    latest = now(session) + policy.lease_seconds * 1000
+    statement = select(Assignment).where(
+        Assignment.state == LEASED, Assignment.lease_until > latest, Assignment.project_id == project_id
+    )
+    for assignment in session.scalars(
+        statement.limit(MAX_EXPIRED_AT_ONCE).with_for_update(key_share=True, skip_locked=True)
+    ):
+        assignment.lease_until = latest
+    session.flush()
 
 
 def give_slot_back(session: Session, assignment: Assignment, state: str) -> None:
@@ -185,7 +202,9 @@ def give_slot_back(session: Session, assignment: Assignment, state: str) -> None
 
 def locked_step(session: Session, step_id: int) -> Step:
     """Return a step, locked until the transaction ends."""
-    statement = select(Step).where(Step.id == step_id).with_for_update().execution_options(populate_existing=True)
+    statement = (
+        select(Step).where(Step.id == step_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    )
     return session.execute(statement).scalar_one()
 
 
@@ -193,7 +212,7 @@ def own_assignment(session: Session, caller: Caller, assignment_id: int, *, lock
     """Return an assignment of the caller's; NotFound for anybody else's."""
     statement = select(Assignment).where(Assignment.id == assignment_id, Assignment.user_id == caller.person())
     if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
     assignment = session.scalar(statement)
     if assignment is None:
         raise NotFound("no_such_assignment", f"there is no assignment {assignment_id} of yours")
@@ -211,11 +230,37 @@ def lease_lost() -> Conflict:
     return Conflict("lease_lost", "the lease has ended and the work went to somebody else", hint="ask for the next one")
 
 
-def take_again(session: Session, assignment: Assignment) -> None:
+def why_barred(session: Session, caller: Caller, assignment: Assignment, step: Step) -> Refused | None:
+    """Return why the holder of a lease may not do the work any more: they have another role by now, had a part in what
+    they would judge, or have seen what they would answer blind. Leases that expire and are revived make that possible.
+    """
+    role = caller.role
+    if role is None or step.kind not in ROLE_STEPS.get(role, ()) + OWN_STEPS:
+        return Forbidden("step_not_allowed", f"'{step.kind}' is not for your role any more", hint="give it back")
+    mine = (Submission.item_id == step.item_id, Submission.user_id == assignment.user_id)
+    if step.kind in FRESH_STEPS:
+        # An expert may settle several splits of one item; `ordinal` 0 and this assignment is the work itself.
+        part = select(Submission.id).where(*mine, Submission.assignment_id != assignment.id)
+        if step.kind == "expert":
+            part = part.where(Submission.step_kind != "expert")
+        if session.scalar(part.limit(1)) is not None:
+            return Conflict("own_work", "you had a part in this item by now", hint="ask for the next one")
+    if step.kind in BLIND_STEPS:
+        seen = select(Assignment.id).where(
+            Assignment.item_id == step.item_id, Assignment.user_id == assignment.user_id, has_seen()
+        )
+        if session.scalar(seen.limit(1)) is not None:
+            return Conflict("answers_seen", "you have seen what others answered", hint="ask for the next one")
+    return None
+
+
+def take_again(session: Session, caller: Caller, assignment: Assignment) -> None:
     """Revive an expired lease whose slot nobody else took; Conflict (`lease_lost`) otherwise."""
     step = locked_step(session, assignment.step_id)
     if assignment.state != EXPIRED or step.state != OPEN or step.num_taken >= step.num_slots:
         raise lease_lost()
+    if (barred := why_barred(session, caller, assignment, step)) is not None:
+        raise barred
     take_slot(session, step, assignment)
     session.flush()
 
@@ -225,7 +270,7 @@ def heartbeat(session: Session, caller: Caller, assignment_id: int, fence: int) 
     assignment = own_assignment(session, caller, assignment_id, lock=True)
     check_fence(assignment, fence)
     if assignment.state == EXPIRED:
-        take_again(session, assignment)
+        take_again(session, caller, assignment)
     if assignment.state != LEASED:
         raise Conflict("not_leased", f"the assignment is {assignment.state}")
     policy = policy_of(session, session.get_one(Project, assignment.project_id))

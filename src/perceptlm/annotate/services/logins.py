@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import TooMany
@@ -131,7 +131,8 @@ def _check_failures(session: Session, settings: Settings, keys: list[str]) -> No
     for row in session.scalars(select(LoginFailure).where(LoginFailure.key.in_(keys))):
         # An address is shared by many people; a name is one.
         most = settings.login_failures * (1 if row.key.startswith("name:") else 10)
-        if row.window_start > since and row.num_failures >= most:
+        # Failures from after now are from before the clock was put back: nobody waits for it to catch up.
+        if since < row.window_start <= now(session) and row.num_failures >= most:
             raise TooMany(
                 "too_many_logins",
                 "signing in failed too often",
@@ -141,9 +142,10 @@ def _check_failures(session: Session, settings: Settings, keys: list[str]) -> No
 
 def _count_failure(session: Session, settings: Settings, keys: list[str]) -> None:
     since = now(session) - settings.login_window_seconds * 1000
-    session.execute(delete(LoginFailure).where(LoginFailure.window_start <= since))
+    over = or_(LoginFailure.window_start <= since, LoginFailure.window_start > now(session))
+    session.execute(delete(LoginFailure).where(over))
     for key in keys:
-        row = session.scalar(select(LoginFailure).where(LoginFailure.key == key[:200]).with_for_update())
+        row = session.scalar(select(LoginFailure).where(LoginFailure.key == key[:200]).with_for_update(key_share=True))
         if row is None:
             session.add(LoginFailure(key=key[:200], window_start=now(session), num_failures=1))
         else:

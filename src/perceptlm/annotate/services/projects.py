@@ -14,7 +14,7 @@ from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.packs import PackContent, pack_content
 from perceptlm.annotate.services.users import user_named
-from perceptlm.annotate.store.audit import Actor, append
+from perceptlm.annotate.store.audit import Actor, append, locked_head
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Guideline, Membership, PolicyVersion, Project, User
 
@@ -22,12 +22,14 @@ MODES = ("blind_first", "verify")
 GIVEN_ROLES = tuple(role for role in Role if role not in (Role.OWNER, Role.SERVICE))
 
 
-def create_project(session: Session, actor: Actor, slug: str, title: str, pack: str, mode: str) -> Project:
-    """Make a project from a pack; Conflict if the slug is taken."""
+def create_project(
+    session: Session, actor: Actor, slug: str, title: str, pack: str, mode: str, content: PackContent | None = None
+) -> Project:
+    """Make a project from a pack, or from `content` under the pack's name; Conflict if the slug is taken."""
     if session.scalar(select(Project.id).where(Project.slug == slug)) is not None:
         raise Conflict("slug_taken", f"there is a project '{slug}' already", field="slug")
     assert actor.user_id is not None
-    content = pack_content(pack)
+    content = content or pack_content(pack)
     project = Project(
         slug=slug,
         title=title,
@@ -81,7 +83,8 @@ def policy_of(session: Session, project: Project) -> Policy:
 
 def set_policy(session: Session, actor: Actor, project: Project, policy: Policy) -> int:
     """Add a version of the policy, which holds from now on, and return its number."""
-    session.refresh(project, with_for_update=True)
+    locked_head(session)
+    session.refresh(project, with_for_update={"key_share": True})
     assert actor.user_id is not None
     project.policy_version += 1
     session.add(
@@ -100,7 +103,8 @@ def set_policy(session: Session, actor: Actor, project: Project, policy: Policy)
 
 def add_guideline(session: Session, actor: Actor, project: Project, markdown: str) -> Guideline:
     """Add a version of the guideline, which is shown from now on."""
-    session.refresh(project, with_for_update=True)
+    locked_head(session)
+    session.refresh(project, with_for_update={"key_share": True})
     assert actor.user_id is not None
     project.guideline_version += 1
     row = Guideline(

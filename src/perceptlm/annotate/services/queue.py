@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from perceptlm.annotate.roles import FRESH_STEPS
+from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, SEEING_STEPS
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Assignment, QueueCursor, QueueLevel, Step
 
@@ -33,7 +33,8 @@ def first_step(session: Session, project_id: int, user_id: int, lanes: Sequence[
             return step
     for lane, priority in levels:
         cursor = cursors.get((lane, priority))
-        if cursor is None or now(session) - cursor.scanned_at < rescan_ms:
+        # A clock that was put back must not keep anybody from looking until it has caught up.
+        if cursor is None or 0 <= now(session) - cursor.scanned_at < rescan_ms:
             continue
         cursor.scanned_at = now(session)
         step = _probe(session, project_id, user_id, lane, priority, 0)
@@ -108,17 +109,23 @@ def _statement(project_id: int, user_id: int, lane: str) -> Select[Step]:
         select(Step)
         .where(Step.project_id == project_id, Step.lane == lane, ~_was_there(user_id, lane))
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
 
 
 def _was_there(user_id: int, lane: str) -> ColumnElement[bool]:
-    """Whether the person did this work on the item already or, for steps that need a fresh person, anything on it."""
-    conditions = [
-        Assignment.item_id == Step.item_id,
-        Assignment.user_id == user_id,
-        Assignment.state != EXPIRED,
-    ]
-    if lane.removeprefix("repeated:").partition(":")[0] not in FRESH_STEPS:
-        conditions.append(Assignment.work == Step.work)
-    return exists().where(*conditions)
+    """Whether the person did this work on the item already, had any part in one that needs a fresh person, or has seen
+    the answers that they would have to give blind.
+    """
+    kind = lane.removeprefix("repeated:").partition(":")[0]
+    was_there: ColumnElement[bool] = Assignment.state != EXPIRED
+    if kind not in FRESH_STEPS:
+        was_there = and_(was_there, Assignment.work == Step.work)
+    if kind in BLIND_STEPS:
+        was_there = or_(was_there, has_seen())
+    return exists().where(Assignment.item_id == Step.item_id, Assignment.user_id == user_id, was_there)
+
+
+def has_seen() -> ColumnElement[bool]:
+    """Whether an assignment, ended or not, showed what others answered."""
+    return or_(*(Assignment.work.startswith(f"{kind}:", autoescape=True) for kind in SEEING_STEPS))

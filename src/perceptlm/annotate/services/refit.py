@@ -22,13 +22,14 @@ from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.quality_records import KIND
 from perceptlm.annotate.services.refit_plan import Due, Plan, plan_refit
 from perceptlm.annotate.services.standing import set_standing
-from perceptlm.annotate.services.steps import OPEN, chosen_lane, set_home_lane
+from perceptlm.annotate.services.steps import OPEN, chosen_lane, lock_work, set_home_lane
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import Database, now
 from perceptlm.annotate.store.tables import Item, Project, Step, StepDecision
 
-LONGEST_TURN_SECONDS = 0.1
+LONGEST_TURN, LONGEST_TURN_SECONDS = 50, 0.1
 """So long one transaction of decisions holds back whoever submits; then others have their turn."""
+PAUSE_SECONDS = 0.005
 METHOD = "dawid_skene 2"
 _WORKABLE = ("open", "agreed", "contested", "escalated", "accepted")
 
@@ -52,6 +53,9 @@ def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
     while start < len(plan.due):
         done, start = database.write(lambda session, first=start: _apply(session, actor, plan.due, first))  # type: ignore[misc]
         counts.update(done)
+        if start < len(plan.due):
+            # A lock of the process is not fair: whoever waits for it gets it now.
+            time.sleep(PAUSE_SECONDS)
     free_waiting(database, project_id)
     body = {
         "num_labels": plan.num_labels,
@@ -61,8 +65,8 @@ def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
     }
 
     def note(session: Session) -> None:
-        count_since_fit(session, project_id, -num_since_fit)
         append(session, actor, "quality.refit", f"project:{project_id}", body, project_id)
+        count_since_fit(session, project_id, -num_since_fit)
 
     database.write(note)
     return body
@@ -81,7 +85,7 @@ def free_waiting(database: Database, project_id: int) -> int:
         project = session.get_one(Project, project_id)
         before = now(session) - policy_of(session, project).expert_wait_seconds * 1000
         late = select(Step.id).where(
-            Step.project_id == project_id, Step.lane.like("expert:@%"), Step.created_at < before
+            Step.project_id == project_id, Step.lane.like("expert:%@%"), Step.created_at < before
         )
         return list(session.scalars(late.order_by(Step.id)))
 
@@ -100,12 +104,14 @@ def _apply(session: Session, actor: Actor, due: Sequence[Due], start: int) -> tu
     """Do decisions from place `start` on for a while; return what was done and where to go on."""
     counts: Counter[str] = Counter()
     until = time.monotonic() + LONGEST_TURN_SECONDS
-    for place in range(start, len(due)):
+    end = min(start + LONGEST_TURN, len(due))
+    lock_work(session, [one.item_id for one in due[start:end]])
+    for place in range(start, end):
         if _apply_one(session, actor, due[place]):
             counts[due[place].action] += 1
         if time.monotonic() > until:
             return counts, place + 1
-    return counts, len(due)
+    return counts, end
 
 
 def _apply_one(session: Session, actor: Actor, due: Due) -> bool:
@@ -155,4 +161,4 @@ def _give(session: Session, item: Item, user_id: int) -> None:
         )
     )
     if step is not None:
-        set_home_lane(session, step, chosen_lane(user_id))
+        set_home_lane(session, step, chosen_lane(item.domain, user_id))

@@ -28,7 +28,7 @@ from perceptlm.annotate.services.quality_records import (
     read_records,
 )
 from perceptlm.annotate.services.standing import Standing, changed_standing
-from perceptlm.annotate.services.steps import better_lane
+from perceptlm.annotate.services.steps import better_lane, chosen_for
 from perceptlm.annotate.store.tables import Project, Step, StepDecision
 
 ACTIONS = {routing.ACCEPT: "accept", routing.ANOTHER_LABEL: "another_label", routing.ESCALATE: "escalate"}
@@ -192,10 +192,13 @@ def _with_experts(
     involved = _involved(records)
     due = []
     for number, one in escalated:
-        if waiting.get(one.item_id) is not None or (one.item_id not in waiting and _is_at_expert(records, number)):
-            continue
         domain = -1 - number if number < 0 else int(records.items.domain[number])
-        excluded = found.paused.copy()
+        # Only who holds the credential will be given it.
+        excluded = found.paused | ~records.people.own[:, domain]
+        waits_for = place.get(waiting.get(one.item_id) or 0)
+        is_in_hand = one.item_id not in waiting and _is_at_expert(records, number)
+        if is_in_hand or (waits_for is not None and not excluded[waits_for]):
+            continue
         excluded[involved.get(number, [])] = True
         chosen = routing.choose_expert(found.skill, records.people, domain, busy=busy, excluded=excluded)
         if chosen is not None:
@@ -229,7 +232,4 @@ def _waiting_for_expert(session: Session, project: Project) -> dict[int, int | N
         Step.num_taken == 0,
         Step.lane.is_not(None),
     )
-    return {
-        item_id: int(lane.removeprefix("expert:@")) if lane.startswith("expert:@") else None
-        for item_id, lane in session.execute(statement)
-    }
+    return {item_id: chosen_for(lane) for item_id, lane in session.execute(statement)}

@@ -106,6 +106,7 @@ def approve(session: Session, caller: Caller, release_id: int) -> dict[str, Any]
         raise Conflict("not_a_draft", f"the release is {release.state}")
     if release.created_by == caller.person():
         raise Conflict("second_person_needed", "a release is published by another person than drew it up")
+    _lock_items(session, release)
     after = -1
     while True:
         statement = select(ReleaseRow.position, ReleaseRow.item_id, ReleaseRow.row_version).where(
@@ -130,6 +131,14 @@ def approve(session: Session, caller: Caller, release_id: int) -> dict[str, Any]
     return release_answer(release)
 
 
+def _lock_items(session: Session, release: Release) -> None:
+    """Lock the items of a release, all before the audit log's head: see `store.audit.locked_head`."""
+    mine = select(ReleaseRow.item_id).where(ReleaseRow.release_id == release.id)
+    statement = select(Item.id).where(Item.id.in_(mine)).order_by(Item.id).with_for_update(key_share=True)
+    for _ in session.scalars(statement.execution_options(yield_per=BATCH)):
+        pass
+
+
 def supersede(session: Session, caller: Caller, release_id: int, reason: str) -> dict[str, Any]:
     """Mark a published release as superseded; its rows stay, and so do the items, for a later one."""
     release = locked_release(session, release_id)
@@ -144,7 +153,7 @@ def supersede(session: Session, caller: Caller, release_id: int, reason: str) ->
 
 def locked_release(session: Session, release_id: int) -> Release:
     """Return a release, locked; NotFound."""
-    statement = select(Release).where(Release.id == release_id).with_for_update()
+    statement = select(Release).where(Release.id == release_id).with_for_update(key_share=True)
     release = session.scalar(statement.execution_options(populate_existing=True))
     if release is None:
         raise NotFound("no_such_release", f"there is no release {release_id}")

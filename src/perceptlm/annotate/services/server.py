@@ -40,13 +40,15 @@ def open_server(
     database_url: str | None = None,
     settings: Settings | None = None,
     clock: Clock | None = None,
+    is_lasting: bool = True,
 ) -> Server:
     """Open a data directory, bring its database to the newest revision, and return the server.
 
-    UsageError for a secret that could be guessed; StorageError for a database that cannot be used.
+    `is_lasting`: see `store.database`. UsageError for a secret that could be guessed; StorageError for a database that
+    cannot be used.
     """
     secret = directory.secret()
-    database = Database(database_url or directory.database_url, clock)
+    database = Database(database_url or directory.database_url, clock, is_lasting=is_lasting)
     check_reachable(database)
     migrate(database)
     return Server(directory, database, settings or Settings(), secret)

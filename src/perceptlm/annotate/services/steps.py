@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.fgqa.payloads import STEPS
 from perceptlm.annotate.fgqa.payloads import Step as StepKind
 from perceptlm.annotate.fgqa.view import SlotRequest
+from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.numbers import POSITION, take_numbers
 from perceptlm.annotate.store.tables import Item, QueueLevel, Step
@@ -36,9 +37,15 @@ def better_lane(kind: str) -> str:
     return f"{kind}:better"
 
 
-def chosen_lane(user_id: int) -> str:
-    """Return the queue of what was given to one expert."""
-    return f"expert:@{user_id}"
+def chosen_lane(domain: str, user_id: int) -> str:
+    """Return the queue of what was given to one expert in a domain; domains have no `@` in their names."""
+    return f"expert:{domain}@{user_id}"
+
+
+def chosen_for(lane: str) -> int | None:
+    """Return the expert to whom the queue `lane` was given, None for any other queue."""
+    head, _, user_id = lane.partition("@")
+    return int(user_id) if head.startswith("expert:") and user_id else None
 
 
 def lane_of(item: Item, kind: str, only_user: int | None) -> str:
@@ -53,7 +60,7 @@ def lane_of(item: Item, kind: str, only_user: int | None) -> str:
 def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> None:
     """Add slots to a locked item, to steps that are there or to new ones."""
     counts = Counter((slot.work, slot.reason) for slot in wanted)
-    steps = steps_of(session, item)
+    steps = steps_of(session, item) if counts else []
     for ((kind, subject, about, only_user), reason), count in counts.items():
         person = None if only_user is None else int(only_user)
         work = work_name(kind, subject, about)
@@ -112,7 +119,7 @@ def set_home_lane(session: Session, step: Step, lane: str) -> None:
 def close_slots(session: Session, item: Item, unwanted: Iterable[SlotRequest]) -> None:
     """Take back slots of a locked item that nobody holds; those that are held may still be submitted."""
     counts = Counter(slot.work for slot in unwanted)
-    for step in steps_of(session, item):
+    for step in steps_of(session, item) if counts else ():
         person = None if step.for_user_id is None else str(step.for_user_id)
         count = counts[(_KINDS[step.kind], step.subject, _about(step), person)]
         step.num_slots = max(step.num_taken, step.num_slots - count)
@@ -134,11 +141,17 @@ def steps_of(session: Session, item: Item) -> list[Step]:
         select(Step)
         .where(Step.item_id == item.id, Step.round == item.round, Step.state == OPEN)
         .order_by(Step.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     session.flush()
     return list(session.scalars(statement))
+
+
+def lock_work(session: Session, item_ids: Iterable[int]) -> None:
+    """Lock items and their open steps, all before the audit log's head: see `store.audit.locked_head`."""
+    for item_id in sorted(set(item_ids)):
+        steps_of(session, locked_item(session, item_id))
 
 
 def requests_of(steps: Iterable[Step]) -> tuple[SlotRequest, ...]:

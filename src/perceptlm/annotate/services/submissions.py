@@ -20,12 +20,14 @@ from perceptlm.annotate.services.leases import (
     locked_step,
     own_assignment,
     take_again,
+    why_barred,
 )
 from perceptlm.annotate.services.projects import content_of
 from perceptlm.annotate.services.quality_records import KIND
 from perceptlm.annotate.services.queue import EXPIRED
 from perceptlm.annotate.services.refit import count_since_fit
-from perceptlm.annotate.services.work_view import earlier_answers, seen_proposals
+from perceptlm.annotate.services.steps import steps_of
+from perceptlm.annotate.services.work_view import earlier_answers, seen_proposals, was_shown
 from perceptlm.annotate.store.audit import SUBMITTED as SUBMITTED_ACTION
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
@@ -52,8 +54,9 @@ def submit(
             raise Conflict("op_id_reused", "this client_op_id was used for something else", field="client_op_id")
         return known.response, False
     item = locked_item(session, assignment.item_id)
+    steps_of(session, item)
     step = locked_step(session, assignment.step_id)
-    ordinal = _claim(session, assignment, item, step, request["fence"])
+    ordinal = _claim(session, caller, assignment, item, step, request["fence"])
     asset = session.get_one(Asset, item.asset_id)
     if request["frame_table_hash"] != asset.frame_table_hash:
         raise Conflict("frame_table_changed", "the work was done on another frame table", field="frame_table_hash")
@@ -109,18 +112,23 @@ def _finish(
     return response
 
 
-def _claim(session: Session, assignment: Assignment, item: Item, step: Step, fence: int) -> int:
+def _claim(session: Session, caller: Caller, assignment: Assignment, item: Item, step: Step, fence: int) -> int:
     """Check that the caller holds the lease; return 0 for the first answer, 1 for one after the reveal."""
     check_fence(assignment, fence)
     if assignment.state == EXPIRED:
-        take_again(session, assignment)
+        take_again(session, caller, assignment)
     if assignment.state == LEASED:
+        # Asked again under the lock of the item: two requests of one person may have been on their way at once.
+        if (barred := why_barred(session, caller, assignment, step)) is not None:
+            raise barred
         return 0
     if assignment.state != SUBMITTED:
         raise lease_lost()
     given = session.scalars(select(Submission.ordinal).where(Submission.assignment_id == assignment.id)).all()
     project = session.get_one(Project, item.project_id)
-    if step.kind == "choice" and project.mode == "blind_first" and len(given) == 1:
+    # Without a reveal in between it is a second tab, not a second thought.
+    may_answer_again = step.kind == "choice" and project.mode == "blind_first" and len(given) == 1
+    if may_answer_again and was_shown(session, item, assignment.user_id):
         return 1
     raise Conflict("already_submitted", "this work is submitted already")
 

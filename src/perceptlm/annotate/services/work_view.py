@@ -117,6 +117,16 @@ def seen_proposals(session: Session, item: Item, user_id: int) -> frozenset[int]
     return frozenset(session.scalars(statement))
 
 
+def was_shown(session: Session, item: Item, user_id: int) -> bool:
+    """Return whether the person was shown any proposal of an item."""
+    statement = (
+        select(ProposalView.proposal_id)
+        .join(Proposal, Proposal.id == ProposalView.proposal_id)
+        .where(Proposal.item_id == item.id, ProposalView.user_id == user_id)
+    )
+    return session.scalar(statement.limit(1)) is not None
+
+
 def earlier_answers(session: Session, item: Item, step: Step, user_id: int) -> list[Submission]:
     """Return the blind answers of this round that others gave before the person's own."""
     statement = (

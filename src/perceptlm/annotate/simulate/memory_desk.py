@@ -225,9 +225,9 @@ class MemoryDesk:
         due = np.flatnonzero(wanted & ~self._at_expert)
         busy = np.array([given + len(wait) for given, wait in zip(self._num_given, self._waiting, strict=True)])
         for item in due[np.argsort(-decisions.priority[due], kind="stable")].tolist():
-            excluded = found.paused.copy()
-            excluded[self._people_of.get(item, [])] = True
             domain = int(self._items.domain[item])
+            excluded = found.paused | ~people.own[:, domain]
+            excluded[self._people_of.get(item, [])] = True
             chosen = choose_expert(found.skill, people, domain, busy=busy, excluded=excluded)
             asked = self._stuck.get(item, (int(decisions.reason[item]), int(found.fit.answer[item])))
             if chosen is None:

@@ -1,9 +1,9 @@
-"""Run a scenario over its seeds, with its baselines, and put the result into words and plain values."""
+"""Run a scenario over its seeds, in memory or over HTTP, and put the result into words and plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from perceptlm.annotate.simulate.measures import Measures, OverSeeds, measure, over_seeds
@@ -24,6 +24,8 @@ class SimulationResult:
     reasons: dict[str, float]
     """Mean number of items that each reason sent to an expert."""
     baselines: dict[str, dict[str, OverSeeds]]
+    service: dict[str, OverSeeds] = field(default_factory=dict)
+    """How quick the service was, where it was run over HTTP; times differ from run to run, all else does not."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: the scenario with all defaults, then what came of it."""
@@ -32,6 +34,7 @@ class SimulationResult:
             "seeds": list(self.scenario.seeds),
             "measures": {name: value.to_dict() for name, value in self.measures.items()},
             "escalations_by_reason": self.reasons,
+            "service": {name: value.to_dict() for name, value in self.service.items()},
             "baselines": {
                 method: {name: value.to_dict() for name, value in found.items()}
                 for method, found in self.baselines.items()
@@ -46,22 +49,27 @@ def simulate_offline(
     policy = scenario.policy_at_costs()
     methods = {"": policy_method(policy), **(baselines(policy) if with_baselines else {})}
     found: dict[str, list[Measures]] = {name: [] for name in methods}
-    reasons: dict[str, float] = {}
+    reasons = []
     for seed in scenario.seeds:
         for name, method in methods.items():
             measures, why = run_seed(scenario, method, seed)
             found[name].append(measures)
             if not name:
-                for reason, number in why.items():
-                    reasons[reason] = reasons.get(reason, 0.0) + number / len(scenario.seeds)
+                reasons.append(why)
         if progress is not None:
             progress(f"seed {seed} done")
     return SimulationResult(
         scenario=scenario,
         measures=over_seeds(found[""]),
-        reasons=reasons,
+        reasons=mean_of(reasons),
         baselines={name: over_seeds(values) for name, values in found.items() if name},
     )
+
+
+def mean_of(reasons: Sequence[dict[str, int]]) -> dict[str, float]:
+    """Return how often each reason was given, on average over the seeds."""
+    names = sorted({name for why in reasons for name in why})
+    return {name: sum(why.get(name, 0) for why in reasons) / len(reasons) for name in names}
 
 
 def run_seed(scenario: Scenario, method: Method, seed: int) -> tuple[Measures, dict[str, int]]:
@@ -75,6 +83,7 @@ def report_lines(result: SimulationResult) -> list[str]:
     scenario = result.scenario
     lines = [f"{scenario.name}: {scenario.items.count} items, {len(scenario.seeds)} seeds, {scenario.mode}"]
     lines += [f"  {name:<26} {_words(value)}" for name, value in result.measures.items()]
+    lines += [f"  {name:<26} {_words(value)}" for name, value in result.service.items()]
     if result.reasons:
         told = ", ".join(f"{name} {number:.0f}" for name, number in sorted(result.reasons.items()))
         lines.append(f"  items sent to an expert: {told}")

@@ -71,10 +71,13 @@ def append(
 
 
 def locked_head(session: Session) -> AuditHead:
-    """Return the head of the chain, locked. Rows of work are locked before it, running numbers after it: one order for
-    everybody, so that no two transactions wait for each other.
+    """Return the head of the chain, locked.
+
+    One order for everybody, so that no two transactions wait for each other: assignments, items by id, their steps by
+    id, then this head, then running numbers and rows of projects. Rows are locked without their keys (`key_share`), so
+    that nobody who only refers to one waits.
     """
-    statement = select(AuditHead).where(AuditHead.id == HEAD_ID).with_for_update()
+    statement = select(AuditHead).where(AuditHead.id == HEAD_ID).with_for_update(key_share=True)
     return session.execute(statement.execution_options(populate_existing=True)).scalar_one()
 
 

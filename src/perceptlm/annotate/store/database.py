@@ -1,8 +1,8 @@
 """Transactions on SQLite or PostgreSQL: read, write, and write again where another writer was in the way.
 
 SQLite: write-ahead log, foreign keys, one writer at a time, which takes its turn by a lock of this process and then by
-`BEGIN IMMEDIATE`; a commit is on the disk before it is acknowledged. PostgreSQL: read committed, rows locked by the
-services. This module knows no table but what it needs to open one.
+`BEGIN IMMEDIATE`. PostgreSQL: writers read committed, rows locked by the services. On both a commit is on the disk
+before it is acknowledged, and what only reads sees one moment. This module knows no table.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.clock import Clock, SystemClock
-from perceptlm.annotate.refusals import Conflict
+from perceptlm.annotate.refusals import Conflict, Refused
+from perceptlm.annotate.store.failures import as_refusal, is_lost_race
 from perceptlm.annotate.store.gold_guard import GOLD_ALLOWED, guard
 from perceptlm.errors import StorageError, UsageError
+from perceptlm.log import logger
 
 T = TypeVar("T")
 BUSY_SECONDS = 30
@@ -31,9 +33,12 @@ _WRITES = "writes"
 class Database:
     """One database, with the clock of the server. Sessions carry the clock: `now(session)`."""
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, *, is_lasting: bool = True) -> None:
+        """Open `url`. Without `is_lasting` SQLite does not wait for the disk: for what is thrown away at the end."""
         self.clock = clock or SystemClock()
         self.engine = _engine(url)
+        if not is_lasting:
+            event.listen(self.engine, "connect", _wait_for_no_disk)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._turn = threading.Lock()
         guard(self.engine)
@@ -44,12 +49,25 @@ class Database:
 
     @contextmanager
     def session(self, *, writes: bool, gold: bool = False) -> Iterator[Session]:
-        """Yield a session in one transaction: committed at the end, rolled back if anything is raised."""
+        """Yield a session in one transaction: committed at the end, rolled back if anything is raised.
+
+        Raises NoSpace (507) where the disk is full, Unavailable (503) where the database does not answer.
+        """
         turn = self._turn if writes and self.is_sqlite else nullcontext()
-        with turn, Session(self.engine, expire_on_commit=False, info={"clock": self.clock}) as session:
-            session.connection(execution_options={_WRITES: writes, GOLD_ALLOWED: gold})
-            yield session
-            session.commit()
+        options: dict[str, Any] = {_WRITES: writes, GOLD_ALLOWED: gold}
+        if not writes and not self.is_sqlite:
+            options["isolation_level"] = "REPEATABLE READ"
+        try:
+            with turn, Session(self.engine, expire_on_commit=False, info={"clock": self.clock}) as session:
+                session.connection(execution_options=options)
+                yield session
+                session.commit()
+        except SQLAlchemyError as error:
+            refusal = None if isinstance(error, DBAPIError) and is_lost_race(error) else as_refusal(error)
+            if refusal is None:
+                raise
+            logger.error("the database failed: %s", " ".join(str(error.args[0]).split())[:300])
+            raise refusal from error
 
     def read(self, work: Callable[[Session], T], *, gold: bool = False) -> T:
         """Return what `work` finds in one transaction that changes nothing."""
@@ -67,7 +85,7 @@ class Database:
                 with self.session(writes=True, gold=gold) as session:
                     return work(session)
             except DBAPIError as error:
-                if not _is_passing(error):
+                if not is_lost_race(error):
                     raise
                 if attempt == MAX_TRIES - 1:
                     raise Conflict(
@@ -80,16 +98,6 @@ def now(session: Session) -> int:
     """Return the time of the server's clock in UTC milliseconds."""
     clock: Clock = session.info["clock"]
     return clock.now_ms()
-
-
-def _is_passing(error: DBAPIError) -> bool:
-    """Return whether doing the same again may succeed: lost races and locks, not full disks or broken statements."""
-    if isinstance(error, IntegrityError):
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
-        return state in ("40001", "40P01", "55P03")
-    return isinstance(error, OperationalError) and "locked" in str(error.orig)
 
 
 def _engine(url: str) -> Engine:
@@ -108,7 +116,18 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+    engine = create_engine(parsed, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True)
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, record: Any) -> None:
+    """Wait for each commit to be written, also where the cluster does not by itself; stricter settings stay."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    connection.commit()
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
@@ -121,6 +140,10 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     cursor.close()
 
 
+def _wait_for_no_disk(connection: Any, record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF").close()
+
+
 def _begin_sqlite(connection: Any) -> None:
     writes = connection.get_execution_options().get(_WRITES, True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -131,5 +154,6 @@ def check_reachable(database: Database) -> None:
     try:
         with database.session(writes=False) as session:
             session.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise StorageError(f"the database cannot be reached: {' '.join(str(error).split())[:300]}") from error
+    except (SQLAlchemyError, Refused) as error:
+        found = error.__cause__ or error
+        raise StorageError(f"the database cannot be reached: {' '.join(str(found).split())[:300]}") from error
