@@ -86,7 +86,9 @@ def serve_project(folder: Path, *, num_people: int, database_url: str | None = N
     plm = [sys.executable, "-m", "perceptlm", "annotate"]
     subprocess.run([*plm, "init", str(folder), "--owner", "owner", *extra], env=environment, check=True, stdout=2)
     server = open_server(
-        DataDirectory.open(folder), database_url=database_url, settings=Settings(argon2_memory_kib=1024)
+        DataDirectory.open(folder),
+        database_url=database_url,
+        settings=Settings(argon2_memory_kib=1024, logins_waiting=1000),
     )
     for number in range(num_people):
         add_user(server, f"person-{number}", password)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import requests
@@ -28,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
           response_schema_conformance, negative_data_rejection]  # fmt: skip
-NUM_VALID, NUM_INVALID, NUM_WRONG_PATHS = 3, 5, 1
+NUM_VALID, NUM_INVALID, NUM_WITH_A_PATH_ALONE = 3, 5, 1
 MAX_ENTRIES = 2
 
 
@@ -58,7 +59,7 @@ def send(world: Any, case: Any, who: str) -> Any:
     url = prepared.path_url
     modes = {str(getattr(place, "value", place)): part.mode for place, part in case.meta.components.items()}
     path_mode = modes.pop("path", None)
-    if "?" not in url:
+    if not set(case.query or ()) <= set(parse_qs(url.partition("?")[2], keep_blank_values=True)):
         modes.pop("query", None)  # a wrong value that is nothing, as an empty list, is not sent at all
     # What else is wrong is only met behind a path that is right.
     if path_mode is GenerationMode.POSITIVE or (path_mode is not None and GenerationMode.NEGATIVE in modes.values()):
@@ -69,12 +70,11 @@ def send(world: Any, case: Any, who: str) -> Any:
 
 
 def num_examples(operation: Any, mode: GenerationMode, times: int) -> int:
-    """Return how many requests to make: few where nothing but the path can be wrong, none where nothing can."""
-    if mode is GenerationMode.POSITIVE:
-        return NUM_VALID * times
+    """Return how many requests to make: one where there is nothing but a path, none where nothing can be wrong."""
+    is_valid = mode is GenerationMode.POSITIVE
     if operation.body or operation.query or operation.headers:
-        return NUM_INVALID * times
-    return NUM_WRONG_PATHS * times if operation.path_parameters else 0
+        return (NUM_VALID if is_valid else NUM_INVALID) * times
+    return NUM_WITH_A_PATH_ALONE * times if is_valid or operation.path_parameters else 0
 
 
 def ask_often(world: Any, operation: Any, who: str, mode: GenerationMode, times: int) -> int:
