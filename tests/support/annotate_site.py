@@ -29,6 +29,7 @@ from perceptlm.annotate.clock import Clock
 from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.services.server import open_server
 from perceptlm.annotate.services.setup import add_user
+from perceptlm.annotate.serving import SHUTDOWN_SECONDS
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.tables import LoginSession
 
@@ -88,7 +89,10 @@ class Site:
             argon2_time_cost=1, argon2_memory_kib=8, login_failures=1000, rescan_seconds=0, session_seconds=90 * 86_400
         )
         self.server = open_server(DataDirectory.create(path), settings=settings, clock=clock)
-        config = uvicorn.Config(make_app(self.server), host="127.0.0.1", port=0, log_level="error", access_log=False)
+        config = uvicorn.Config(
+            make_app(self.server), host="127.0.0.1", port=0, log_level="error", access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )  # fmt: skip
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
         self._people: dict[str, Person] = {}

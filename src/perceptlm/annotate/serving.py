@@ -22,6 +22,8 @@ from perceptlm.annotate.store.tables import Project
 from perceptlm.errors import PerceptLMError, UsageError
 from perceptlm.log import logger
 
+SHUTDOWN_SECONDS = 5
+
 
 class Worker:
     """Ends overdue leases and sends what is in the outbox, every few seconds, in a thread of its own."""
@@ -73,8 +75,10 @@ def _due_projects(session: Session, server: Server, fitted_at: dict[int, int]) -
 def run_server(server: Server, host: str, port: int, started: Callable[[str], None]) -> None:
     """Serve until interrupted; `started` is told the address once it listens. UsageError if the port is taken."""
     config = uvicorn.Config(
-        make_app(server), host=host, port=port, log_level="warning", access_log=False, server_header=False
-    )
+        make_app(server), host=host, port=port, log_level="warning", access_log=False, server_header=False,
+        # A browser that holds a video open must not keep the server from ending.
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )  # fmt: skip
     listener = config.bind_socket() if _is_free(config) else None
     if listener is None:
         raise UsageError(f"{host}:{port} cannot be listened on", hint="another program has it; choose --port")
