@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from perceptlm.config import Config, canonical_json, digest_of, dump_yaml, load_yaml, override, parse
+from perceptlm.config import Config, canonical_json, digest_of, dump_yaml, file_digest, load_yaml, override, parse
 from perceptlm.errors import ConfigError
 
 
@@ -150,3 +150,8 @@ def test_digests_ignore_key_order_and_refuse_what_json_lacks():
     assert canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
     with pytest.raises(ValueError):
         digest_of({"a": math.nan})
+
+
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

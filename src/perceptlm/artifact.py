@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from perceptlm.config import Config, canonical_json, describe_validation_error, digest_of
+from perceptlm.config import Config, canonical_json, describe_validation_error, digest_of, file_digest
 from perceptlm.errors import ArtifactError, StorageError
 from perceptlm.locks import locked
 from perceptlm.provenance import describe_code, describe_environment, describe_hardware
@@ -387,9 +386,7 @@ def translate_os_errors(path: Path) -> Iterator[None]:
 
 
 def _digest_file(path: Path) -> OutputFile:
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return OutputFile(sha256=digest.hexdigest(), num_bytes=path.stat().st_size)
+    return OutputFile(sha256=file_digest(path), num_bytes=path.stat().st_size)
 
 
 def _sync_folder(path: Path) -> None:

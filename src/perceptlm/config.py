@@ -1,7 +1,8 @@
 """Typed, frozen, closed configurations: recipes, and the records made from them.
 
 Every recipe is a `Config`; a run writes its resolved YAML, which reloads to an equal object. Unknown keys are
-errors that name the key and the nearest known one. This module knows no particular recipe.
+errors that name the key and the nearest known one. Digests of records and of files are made here. This module knows
+no particular recipe.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ def canonical_json(value: Any) -> str:
 def digest_of(value: Any) -> str:
     """Return the sha256 (hex) of `value` as canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse(cls: type[C], values: Mapping[str, Any], *, source: str = "configuration") -> C:

@@ -7,7 +7,6 @@ has one, else as its frames, one image each. `transformers` and torch are loaded
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal
 
 from perceptlm.clients.openai_messages import conversation
 from perceptlm.clients.protocol import GenerationRequest, GenerationResult, K, MediaInput, ModelIdentity, Picture
-from perceptlm.config import digest_of
+from perceptlm.config import digest_of, file_digest
 from perceptlm.errors import ConfigError, UsageError
 
 VideoInput = Literal["video", "frames"]
@@ -184,6 +183,5 @@ def _revision(name: str, config: Any) -> str:
     digests = {}
     for path in sorted(Path(name).iterdir()):
         if path.suffix in _IDENTIFYING:
-            with open(path, "rb") as file:
-                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[path.name] = file_digest(path)
     return digest_of(digests)

@@ -6,7 +6,6 @@ changes nothing, and is no legal advice. The rules for one record are in `audit_
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from perceptlm.config import file_digest
 from perceptlm.data.audit_rules import ADVICE, REASONS, Fault, Reason, faults_of
 from perceptlm.data.dataset_files import Located, read_located, record_files
 from perceptlm.data.open_weights import open_weights
@@ -241,8 +241,7 @@ class _Contents:
         return None
 
     def _compute_digest(self, relative: str) -> str:
-        with open(self._root / relative, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(self._root / relative)
 
     def _path(self, relative: str) -> Path | None:
         try:

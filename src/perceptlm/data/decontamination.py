@@ -14,7 +14,6 @@ source tells these. Knows nothing of how media are converted.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from perceptlm.config import Config
+from perceptlm.config import Config, file_digest
 from perceptlm.data.dataset_files import choose_splits, read_located, record_files
 from perceptlm.errors import DataError, UsageError
 from perceptlm.exchange.jsonl import read_records, write_records
@@ -75,7 +74,9 @@ def fingerprint_file(path: Path, kind: Kind, *, name: str, sources: Iterable[str
         with Video(path) as video:
             pictures = video.frames(uniform_indices(video.table.num_frames, _NUM_FRAMES))
     hashes = tuple(difference_hash(picture) for picture in pictures)
-    return Fingerprint(name=name, kind=kind, sha256=_sha256(path), sources=tuple(sorted(set(sources))), hashes=hashes)
+    return Fingerprint(
+        name=name, kind=kind, sha256=file_digest(path), sources=tuple(sorted(set(sources))), hashes=hashes
+    )
 
 
 def benchmark_files(root: Path) -> tuple[Path, ...]:
@@ -159,7 +160,7 @@ class BenchmarkMedia:
 
     def _reason(self, media_root: Path, name: str, kind: Kind) -> str | None:
         path = resolve_media_path(media_root, name)
-        same = self._files.get(_sha256(path))
+        same = self._files.get(file_digest(path))
         if same is not None:
             return f"{name} has the bytes of the benchmark's {same}"
         found = fingerprint_file(path, kind, name=name)
@@ -208,8 +209,3 @@ def _as_arrays(hashes: Sequence[str | None]) -> tuple[NDArray[np.uint8], NDArray
     """Return the bytes of hashes (n, 8), and which of them there are (n,)."""
     values = np.frombuffer(b"".join(bytes.fromhex(text or "00" * 8) for text in hashes), np.uint8).reshape(-1, 8)
     return values, np.array([text is not None for text in hashes])
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from perceptlm.artifact import CACHE_TAG, CACHE_TAG_TEXT, translate_os_errors, write_atomic
-from perceptlm.config import Config
+from perceptlm.config import Config, file_digest
 from perceptlm.data.id_check import refuse_repeated_ids
 from perceptlm.data.shard_scan import PART_RECORD, TASKS, PartRecord, ShardRecord, find_shards, scan_shard
 from perceptlm.errors import DataError, UsageError
@@ -144,9 +144,8 @@ def _still_valid(folder: Path, shards: Sequence[Path], split: Split, max_branche
         return None
     with _bar("comparing shards with the index", sum(status.st_size for status in states)) as advance:
         for path, shard, status in zip(shards, record.shards, states, strict=True):
-            with open(path, "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-                    return None
+            if file_digest(path) != shard.sha256:
+                return None
             advance(status.st_size)
     renewed = tuple(
         shard.model_copy(update={"mtime_ns": status.st_mtime_ns})

@@ -7,7 +7,6 @@ copied unless another reader would turn them. Files are named by the digest of t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from perceptlm.annotate.frames.identity import identify, identity_of
 from perceptlm.annotate.frames.proxy import pad_to_even
 from perceptlm.annotate.frames.rate import constant_rate, loaders_frame, middle_seconds
 from perceptlm.artifact import write_atomic
-from perceptlm.config import Config
+from perceptlm.config import Config, file_digest
 from perceptlm.errors import DataError, MediaError
 from perceptlm.media.container import open_container
 from perceptlm.media.image import read_image, write_png
@@ -209,9 +208,3 @@ def _times_survive(path: Path, num_frames: int, rate: Fraction) -> bool:
         bool(((middles * stated).astype(np.int64) == frames).all()) and loaders_frame(middles[-1], stated) == frames[-1]
         for stated in {float(rate), *stated_rates(path)}
     )
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 (hex) of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from perceptlm.annotate.export import benchmark, fgqa_parquet, plm_jsonl
-from perceptlm.annotate.export.exported_media import ExportedMedia, file_digest, stated_rates
+from perceptlm.annotate.export.exported_media import ExportedMedia, stated_rates
 from perceptlm.annotate.export.plan import Planned
 from perceptlm.annotate.export.released import ExportSettings, ReleasedItem
-from perceptlm.config import Config
+from perceptlm.config import Config, file_digest
 from perceptlm.data.audit import audit_directory
 from perceptlm.data.converters.convert import convert_rows
 from perceptlm.data.converters.formats import settings_for

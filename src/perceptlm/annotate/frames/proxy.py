@@ -7,7 +7,6 @@ looking: what is labelled exactly is the picture itself (`pictures`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,7 @@ from pydantic import Field
 
 from perceptlm.annotate.frames.identity import FrameIdentity, identify, identity_of
 from perceptlm.annotate.frames.rate import constant_rate
-from perceptlm.config import Config
+from perceptlm.config import Config, file_digest
 from perceptlm.errors import MediaError, StorageError
 from perceptlm.media.colour import EXACT_CONVERSION
 from perceptlm.media.image import read_image
@@ -107,8 +106,6 @@ def pad_to_even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _record(file: Path, identity: FrameIdentity, shown: tuple[int, int], rate: Fraction) -> ProxyRecord:
-    with open(file, "rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     width, height = padded_size(shown)
     return ProxyRecord(
         source_frame_table_hash=identity.frame_table_hash,
@@ -121,7 +118,7 @@ def _record(file: Path, identity: FrameIdentity, shown: tuple[int, int], rate: F
         width=width,
         height=height,
         keyframe_interval=KEYFRAME_INTERVAL,
-        sha256=digest,
+        sha256=file_digest(file),
         num_bytes=file.stat().st_size,
     )
 

@@ -6,7 +6,6 @@ assets, items and checks as records. Knows no database.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from perceptlm.annotate.packs.load import Pack
 from perceptlm.annotate.packs.pack import CheckItem, PackItem
 from perceptlm.annotate.packs.scenes import draw_scene
 from perceptlm.artifact import translate_os_errors
-from perceptlm.config import digest_of
+from perceptlm.config import digest_of, file_digest
 from perceptlm.errors import StorageError
 from perceptlm.exchange.jsonl import write_records
 from perceptlm.media.image import image_size
@@ -115,14 +114,9 @@ def _measure(pack: Pack, directory: Path, name: str, record: ClipRecord | None) 
         with Video(path) as video:
             width, height, num_frames = video.table.width, video.table.height, video.table.num_frames
     return PreparedAsset(
-        name=name, path=path, sha256=_sha256(path), kind=kind, width=width, height=height, num_frames=num_frames,
+        name=name, path=path, sha256=file_digest(path), kind=kind, width=width, height=height, num_frames=num_frames,
         licence=pack.file.media.licence, source=pack.file.media.source, record=record,
     )  # fmt: skip
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(pack: Pack, assets: tuple[PreparedAsset, ...]) -> str:
@@ -130,7 +124,7 @@ def _digest(pack: Pack, assets: tuple[PreparedAsset, ...]) -> str:
         {
             "pack": pack.file.to_dict(),
             "guideline": pack.guideline,
-            "pictures": {name: _sha256(pack.root / "pictures" / name) for name in pack.pictures},
+            "pictures": {name: file_digest(pack.root / "pictures" / name) for name in pack.pictures},
             "items": [item.to_dict() for item in pack.items],
             "gold": [item.to_dict() for item in pack.gold],
             "calibration": [item.to_dict() for item in pack.calibration],

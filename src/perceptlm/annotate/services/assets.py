@@ -6,7 +6,6 @@ are, after their pictures were counted. Anything else, SVG and HTML among it, is
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +20,7 @@ from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Asset, FrameTableRow, Project
+from perceptlm.config import file_digest
 from perceptlm.errors import MediaError
 from perceptlm.media.image import read_image, write_png
 from perceptlm.media.open import open_media
@@ -37,7 +37,7 @@ class Upload:
         self.path = path
         self.kind = kind
         self.identity = identity
-        self.sha256 = _digest(path)
+        self.sha256 = file_digest(path)
         self.suffix = "png" if kind == "image" else VIDEO_SUFFIX
 
     def keep(self, directory: DataDirectory) -> None:
@@ -76,14 +76,6 @@ def _copy(source: BinaryIO, path: Path, max_bytes: int) -> None:
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _plain(error: MediaError, path: Path) -> str:

@@ -6,7 +6,6 @@ it can be counted; a file that cannot be read on raises DataError. Knows no data
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from perceptlm.config import digest_of
+from perceptlm.config import digest_of, file_digest
 from perceptlm.data.converters.rows import Row, RowError
 from perceptlm.errors import DataError, UsageError
 
@@ -56,9 +55,7 @@ class Table(ABC):
 def file_identity(path: Path) -> dict[str, str | int]:
     """Return name, size and sha256 of a file; DataError if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"name": path.name, "num_bytes": path.stat().st_size, "sha256": digest}
+        return {"name": path.name, "num_bytes": path.stat().st_size, "sha256": file_digest(path)}
     except OSError as error:
         raise _cannot_open(path, error) from error
 
