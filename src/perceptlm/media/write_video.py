@@ -7,7 +7,7 @@ knows no samples and no worlds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, cast
@@ -15,6 +15,7 @@ from typing import Literal, cast
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
@@ -112,38 +113,59 @@ def _encode(
     quality: int,
     keyframe_interval: int,
 ) -> int:
+    with av.open(str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
+        stream = add_exact_stream(container, _ENCODERS[codec], size, rate, keyframe_interval)
+        stream.codec_context.max_b_frames = 0
+        _set_quality(stream.codec_context, codec, quality)
+        return encode_pictures(container, stream, _checked(path, pictures, size), rate)
+
+
+def _checked(path: Path, pictures: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    number = -1
+    for number, pixels in enumerate(pictures):
+        if pixels.shape != (size[1], size[0], 3):
+            raise MediaError(f"picture {number} is {pixels.shape}, not of size {size[0]}x{size[1]}", path=path)
+        yield pixels
+    if number < 0:
+        raise MediaError("a video needs at least one picture", path=path)
+
+
+def add_exact_stream(
+    container: OutputContainer, encoder: str, size: tuple[int, int], rate: Fraction, keyframe_interval: int
+) -> av.VideoStream:
+    """Add a yuv420p stream that `encode_pictures` fills with the same bytes in every run; quality is the caller's."""
+    stream = cast(av.VideoStream, container.add_stream(encoder, rate=rate))
+    context = stream.codec_context
+    context.width, context.height = size
+    context.pix_fmt = "yuv420p"
+    context.time_base = 1 / rate
+    context.gop_size = keyframe_interval
+    context.thread_count = 1
+    context.flags |= Flags.bitexact.value
+    context.colorspace = _TAGGED_COLORSPACE
+    context.color_range = ColorRange.MPEG
+    return stream
+
+
+def encode_pictures(
+    container: OutputContainer, stream: av.VideoStream, pictures: Iterable[NDArray[np.uint8]], rate: Fraction
+) -> int:
+    """Encode pictures (H, W, 3) of the stream's size to its end, one per `1 / rate`; return how many there were."""
     reformatter = VideoReformatter()
     number = -1
-    with av.open(str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}) as container:
-        stream = cast(av.VideoStream, container.add_stream(_ENCODERS[codec], rate=rate))
-        context = stream.codec_context
-        context.width, context.height = size
-        context.pix_fmt = "yuv420p"
-        context.time_base = 1 / rate
-        context.gop_size = keyframe_interval
-        context.max_b_frames = 0
-        context.thread_count = 1
-        context.flags |= Flags.bitexact.value
-        context.colorspace = _TAGGED_COLORSPACE
-        context.color_range = ColorRange.MPEG
-        _set_quality(context, codec, quality)
-        for number, pixels in enumerate(pictures):
-            if pixels.shape != (size[1], size[0], 3):
-                raise MediaError(f"picture {number} is {pixels.shape}, not of size {size[0]}x{size[1]}", path=path)
-            frame = reformatter.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU601,
-                dst_color_range=ColorRange.MPEG,
-                interpolation=EXACT_CONVERSION,
-                threads=1,
-            )
-            frame.pts = number
-            frame.time_base = 1 / rate
-            container.mux(stream.encode(frame))
-        if number < 0:
-            raise MediaError("a video needs at least one picture", path=path)
-        container.mux(stream.encode(None))
+    for number, pixels in enumerate(pictures):
+        frame = reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=EXACT_CONVERSION,
+            threads=1,
+        )
+        frame.pts = number
+        frame.time_base = 1 / rate
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
     return number + 1
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.codec.context import Flags
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
@@ -23,15 +21,14 @@ from perceptlm.annotate.frames.identity import FrameIdentity, identify, identity
 from perceptlm.annotate.frames.rate import constant_rate
 from perceptlm.config import Config, file_digest
 from perceptlm.errors import MediaError, StorageError
-from perceptlm.media.colour import EXACT_CONVERSION
 from perceptlm.media.image import read_image
 from perceptlm.media.limits import DEFAULT_LIMITS, MediaLimits
 from perceptlm.media.video import Video
+from perceptlm.media.write_video import add_exact_stream, encode_pictures
 
 MAX_SIDE = 1280
 KEYFRAME_INTERVAL = 12
 _QUALITY = 30
-_TAGGED_COLORSPACE = 6  # BT.601, which the conversion below uses
 _STILL_RATE = Fraction(1)
 
 
@@ -124,41 +121,18 @@ def _record(file: Path, identity: FrameIdentity, shown: tuple[int, int], rate: F
 
 
 def _encode(path: Path, pictures: Iterator[NDArray[np.uint8]], shown: tuple[int, int], rate: Fraction) -> int:
-    reformatter = VideoReformatter()
-    number = -1
     # The index stands in front, so that a browser can seek before it has read the whole file.
     container_options = {"fflags": "+bitexact", "cues_to_front": "1"}
     with av.open(str(path), "w", format="webm", container_options=container_options) as container:
-        stream = container.add_stream("libvpx-vp9", rate=rate)
-        context = stream.codec_context
-        context.width, context.height = padded_size(shown)
-        context.pix_fmt = "yuv420p"
-        context.time_base = 1 / rate
-        context.gop_size = KEYFRAME_INTERVAL
-        context.thread_count = 1
-        context.bit_rate = 0
-        context.flags |= Flags.bitexact.value
-        context.colorspace = _TAGGED_COLORSPACE
-        context.color_range = ColorRange.MPEG
+        stream = add_exact_stream(container, "libvpx-vp9", padded_size(shown), rate, KEYFRAME_INTERVAL)
+        stream.codec_context.bit_rate = 0
         # No look-ahead and no hidden pictures: one packet is one picture, as the source has them.
-        context.options = {
+        stream.codec_context.options = {
             "crf": str(_QUALITY), "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0",
             "keyint_min": str(KEYFRAME_INTERVAL),
         }  # fmt: skip
-        for number, pixels in enumerate(pictures):
-            frame = reformatter.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(pad_to_even(_scaled(pixels, shown))), format="rgb24"),
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU601,
-                dst_color_range=ColorRange.MPEG,
-                interpolation=EXACT_CONVERSION,
-                threads=1,
-            )
-            frame.pts = number
-            frame.time_base = 1 / rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return number + 1
+        fitted = (pad_to_even(_scaled(pixels, shown)) for pixels in pictures)
+        return encode_pictures(container, stream, fitted, rate)
 
 
 def _scaled(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
