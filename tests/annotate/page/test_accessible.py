@@ -114,11 +114,11 @@ def test_hostile_text_is_shown_as_text(browser: Browser, site: Site, still: Path
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=Compare with the proposal")
         assert page.inner_text("[aria-label='Your answer'] p").startswith("mine </script><img")
-        assert page.inner_text("[aria-label='Proposal of the model'] p").startswith("answer </script><img")
+        assert page.inner_text("[aria-label='Proposal of a model'] p").startswith("answer </script><img")
         assert page.locator("img[src=x], main script, main b, a[href^=javascript]").count() == 0
         page.keyboard.press("2")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=Judge the wrong answer")
-        assert page.inner_text("[aria-label='The answer to judge'] p").startswith("wrong </script><img")
+        assert page.inner_text("[aria-label='Somebody could answer'] p").startswith("wrong </script><img")
         assert page.locator("img[src=x]").count() == 0
     assert HOSTILE[:20] in project.payloads(item, "blind_answer")[0]["answer"]

@@ -66,7 +66,7 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
 
         at_step(page, "Compare with the proposal")
         assert page.inner_text("[aria-label='Your answer'] p") == "It turns red."
-        assert page.inner_text("[aria-label='Proposal of the model'] p") == "The light turns red."
+        assert page.inner_text("[aria-label='Proposal of a model'] p") == "The light turns red."
         press(page, "1", "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
     assert project.payloads(item, "question_check")[0]["question"] == "What happens to the light?"
@@ -113,7 +113,7 @@ def test_a_distractor_a_review_and_a_rework(browser: Browser, site: Site, clip: 
     project.do("ann", "compare", {"proposal_id": found, "same_meaning": True})
     with watched(browser, site, "bea", f"/#/p/{project.slug}/work") as page:
         at_step(page, "Judge the wrong answer")
-        assert page.inner_text("[aria-label='The answer to judge'] p") == "The light turns blue."
+        assert page.inner_text("[aria-label='Somebody could answer'] p") == "The light turns blue."
         press(page, "1", "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
     assert project.payloads(item, "distractor")[0]["verdict"] == "certainly_false"
