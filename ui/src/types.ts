@@ -51,6 +51,8 @@ export interface Project {
   domains: { id: string; title: string }[];
   steps: string[];
   reason_codes: ReasonCode[];
+  /** Keys that the pack gives to some of the page's functions. */
+  shortcuts: Record<string, string>;
 }
 
 export interface Guideline {

@@ -2,7 +2,7 @@
 // timeline in sight. Editing goes through the work; drawing is the component's.
 import { api } from "../api";
 import { fitView, holdView, zoomView, type Point, type Size, type View } from "../pure/boxes";
-import { clampFrame, type FrameTable } from "../pure/frames";
+import { clampFrame, frameAt, seconds, timeOf, type FrameTable } from "../pure/frames";
 import { panSpan, reveal, wholeSpan, zoomSpan, type Span } from "../pure/interval";
 import type { Asset } from "../types";
 import { announcer } from "./announcer.svelte";
@@ -69,6 +69,13 @@ export class Viewer {
 
   step(by: number): void {
     this.go(this.frame + by);
+  }
+
+  /** Go to the picture that is on screen so many seconds later, at least one frame away. */
+  stepSeconds(by: number): void {
+    if (!this.table) return;
+    const wanted = frameAt(this.table, seconds(timeOf(this.table, this.frame)) + by);
+    this.go(wanted === this.frame ? this.frame + Math.sign(by) : wanted);
   }
 
   async toggle(): Promise<void> {
