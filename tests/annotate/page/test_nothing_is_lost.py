@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from annotate_browser import context_of, shown_frame, sign_in, watched
+from annotate_browser import accessible, context_of, press, shown_frame, sign_in, tab_to, watched
 from annotate_site import PASSWORD, Site
 from frame_corpus import CorpusVideo
 from playwright.sync_api import Browser, Page, expect
@@ -91,6 +91,7 @@ def test_an_expired_login_is_renewed_in_place(browser: Browser, site: Site, clip
         page.fill("[data-field=note]", "not lost")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=Your login has expired")
+        accessible(page)
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_selector("text=No work is waiting for you")
@@ -114,13 +115,17 @@ def test_two_tabs_never_overwrite_each_other(browser: Browser, site: Site, clip:
         second.wait_for_selector("text=This draft was changed elsewhere")
         assert "from the second tab" in second.inner_text("[data-testid=mine]")
         assert "from the first tab" in second.inner_text("[data-testid=theirs]")
-        second.click("text=Take that one")
+        accessible(second)
+        tab_to(second, "Take that one")
+        press(second, "Enter")
+        second.wait_for_selector("dialog", state="detached")
         assert second.input_value("[data-field=answer]") == "from the first tab"
         second.fill("[data-field=answer]", "from both")
         state(second, "Saved")
         first.fill("[data-field=answer]", "the first tab goes on")
         first.wait_for_selector("text=This draft was changed elsewhere")
-        first.click("text=Keep this one")
+        # The dialog has the focus, on its first button.
+        press(first, "Enter")
         state(first, "Saved")
     assert project.take("ann")["draft"]["body"]["edits"]["answer"] == "the first tab goes on"
 
@@ -137,12 +142,17 @@ def test_a_lost_lease_is_said_and_the_work_kept(browser: Browser, site: Site, cl
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=This work is no longer yours")
         assert "Too late." in page.input_value("[aria-label='What you entered']")
-        page.click("text=Get other work")
+        accessible(page)
+        tab_to(page, "Get other work")
+        press(page, "Enter")
         page.wait_for_selector("text=No work is waiting for you")
-        page.click("text=1 not taken")
+        tab_to(page, "1 not taken")
+        press(page, "Enter")
         page.wait_for_selector("text=Submissions that were not taken")
+        accessible(page)
         assert "Too late." in page.input_value("[aria-label='What you entered for item " + str(item) + "']")
-        page.click("text=Throw away")
+        tab_to(page, "Throw away")
+        press(page, "Enter")
         page.wait_for_selector("text=None.")
     assert len(project.payloads(item, "blind_answer")) == 1
 
