@@ -18,10 +18,16 @@ def state(page: Page, words: str) -> None:
 
 
 def answer(page: Page, words: str) -> None:
-    """Write an answer with evidence."""
+    """Write an answer with evidence and save it at once."""
     shown_frame(page, 0)
-    page.keyboard.press("]")
-    page.fill("[data-field=answer]", words)
+    press(page, "]")
+    write(page, "answer", words)
+
+
+def write(page: Page, field: str, words: str) -> None:
+    """Fill a field and save at once, not only after a moment."""
+    page.fill(f"[data-field={field}]", words)
+    press(page, "Control+s")
 
 
 def test_offline_work_is_queued_survives_and_arrives_once(browser: Browser, site: Site, clip: CorpusVideo) -> None:
@@ -106,12 +112,12 @@ def test_two_tabs_never_overwrite_each_other(browser: Browser, site: Site, clip:
         first, second = watch.add(context.new_page()), watch.add(context.new_page())
         for page in (first, second):
             page.goto(f"{site.url}/#/p/{project.slug}/work")
-            shown_frame(page, 0)
         for page in (first, second):
+            shown_frame(page, 0)
             page.wait_for_selector("text=also open in another tab")
-        first.fill("[data-field=answer]", "from the first tab")
+        write(first, "answer", "from the first tab")
         state(first, "Saved")
-        second.fill("[data-field=answer]", "from the second tab")
+        write(second, "answer", "from the second tab")
         second.wait_for_selector("text=This draft was changed elsewhere")
         assert "from the second tab" in second.inner_text("[data-testid=mine]")
         assert "from the first tab" in second.inner_text("[data-testid=theirs]")
@@ -120,9 +126,9 @@ def test_two_tabs_never_overwrite_each_other(browser: Browser, site: Site, clip:
         press(second, "Enter")
         second.wait_for_selector("dialog", state="detached")
         assert second.input_value("[data-field=answer]") == "from the first tab"
-        second.fill("[data-field=answer]", "from both")
+        write(second, "answer", "from both")
         state(second, "Saved")
-        first.fill("[data-field=answer]", "the first tab goes on")
+        write(first, "answer", "the first tab goes on")
         first.wait_for_selector("text=This draft was changed elsewhere")
         # The dialog has the focus, on its first button.
         press(first, "Enter")

@@ -19,6 +19,8 @@ export class Viewer {
   /** The frame whose picture is on the canvas. */
   shown = $state(-1);
   direction = 1;
+  /** How far the last move went: who steps by one will step on. */
+  stride = 0;
   playing = $state(false);
   problem = $state("");
   source: Size = $state({ width: 0, height: 0 });
@@ -51,6 +53,7 @@ export class Viewer {
     if (this.playing) this.player?.pause();
     const next = clampFrame(frame, this.numFrames);
     if (next !== this.frame) this.direction = next < this.frame ? -1 : 1;
+    this.stride = Math.abs(next - this.frame);
     this.frame = next;
     this.selected = null;
     this.span = reveal(this.span, next, this.numFrames);
