@@ -61,7 +61,7 @@ def test_choices_are_accepted_by_the_engine_and_contested_ones_go_to_an_expert(s
 
 def test_the_queue_of_experts_comes_in_pages_those_first_where_an_expert_saves_most(service):
     service.policy(first_labels=2, most_answers=2)
-    service.add_items(*(service.fgqa(f"k{n}", step="blind_answer", priority=n % 3) for n in range(5)))
+    service.add_items(*(service.fgqa(f"k{n}", step="blind_answer", priority=n % 3) for n in range(3)))
     for name, answer in (("ann", "A dog."), ("bob", "a cow")):
         while (assignment := service.person(name).next()) is not None:
             blind = {"answer": answer, "evidence": {"start": 0, "end": 3}}
@@ -79,7 +79,7 @@ def test_the_queue_of_experts_comes_in_pages_those_first_where_an_expert_saves_m
     while after is not None:
         found = page(after)
         rows, after = [*rows, *found["queue"]], found["next"]
-    assert [row["key"] for row in rows] == ["k2", "k1", "k4", "k0", "k3"]
+    assert [row["key"] for row in rows] == ["k2", "k1", "k0"]
     assert {str(row["labels"]) for row in rows} == {
         str([{"label": "A dog.", "count": 1}, {"label": "a cow", "count": 1}])
     }

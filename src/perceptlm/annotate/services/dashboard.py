@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.life_cycle import FINISHED
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.assess import Assessment
 from perceptlm.annotate.quality.calibration import calibrate
@@ -200,7 +201,7 @@ def _escalations(session: Session, project: Project) -> dict[str, Any]:
 
 def _cost(session: Session, project: Project, policy: Policy, states: dict[str, int]) -> float | None:
     """Return cost in labels per accepted item: an expert's answer counts `expert_cost`."""
-    accepted = states.get("accepted", 0) + states.get("released", 0)
+    accepted = sum(states.get(state, 0) for state in FINISHED)
     counts = dict(
         session.execute(
             select(Submission.step_kind, func.count())
