@@ -149,7 +149,7 @@ def set_member(session: Session, caller: Caller, project: Project, name: str, ro
     user = user_named(session, name)
     if role not in GIVEN_ROLES:
         raise Invalid("no_such_role", f"'{role}' is not given to members", field="role", hint=", ".join(GIVEN_ROLES))
-    row = session.get(Membership, (project.id, user.id))
+    row = session.get(Membership, (project.id, user.id), with_for_update={"key_share": True})
     before = None if row is None else row.role
     if row is None:
         session.add(Membership(project_id=project.id, user_id=user.id, role=role, created_at=now(session)))

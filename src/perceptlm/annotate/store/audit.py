@@ -73,8 +73,9 @@ def append(
 def locked_head(session: Session) -> AuditHead:
     """Return the head of the chain, locked.
 
-    One order for everybody, so that no two transactions wait for each other: assignments, items by id, their steps by
-    id, then this head, then running numbers and rows of projects. Rows are locked without their keys (`key_share`), so
+    One order for everybody, so that no two transactions wait for each other: memberships by person, credentials and
+    releases, then assignments, items by id, their steps by id, then this head, then running numbers and rows of
+    projects. Rows are locked without their keys (`key_share`), so
     that nobody who only refers to one waits.
     """
     statement = select(AuditHead).where(AuditHead.id == HEAD_ID).with_for_update(key_share=True)
