@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.life_cycle import FINISHED
@@ -22,7 +22,7 @@ from perceptlm.annotate.services.projects import project_of
 from perceptlm.annotate.services.release_card import Tally
 from perceptlm.annotate.services.release_rows import num_audited_discards, row_bodies
 from perceptlm.annotate.store.audit import Actor, append, head_of
-from perceptlm.annotate.store.database import Database, now
+from perceptlm.annotate.store.database import Database, insert_all, now
 from perceptlm.annotate.store.tables import Item, Project, Release, ReleaseRow
 from perceptlm.config import canonical_json
 
@@ -91,7 +91,7 @@ def _keep(session: Session, release_id: int, rows: list[dict[str, Any]], positio
     release = session.scalar(select(Release).where(Release.id == release_id).with_for_update(key_share=True))
     # Whoever else went on with it has written these rows, or ended it.
     if release is not None and release.state == DRAWING and _last(session, release_id)[0] + 1 == position:
-        session.execute(insert(ReleaseRow), rows)
+        insert_all(session, ReleaseRow, rows)
 
 
 def _last(session: Session, release_id: int) -> tuple[int, int]:
