@@ -18,7 +18,6 @@ from perceptlm.annotate.store.audit import Actor, append, locked_head
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Guideline, Membership, PolicyVersion, Project, User
 
-MODES = ("blind_first", "verify")
 GIVEN_ROLES = tuple(role for role in Role if role not in (Role.OWNER, Role.SERVICE))
 
 
