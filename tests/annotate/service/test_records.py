@@ -188,6 +188,10 @@ def test_a_release_that_was_left_half_drawn_is_unseen_and_finished_by_the_worker
     releases.resume(server)
     assert labelled.state(1) == "released"
     assert labelled.is_intact()
+    monkeypatch.setattr(release_drawing, "row_bodies", lambda *arguments: {}["a fault of the program"])
+    assert man.post("/api/v1/projects/p/releases", json={"purpose": "t"}).status_code == 500
+    releases.resume(server)
+    assert len(man.get("/api/v1/projects/p/releases").json()["releases"]) == 1, "one that failed is not tried for ever"
 
 
 def test_a_release_whose_items_changed_is_not_published(labelled):

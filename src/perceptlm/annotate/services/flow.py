@@ -144,6 +144,8 @@ def _view(
 
 def _gone(session: Session, item: Item) -> frozenset[str]:
     """Return who gave an answer and cannot sign in, or is no member of the project, any more."""
+    if item.first_step == "choice":
+        return frozenset()
     here = select(Membership.user_id).join(User, User.id == Membership.user_id)
     here = here.where(Membership.project_id == item.project_id, User.disabled_at.is_(None))
     statement = select(Submission.user_id).where(

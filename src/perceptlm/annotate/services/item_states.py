@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,14 @@ from perceptlm.annotate.store.tables import Item, ItemMove
 
 def locked_item(session: Session, item_id: int) -> Item:
     """Return an item, locked until the transaction ends; whoever changes an item or its steps holds this lock."""
-    statement = (
-        select(Item).where(Item.id == item_id).with_for_update(key_share=True).execution_options(populate_existing=True)
-    )
-    return session.execute(statement).scalar_one()
+    (item,) = locked_items(session, [item_id])
+    return item
+
+
+def locked_items(session: Session, item_ids: Iterable[int]) -> list[Item]:
+    """Return items as they are now, locked by their ids."""
+    statement = select(Item).where(Item.id.in_(list(item_ids))).order_by(Item.id).with_for_update(key_share=True)
+    return list(session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def item_of(session: Session, project_id: int, item_id: int) -> Item:
@@ -83,7 +87,9 @@ def change(
 def write_moves(
     session: Session, project_id: int, actor: Actor, moves: Sequence[Moved], entries: Sequence[Entry]
 ) -> None:
-    """Write moves of items of a project with `entries`, the events of the log that hold theirs."""
+    """Write moves of items of a project with `entries`, the events of the log that hold theirs; none is nothing."""
+    if not moves:
+        return
     insert_all(session, ItemMove, [moved.row for moved in moves])
     append_all(session, actor, entries, project_id)
     told = [{"item": moved.item.id, "key": moved.item.key, **moved.body} for moved in moves]
