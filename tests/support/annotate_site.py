@@ -188,11 +188,12 @@ class ProjectOnSite:
         olga = self.site.as_person("olga")
         members = olga.get(f"/projects/{self.slug}/members")["members"]
         (eli,) = [row["user_id"] for row in members if row["user"] == "eli"]
-        if domain not in [row["domain"] for row in olga.get(f"/users/{eli}/credentials")["credentials"]]:
+        rows = olga.get(f"/users/{eli}/credentials")["credentials"]
+        if domain not in [row["domain"] for row in rows if row["revoked_at"] is None]:
             body = {
                 "domain": domain,
                 "level": "line lead",
-                "evidence_sha256": "a" * 64,
+                "evidence_sha256": f"{len(rows):064x}",
                 "expires_at": 4_000_000_000_000,
             }
             olga.post(f"/users/{eli}/credentials", body)
