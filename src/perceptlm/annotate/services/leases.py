@@ -15,18 +15,29 @@ from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.turns import GoldRule, gold_start, is_gold_turn
 from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound, Refused
 from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, OWN_STEPS, ROLE_STEPS, Role
+from perceptlm.annotate.services.calibration import is_wanted
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.projects import content_of, policy_of
+from perceptlm.annotate.services.quality_records import NOMINAL
 from perceptlm.annotate.services.queue import (
     EXPIRED,
     first_of_lane,
     first_step,
     has_seen,
     lanes_there,
+    next_of_item,
     next_of_lane_after,
     pass_step,
 )
-from perceptlm.annotate.services.steps import OPEN, better_lane, chosen_lane, update_lane
+from perceptlm.annotate.services.steps import (
+    CALIBRATION,
+    OPEN,
+    better_lane,
+    chosen_lane,
+    is_repeated_lane,
+    repeated_lane,
+    update_lane,
+)
 from perceptlm.annotate.services.users import valid_domains
 from perceptlm.annotate.store.audit import SERVER, append
 from perceptlm.annotate.store.database import now
@@ -62,8 +73,8 @@ def next_assignment(
     step = _choose(session, project, policy, membership, role, kinds, rescan_ms)
     if step is None:
         return None
-    is_gold = step.home_lane.startswith("repeated:")
-    if step.for_user_id is None and not is_gold:
+    is_gold = is_repeated_lane(step.home_lane)
+    if step.for_user_id is None and not is_gold and step.home_lane != CALIBRATION:
         pass_step(session, user_id, step)
     membership.num_given += 1
     membership.num_gold += is_gold
@@ -89,10 +100,9 @@ def _choose(
     # Whoever is paused finishes what they began, and gets nothing new.
     if own is not None or membership.paused_reason is not None:
         return own
+    if is_wanted(session, project, policy, membership):
+        return first_of_lane(session, project.id, user_id, CALIBRATION)
     labels = [kind for kind in ROLE_STEPS[role] if kind in wanted and kind != "expert"]
-    gold = _gold(session, project, policy, membership, labels)
-    if gold is not None:
-        return gold
     lanes = [*([better_lane("choice")] if membership.is_better and "choice" in labels else []), *labels]
     if "expert" in wanted:
         held = set(valid_domains(session, user_id))
@@ -100,28 +110,52 @@ def _choose(
         own_domains = [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
         chosen = [chosen_lane(domain, user_id) for domain in own_domains]
         lanes = [*chosen, *(f"expert:{domain}" for domain in own_domains), *lanes]
-    return first_step(session, project.id, user_id, lanes, rescan_ms)
+    step = first_step(session, project.id, user_id, lanes, rescan_ms)
+    return _gold(session, project, policy, membership, labels, step) or step
 
 
 def _gold(
-    session: Session, project: Project, policy: Policy, membership: Membership, kinds: Sequence[str]
+    session: Session,
+    project: Project,
+    policy: Policy,
+    membership: Membership,
+    kinds: Sequence[str],
+    instead_of: Step | None,
 ) -> Step | None:
-    """Return a repeated item if it is time for one. It comes unasked, in between, so that nobody can tell them apart;
-    and for everybody in another order, so that nobody can tell the next one."""
-    lanes = lanes_there(session, project.id, [f"repeated:{kind}" for kind in kinds])
+    """Return a repeated item if it is time for one. It comes unasked, in between, so that nobody can tell them apart:
+    of the kind of work that would have come, or came last; and for everybody in another order, so that nobody can tell
+    the next one."""
+    lanes = lanes_there(session, project.id, [repeated_lane(kind) for kind in NOMINAL if kind in kinds])
     if not lanes:
         return None
+    user_id = membership.user_id
+    last = _last_given(session, project.id, user_id)
+    rest = None if last is None else next_of_item(session, user_id, last)
+    if rest is not None:
+        return rest
     rule = GoldRule(policy.gold_first, policy.gold_rate, policy.gold_most)
-    name, num_gold = session.get_one(User, membership.user_id).name, membership.num_gold
+    name, num_gold = session.get_one(User, user_id).name, membership.num_gold
     if not is_gold_turn(rule, project.slug, name, num_gold, membership.num_given):
         return None
-    for lane in lanes:
+    like = instead_of or last
+    for lane in lanes if like is None else [repeated_lane(like.kind)]:
         step = next_of_lane_after(
-            session, project.id, membership.user_id, lane, lambda size: gold_start(project.slug, name, num_gold, size)
+            session, project.id, user_id, lane, lambda size: gold_start(project.slug, name, num_gold, size)
         )
         if step is not None:
             return step
     return None
+
+
+def _last_given(session: Session, project_id: int, user_id: int) -> Step | None:
+    """Return the step that a person was given last."""
+    statement = (
+        select(Step)
+        .join(Assignment, Assignment.step_id == Step.id)
+        .where(Assignment.project_id == project_id, Assignment.user_id == user_id)
+        .order_by(Assignment.fence.desc())
+    )
+    return session.scalar(statement.limit(1))
 
 
 def _lease(session: Session, caller: Caller, project: Project, policy: Policy, step: Step) -> Assignment:

@@ -23,6 +23,9 @@ from perceptlm.annotate.store.tables import Item, QueueLevel, Step
 OPEN, CLOSED = "open", "closed"
 REPEATED_SLOTS = 1_000_000
 """Slots of a step that everybody may be given: gold, and items for calibration."""
+CALIBRATION = "calibration"
+"""The queue of what people do before real work."""
+_REPEATED = "repeated:"
 MAX_PRIORITY = 9
 _KINDS: dict[str, StepKind] = {kind: kind for kind in STEPS}
 
@@ -49,12 +52,10 @@ def chosen_for(lane: str) -> int | None:
 
 
 def lane_of(item: Item, kind: str, only_user: int | None) -> str:
-    """Return the queue in which a step waits: for one person, for experts of a domain, repeated, or for anybody."""
+    """Return the queue in which a step waits: for one person, for experts of a domain, or for anybody."""
     if only_user is not None:
         return f"person:{only_user}"
-    if kind == "expert":
-        return f"expert:{item.domain}"
-    return f"repeated:{kind}" if item.is_repeated else kind
+    return f"expert:{item.domain}" if kind == "expert" else kind
 
 
 def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> None:
@@ -67,30 +68,61 @@ def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> N
         step = next((s for s in steps if (s.work, s.for_user_id) == (work, person)), None)
         step = step or _open_again(session, item, work, person)
         if step is None:
-            step = Step(
-                project_id=item.project_id,
-                item_id=item.id,
-                kind=kind,
-                subject=subject,
-                about=about,
-                work=work,
-                round=item.round,
-                reason=reason or None,
-                for_user_id=person,
-                home_lane=lane_of(item, kind, person),
-                priority=item.priority,
-                position=0,
-                num_slots=REPEATED_SLOTS if item.is_repeated else 0,
-                num_taken=0,
-                num_submitted=0,
-                state=OPEN,
-                created_at=now(session),
-            )
+            step = _new_step(session, item, kind, subject, lane_of(item, kind, person))
+            step.about, step.work, step.reason, step.for_user_id = about, work, reason or None, person
             session.add(step)
-        if not item.is_repeated:
-            step.num_slots += count
+        step.num_slots += count
         update_lane(session, step)
     session.flush()
+
+
+def repeat(session: Session, item: Item, lane: str, kind: str, subjects: Iterable[int | None]) -> None:
+    """Let everybody be given this work on a locked item, from the queue `lane`, and no other work on it."""
+    wanted = {work_name(kind, subject, None): subject for subject in subjects}
+    there = {step.work: step for step in steps_of(session, item)}
+    item.is_repeated = True
+    for work, step in there.items():
+        if work not in wanted:
+            step.state = CLOSED
+            update_lane(session, step)
+    for work, subject in wanted.items():
+        step = there.get(work) or _new_step(session, item, kind, subject, lane)
+        session.add(step)
+        step.home_lane, step.num_slots, step.lane = lane, REPEATED_SLOTS, None
+        update_lane(session, step)
+    session.flush()
+
+
+def repeated_lane(kind: str) -> str:
+    """Return the queue of gold of one kind of work."""
+    return f"{_REPEATED}{kind}"
+
+
+def is_repeated_lane(lane: str) -> bool:
+    """Whether gold stands in the queue `lane`."""
+    return lane.startswith(_REPEATED)
+
+
+def _new_step(session: Session, item: Item, kind: str, subject: int | None, lane: str) -> Step:
+    return Step(
+        project_id=item.project_id,
+        item_id=item.id,
+        kind=kind,
+        subject=subject,
+        about=None,
+        work=work_name(kind, subject, None),
+        round=item.round,
+        reason=None,
+        for_user_id=None,
+        home_lane=lane,
+        priority=item.priority,
+        position=0,
+        num_slots=0,
+        num_taken=0,
+        num_submitted=0,
+        state=OPEN,
+        created_at=now(session),
+    )
 
 
 def _open_again(session: Session, item: Item, work: str, person: int | None) -> Step | None:
