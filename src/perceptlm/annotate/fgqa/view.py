@@ -84,6 +84,8 @@ class ItemView:
     """Those of them that it told from the answer without the video."""
     use_text_only: bool = True
     in_ceiling_sample: bool = False
+    gone: frozenset[str] = frozenset()
+    """People who answered and will not come back: their comparison is waited for no longer."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """By `decision_key`."""
 

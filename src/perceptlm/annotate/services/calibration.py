@@ -69,21 +69,20 @@ def set_calibration(
     return {"num_items": len(body)}
 
 
-def is_wanted(session: Session, project: Project, policy: Policy, membership: Membership) -> bool:
-    """Whether a person must do calibration items before real work."""
+def open_progress(session: Session, project: Project, policy: Policy, membership: Membership) -> Progress | None:
+    """Return how far a person is who must do calibration items before real work; None for anybody else."""
     if policy.calibration_items == 0 or membership.role != Role.ANNOTATOR or membership.calibrated_at is not None:
-        return False
-    return _num_wanted(session, project.id, policy) > 0
+        return None
+    wanted = _num_wanted(session, project.id, policy)
+    progress = _progress(_answers(session, project.id, membership.user_id), wanted, policy)
+    return None if wanted == 0 or progress.is_passed else progress
 
 
 def progress_answer(session: Session, caller: Caller, project: Project) -> dict[str, Any] | None:
-    """Return how far an annotator is with the calibration items; None where there is nothing to do."""
+    """Return what the interface says of that to the caller."""
     membership = session.get(Membership, (project.id, caller.user_id or 0))
-    policy = policy_of(session, project)
-    if membership is None or not is_wanted(session, project, policy, membership):
-        return None
-    wanted = _num_wanted(session, project.id, policy)
-    return _progress(_answers(session, project.id, membership.user_id), wanted, policy).to_dict()
+    found = None if membership is None else open_progress(session, project, policy_of(session, project), membership)
+    return None if found is None else found.to_dict()
 
 
 def note_answer(session: Session, row: Submission, step: Step) -> dict[str, Any] | None:

@@ -37,7 +37,8 @@ class Asset(Base):
 
 
 class Item(Base):
-    """One question about one asset. `row_version` counts its changes; `round` how often it was done anew."""
+    """One question about one asset. `row_version` counts its changes, but for those of releases; `round` how often it
+    was done anew."""
 
     __tablename__ = "items"
     __table_args__ = (
