@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+
+
+def changed(service, *, after_refit=False):
+    """Return which audited rows of a release an expert changed."""
+    if after_refit:
+        service.refit()
+    man = service.person("man")
+    drawn = man.post("/api/v1/projects/p/releases", json={"purpose": "training"}).json()
+    lines = man.get(f"/api/v1/releases/{drawn['id']}/rows").text.splitlines()
+    return {row["key"]: row["audit_changed"] for row in map(json.loads, lines) if row["audited"]}
 
 
 def test_capture_is_measured_on_audited_items_and_left_out_where_nobody_erred(sqlite_service):
@@ -31,6 +43,7 @@ def test_capture_is_measured_on_audited_items_and_left_out_where_nobody_erred(sq
         choice = rows[key]["choice"] if not key.endswith("wrong") else 1 - rows[key]["choice"]
         payload = {"choice": choice, "rationale": "It can be seen.", "reason": "other"}
         assert service.person("exp").submit(assignment, payload).status_code == 201
+    assert changed(service) == changed(service, after_refit=True) == {"agreed": False, "agreed and wrong": True}
     (row,) = capture()
     assert (row["on"], row["share"], row["n"]) == ("audit", 0.5, 2)
     assert (row["low"], row["high"]) == pytest.approx((0.0126, 0.9874), abs=1e-4)
