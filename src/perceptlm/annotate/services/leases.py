@@ -83,6 +83,7 @@ def next_assignment(
         pass_step(session, user_id, step)
     membership.num_given += 1
     membership.num_gold += is_gold
+    membership.last_step_id = step.id
     return _lease(session, caller, project, policy, step), False
 
 
@@ -138,33 +139,25 @@ def _gold(
     if not lanes:
         return None
     user_id = membership.user_id
-    last = _last_given(session, project.id, user_id)
-    rest = None if last is None else next_of_item(session, user_id, last)
-    if rest is not None:
-        return rest
+    last = None if membership.last_step_id is None else session.get(Step, membership.last_step_id)
+    if last is not None and last.home_lane in lanes:
+        rest = next_of_item(session, user_id, last)
+        if rest is not None:
+            return rest
     rule = GoldRule(policy.gold_first, policy.gold_rate, policy.gold_most)
     name, num_gold = session.get_one(User, user_id).name, membership.num_gold
     if not is_gold_turn(rule, project.slug, name, num_gold, membership.num_given):
         return None
     like = instead_of or last
-    for lane in lanes if like is None else [repeated_lane(like.kind)]:
+    for lane in lanes:
+        if like is not None and lane != repeated_lane(like.kind):
+            continue
         step = next_of_lane_after(
             session, project.id, user_id, lane, lambda size: gold_start(project.slug, name, num_gold, size)
         )
         if step is not None:
             return step
     return None
-
-
-def _last_given(session: Session, project_id: int, user_id: int) -> Step | None:
-    """Return the step that a person was given last."""
-    statement = (
-        select(Step)
-        .join(Assignment, Assignment.step_id == Step.id)
-        .where(Assignment.project_id == project_id, Assignment.user_id == user_id)
-        .order_by(Assignment.fence.desc())
-    )
-    return session.scalar(statement.limit(1))
 
 
 def _lease(session: Session, caller: Caller, project: Project, policy: Policy, step: Step) -> Assignment:

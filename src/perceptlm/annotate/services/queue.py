@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, SEEING_STEPS
-from perceptlm.annotate.services.steps import CALIBRATION, is_repeated_lane, repeated_lane
+from perceptlm.annotate.services.steps import CALIBRATION, repeated_lane
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Assignment, QueueCursor, QueueLevel, Step
 
@@ -87,9 +87,7 @@ def next_of_lane_after(
 
 
 def next_of_item(session: Session, user_id: int, last: Step) -> Step | None:
-    """Return the next step of the same item in the lane of gold in which `last` stood, for this person; else None."""
-    if not is_repeated_lane(last.home_lane):
-        return None
+    """Return the next step for this person of the same item in the lane of `last`; None if there is none."""
     mine = _statement(last.project_id, user_id, last.home_lane).where(Step.item_id == last.item_id)
     return session.scalar(mine.order_by(Step.position))
 

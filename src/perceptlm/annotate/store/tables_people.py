@@ -105,7 +105,8 @@ class Membership(Base):
 
     `paused_reason`: why they get no work (`copies`, `failing`), empty for everybody else. `is_better`: asked for labels
     beyond the first ones. Both are the last refit's. `is_trusted`: a manager has let them work on, and no refit pauses
-    them. `num_given` and `num_gold` count what they were leased. `calibrated_at`: when they passed the calibration.
+    them. `num_given` and `num_gold` count what they were leased, `last_step_id` is the last of it. `calibrated_at` is
+    when they passed the calibration.
     """
 
     __tablename__ = "memberships"
@@ -117,6 +118,7 @@ class Membership(Base):
     is_better: Mapped[bool] = mapped_column(default=False)
     num_given: Mapped[Number] = mapped_column(default=0)
     num_gold: Mapped[Number] = mapped_column(default=0)
+    last_step_id: Mapped[Number | None]
     calibrated_at: Mapped[Time | None]
     created_at: Mapped[Time]
 

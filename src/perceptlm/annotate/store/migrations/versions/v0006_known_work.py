@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("gold_items", sa.Column("step_kind", sa.String(length=20), nullable=False, server_default="choice"))
     op.add_column("gold_items", sa.Column("subject", NUMBER, nullable=True))
     op.execute("UPDATE gold_items SET step_kind = (SELECT first_step FROM items WHERE items.id = gold_items.item_id)")
+    op.add_column("memberships", sa.Column("last_step_id", NUMBER, nullable=True))
     op.add_column("memberships", sa.Column("calibrated_at", NUMBER, nullable=True))
     op.add_column("projects", sa.Column("num_fits", NUMBER, nullable=False, server_default="0"))
     op.create_table(
@@ -40,5 +41,6 @@ def downgrade() -> None:
     op.drop_table("calibration_items")
     op.drop_column("projects", "num_fits")
     op.drop_column("memberships", "calibrated_at")
+    op.drop_column("memberships", "last_step_id")
     op.drop_column("gold_items", "subject")
     op.drop_column("gold_items", "step_kind")
