@@ -13,7 +13,7 @@ import numpy as np
 from perceptlm.annotate.quality.assess import Weighed
 from perceptlm.annotate.quality.dawid_skene import believe
 from perceptlm.annotate.quality.records import ANNOTATOR, EXPERT, Bools, Ints, Items, Labels, People, count
-from perceptlm.annotate.quality.routing import ANOTHER_LABEL, ESCALATE, Policy, Requirements, decide
+from perceptlm.annotate.quality.routing import ANOTHER_LABEL, ESCALATE, Requirements, RoutingPolicy, decide
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Captured:
     num_captured: int
 
 
-def captured_on_gold(found: Weighed, labels: Labels, items: Items, people: People, policy: Policy) -> Captured:
+def captured_on_gold(found: Weighed, labels: Labels, items: Items, people: People, policy: RoutingPolicy) -> Captured:
     """Return what routing would have done about wrong labels on gold. Gold on which labels ran out before it had
     decided counts in nothing."""
     gold = np.flatnonzero(items.known >= 0)

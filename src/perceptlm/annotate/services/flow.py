@@ -5,10 +5,12 @@ What comes next is decided by `fgqa.flow` from the record alone; here the record
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.fgqa.flow import advance
@@ -21,8 +23,16 @@ from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.routing import draw_audit
 from perceptlm.annotate.services.item_states import move
+from perceptlm.annotate.services.packs import PackContent
 from perceptlm.annotate.services.projects import content_of, policy_of, project_of
-from perceptlm.annotate.services.steps import close_all, close_slots, open_slots, requests_of, steps_of
+from perceptlm.annotate.services.steps import (
+    close_all,
+    close_slots,
+    open_first_slots,
+    open_slots,
+    requests_of,
+    steps_of,
+)
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.outbox import emit
@@ -84,9 +94,38 @@ def _reason(event: Event, derived: Mapping[str, Any]) -> str | None:
     return None if wanted is None or derived.get(wanted) is None else str(derived[wanted])
 
 
+def open_items(session: Session, project: Project, policy: Policy, items: Sequence[Item], actor: Actor) -> None:
+    """Do what comes first for new items that are open, all in a few statements."""
+    content = content_of(project)
+    proposals: dict[int, list[Proposal]] = defaultdict(list)
+    for row in session.scalars(_proposals([item.id for item in items])):
+        proposals[row.item_id].append(row)
+    wanted = []
+    for item in items:
+        step = advance(_view(item, project, content, policy, proposals[item.id]), (), policy)
+        if step.events or step.needs or step.next_round:
+            advance_item(session, item, actor)
+        else:
+            item.derived = dict(step.derived)
+            wanted.append((item, step.new_steps))
+    open_first_slots(session, wanted)
+
+
 def view_of(session: Session, item: Item, project: Project, policy: Policy, steps: list[Step]) -> ItemView:
     """Return what the flow sees of an item."""
-    proposals = session.scalars(select(Proposal).where(Proposal.item_id == item.id).order_by(Proposal.id))
+    view = _view(item, project, content_of(project), policy, session.scalars(_proposals([item.id])).all())
+    decisions, gone = decisions_of(session, item), _gone(session, item)
+    return replace(view, open_slots=requests_of(steps), decisions=decisions, gone=gone)
+
+
+def _proposals(item_ids: list[int]) -> Select[Proposal]:
+    return select(Proposal).where(Proposal.item_id.in_(item_ids)).order_by(Proposal.id)
+
+
+def _view(
+    item: Item, project: Project, content: PackContent, policy: Policy, proposals: Sequence[Proposal]
+) -> ItemView:
+    """Return what the flow sees of an item that nobody has worked on."""
     return ItemView(
         key=item.key,
         kind="fgqa" if item.first_step in ("question_check", "blind_answer") else "choice",
@@ -95,19 +134,18 @@ def view_of(session: Session, item: Item, project: Project, policy: Policy, step
         question=item.question,
         options=tuple(item.options or ()),
         proposals=tuple(ProposalView(row.id, cast(Any, row.kind), row.text) for row in proposals),
-        open_slots=requests_of(steps),
         round=item.round,
         expert_reason=item.expert_reason,
         question_checked=item.first_step == "blind_answer",
-        use_text_only=content_of(project).use_text_only,
+        use_text_only=content.use_text_only,
         in_ceiling_sample=_draw(project, "ceiling", item.key) < policy.ceiling_share,
-        gone=_gone(session, item),
-        decisions=decisions_of(session, item),
     )
 
 
 def _gone(session: Session, item: Item) -> frozenset[str]:
     """Return who gave an answer and cannot sign in, or is no member of the project, any more."""
+    if item.first_step == "choice":
+        return frozenset()
     here = select(Membership.user_id).join(User, User.id == Membership.user_id)
     here = here.where(Membership.project_id == item.project_id, User.disabled_at.is_(None))
     statement = select(Submission.user_id).where(

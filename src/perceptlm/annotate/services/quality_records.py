@@ -22,7 +22,7 @@ from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.assess import Assessment, Weighed, Wishes, route, weigh
 from perceptlm.annotate.quality.dawid_skene import FitConfig
 from perceptlm.annotate.quality.records import ANNOTATOR, EXPERT, MODEL, Items, Labels, People
-from perceptlm.annotate.quality.routing import Policy as RoutingPolicy
+from perceptlm.annotate.quality.routing import RoutingPolicy
 from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.projects import content_of
 from perceptlm.annotate.store.database import now
