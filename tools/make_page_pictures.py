@@ -108,7 +108,7 @@ def take_expert(browser: Browser, site: Site, footage: Path, clock: ManualClock)
         page.reload()
         page.wait_for_selector("tbody tr")
         save(page, "queue")
-        page.set_viewport_size(SIZE)  # type: ignore[arg-type]
+        page.set_viewport_size(SIZE)
         page.click("text=Take the first one")
         shown_frame(page, 0)
         page.keyboard.press("g")

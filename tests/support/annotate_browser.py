@@ -161,7 +161,7 @@ def accessible(page: Page) -> None:
         page.evaluate(AXE.read_text(encoding="utf-8"))
     found = []
     for colours, options in COLOURS.items():
-        page.emulate_media(color_scheme=colours, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=colours, reduced_motion="reduce")
         rules = page.evaluate("(options) => axe.run(document, options)", {"resultTypes": ["violations"], **options})
         found += [
             f"{colours}, {rule['id']}: {node['html'][:160]} {node['any'][0]['message'][:160] if node['any'] else ''}"

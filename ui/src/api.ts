@@ -109,7 +109,7 @@ async function page<T>(path: string, name: string): Promise<Page<T>> {
 
 export const api = {
   logIn: (name: string, password: string) =>
-    json<unknown>("/sessions", { method: "POST", json: { name, password }, quiet: true }),
+    json<{ csrf_token: string }>("/sessions", { method: "POST", json: { name, password }, quiet: true }),
   logOut: () => json<null>("/sessions", { method: "DELETE", quiet: true }),
   me: () => json<Me>("/me", { quiet: true }),
 

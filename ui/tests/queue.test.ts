@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { backoff, newOperationId, outcome, replay, type Delivery, type Operation, type OperationStore } from "../src/pure/queue";
+import { backoff, isOver, newOperationId, outcome, replay, type Delivery, type Operation, type OperationStore } from "../src/pure/queue";
 
 const operation = (id: string, at: number, user = 1): Operation => ({
   client_op_id: id,
@@ -79,6 +79,11 @@ it("tells what to send again from what is settled", () => {
     "refused",
     "refused",
   ]);
+});
+
+it("tells a refusal that ends the work from one that can be put right", () => {
+  expect(["lease_lost", "no_such_assignment", "no_credential", "answers_seen"].filter(isOver)).toHaveLength(4);
+  expect(["invalid_payload", "csrf", "offline", "busy"].filter(isOver)).toEqual([]);
 });
 
 it("waits longer after each failure, but never longer than half a minute", () => {

@@ -1,4 +1,4 @@
-"""One server for all tests of the page, and a browser for each file of them; each test makes a project of its own."""
+"""One server and one browser for all tests of the page; each test makes a project of its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, which `make test-services` installs. Not for the whole session: while it is open an event loop runs in
     this thread, and other tests want their own.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from annotate_browser import accessible, press, shown_frame, tab_to, watched
+from annotate_browser import accessible, context_of, press, shown_frame, tab_to, watched
 from annotate_site import Site, proposal
 from playwright.sync_api import Browser
 
@@ -88,8 +88,11 @@ def test_hostile_text_is_shown_as_text(browser: Browser, site: Site, still: Path
     site.as_person("max").post(f"/projects/{project.slug}/guidelines", {"markdown": guideline})
     shown = [proposal("answer", f"answer {HOSTILE}"), proposal("distractor", f"wrong {HOSTILE}")]
     (item,) = project.add_items(project.add_footage(still), {"question": HOSTILE, "proposals": shown})
-    with watched(browser, site, "ann", f"/#/p/{project.slug}/work") as page:
+    # A browser of its own: what listens for dialogs would answer those of later tests.
+    with context_of(browser, site, "ann") as (context, watch):
+        page = watch.add(context.new_page())
         page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+        page.goto(f"{site.url}/#/p/{project.slug}/work")
         shown_frame(page, 0)
         assert "<img src=x onerror=alert(1)>" in page.inner_text("blockquote")
         assert "<script>alert(1)</script>" in page.inner_text("[aria-label='Text of the guideline']")

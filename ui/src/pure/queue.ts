@@ -60,6 +60,12 @@ export function outcome(status: number): "done" | "refused" | "offline" | "login
   return "refused";
 }
 
+const GONE = ["lease_lost", "not_leased", "already_submitted", "frame_table_changed", "not_found", "no_such_assignment"];
+const BARRED = ["own_work", "answers_seen", "step_not_allowed", "no_credential"];
+
+/** True for the code of a refusal that ends the work: it is gone, or this person may not do it any more. */
+export const isOver = (code: string): boolean => GONE.includes(code) || BARRED.includes(code);
+
 /** Seconds until the next try after a number of failed ones. */
 export const backoff = (failures: number): number => Math.min(30, 2 ** Math.min(failures, 5));
 

@@ -28,7 +28,8 @@ class Session {
   }
 
   async logIn(name: string, password: string): Promise<void> {
-    await api.logIn(name, password);
+    // At once: what waits to be saved may be sent before the rest is here.
+    setCsrfToken((await api.logIn(name, password)).csrf_token);
     await this.take();
   }
 

@@ -3,7 +3,7 @@
 import { api, ApiError, problemOf } from "../api";
 import { DraftSync, type DraftState, type SaveAnswer, type Versioned } from "../pure/draft";
 import * as history from "../pure/history";
-import { newOperationId, type Delivery } from "../pure/queue";
+import { isOver, newOperationId, type Delivery } from "../pure/queue";
 import { build, emptyEdits, isAfter, type Missing } from "../pure/steps";
 import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal, Told } from "../types";
 import { announcer } from "./announcer.svelte";
@@ -266,10 +266,7 @@ export class Work {
   }
 
   private async refusedBy(id: string, problem: ApiProblem): Promise<void> {
-    if (problem.code === "lease_lost" || problem.code === "frame_table_changed") {
-      await this.lose(problem.message);
-      return;
-    }
+    if (isOver(problem.code)) return this.lose(problem.message);
     // The form is still here to be put right: nothing to keep in the queue, and a new operation for the next try.
     await outbox.forget(id);
     this.operation = newOperationId();
@@ -369,7 +366,7 @@ export class Work {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // Offline or logged out: the lease may still be ours when we are back. Only a plain no is a no.
-      if (error.status === 409 || error.status === 404) await this.lose(error.problem.message);
+      if (isOver(error.problem.code)) await this.lose(error.problem.message);
     }
   }
 
@@ -385,7 +382,7 @@ export class Work {
         return { kind: "stale", current: theirs };
       }
       if (error.status === 401) return { kind: "login" };
-      if (error.status === 409 || error.status === 404) return { kind: "lost", message: error.problem.message };
+      if (isOver(error.problem.code)) return { kind: "lost", message: error.problem.message };
       return { kind: "offline" };
     }
   }
