@@ -112,6 +112,7 @@ def _options(world: World, holder: str) -> dict[str, dict[str, Any]]:
         "GET /projects/{project}/gold": {},
         "PUT /projects/{project}/gold": {"json": gold},
         "POST /projects/{project}/gold/approve": {"json": {}},
+        "PUT /projects/{project}/calibration": {"json": gold},
         "POST /projects/{project}/next": {"json": {}},
         "GET /assignments/{assignment_id}": {},
         "POST /assignments/{assignment_id}/heartbeat": {"json": fence},

@@ -118,6 +118,7 @@ export interface Assignment {
   draft: { rev: number; body: unknown } | null;
   proposals: Proposal[];
   resumed: boolean;
+  is_calibration: boolean;
 }
 
 export interface SubmissionBody {
@@ -132,6 +133,16 @@ export interface SubmissionBody {
 export interface SubmissionAnswer {
   id: number;
   next_step: string | null;
+  /** Only of calibration items. */
+  calibration?: Told;
+}
+
+/** What is told of a calibration item once it is done. `is_right` null: only a person could tell. */
+export interface Told {
+  is_right: boolean | null;
+  expected: { choice?: number; verdict?: string; reason?: string; answers?: string[]; evidence?: Interval };
+  explanation: string;
+  progress: { num_done: number; wanted: number; num_judged: number; num_right: number; is_passed: boolean };
 }
 
 /** A page of a list; `next` is where the one after it begins, null at the end. */
@@ -168,12 +179,19 @@ export interface Dashboard {
   /** `day` is its beginning in UTC milliseconds. */
   throughput: { day: number; submissions: number; accepted: number }[];
   agreement: (Estimate & { step: string; domain: string; alpha: number | null })[];
-  skill: (Estimate & { user: string; domain: string; accuracy: number | null; flags: string[] })[];
+  skill: (Estimate & { step: string; user: string; domain: string; accuracy: number | null; flags: string[] })[];
+  /** How people did on calibration items; `n` of them could be told right or wrong. */
+  calibrated: (Estimate & { user: string; share: number | null; num_done: number; passed_at: number | null })[];
   calibration: {
     ece: number | null;
     bins: { low: number; high: number; n: number; confidence: number; accuracy: number }[];
   };
-  escalations: { share: number | null; by_reason: Record<string, number> };
+  escalations: {
+    share: number | null;
+    by_reason: Record<string, number>;
+    /** Of the `n` wrong choices on audited items, or on gold, the share that went to an expert. */
+    capture: (Estimate & { on: "audit" | "gold"; share: number })[];
+  };
   cost_per_accepted: number | null;
 }
 

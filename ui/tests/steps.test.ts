@@ -12,6 +12,7 @@ const assignment = (change: Partial<Assignment["item"]> = {}): Assignment => ({
   draft: null,
   proposals: [],
   resumed: false,
+  is_calibration: false,
 });
 const missing = (step: string, edits: Partial<Edits>, item = assignment(), isVideo = true): string[] => {
   const built = build(step, { ...emptyEdits(), ...edits }, item, isVideo);

@@ -22,6 +22,7 @@ class Policy(Config):
     question_checks: int = Field(default=2, ge=1, le=9)
     most_question_checks: int = Field(default=3, ge=1, le=9)
     distractor_judges: int = Field(default=2, ge=1, le=9)
+    most_distractor_judges: int = Field(default=3, ge=1, le=9)
     min_distractors: int = Field(default=2, ge=1, le=20, description="an item with fewer confirmed ones needs more")
     most_rounds: int = Field(default=2, ge=1, le=9, description="times an item is answered before an expert must")
     rule: Literal["value", "threshold", "disagreement"] = Field(
@@ -54,7 +55,8 @@ class Policy(Config):
     gold_first: int = Field(default=0, ge=0, description="gold that everybody does before anything else")
     gold_rate: float = Field(default=0.1, ge=0, le=1, description="share of the work after that which is gold")
     gold_most: int | None = Field(default=None, ge=0, description="gold that one person does at most")
-    calibration_pass: float = Field(default=0.8, ge=0, le=1, description="share right before real work is given")
+    calibration_items: int = Field(default=0, ge=0, le=1000, description="work with known answers before real work")
+    calibration_pass: float = Field(default=0.8, ge=0, le=1, description="share of it right before real work is given")
     ceiling_share: float = Field(default=0.1, ge=0, le=1, description="accepted items that fresh people answer")
     text_only_alpha: float = Field(default=0.05, gt=0, lt=1, description="see fgqa/text_only.py")
     lease_seconds: int = Field(default=900, ge=30, le=86400)
@@ -66,6 +68,7 @@ class Policy(Config):
             ("first_labels", "most_labels"),
             ("first_labels", "most_answers"),
             ("question_checks", "most_question_checks"),
+            ("distractor_judges", "most_distractor_judges"),
         )
         for first, most in pairs:
             if getattr(self, most) < getattr(self, first):

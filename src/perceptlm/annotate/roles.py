@@ -64,6 +64,7 @@ class Action(StrEnum):
     DISCARD_ITEM = "item.discard"
     PROPOSE_GOLD = "gold.propose"
     APPROVE_GOLD = "gold.approve"
+    WRITE_CALIBRATION = "calibration.write"
     WORK = "work"
     READ_QUEUE = "queue.read"
     REFIT = "refit"
@@ -109,6 +110,7 @@ PERMISSIONS: dict[Action, tuple[Scope, frozenset[Role]]] = {
     Action.DISCARD_ITEM: (Scope.PROJECT, frozenset({_O, _M})),
     Action.PROPOSE_GOLD: (Scope.PROJECT, frozenset({_O, _M})),
     Action.APPROVE_GOLD: (Scope.PROJECT, frozenset({_O, _M})),
+    Action.WRITE_CALIBRATION: (Scope.PROJECT, frozenset({_O, _M})),
     Action.WORK: (Scope.PROJECT, frozenset({_A, _V, _E})),
     Action.READ_QUEUE: (Scope.PROJECT, frozenset({_O, _M, _E})),
     Action.REFIT: (Scope.PROJECT, frozenset({_O, _M, _S})),

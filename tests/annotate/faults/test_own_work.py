@@ -27,7 +27,8 @@ def give_role(service, name, role):
 
 
 def split_first_distractor(service):
-    """Bring an item as far as a split over its first distractor, with nobody's word on the second."""
+    """Bring an item as far as a split over its first distractor, with nobody's word on the second, to an expert."""
+    service.policy(most_distractor_judges=2)
     service.add_items(service.fgqa("k"))
     for name in ("ann", "bob") * 3:
         assignment = service.person(name).next("question_check", "blind_answer")
@@ -36,6 +37,7 @@ def split_first_distractor(service):
         assignment = service.person(name).next("distractor")
         payload = {"distractor_id": assignment["item"]["distractor"]["id"], "verdict": verdict}
         assert service.person(name).submit(assignment, payload).status_code == 201
+    service.refit()
 
 
 def test_an_expert_does_not_settle_what_they_took_part_in_meanwhile(fresh):

@@ -1,5 +1,6 @@
 """The flow of an item: who is asked next, when an expert is, and which moves of the life cycle follow."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from perceptlm.annotate.fgqa.flow import advance
 from perceptlm.annotate.fgqa.payloads import ItemContext, validate_payload
-from perceptlm.annotate.fgqa.stages import may_take
-from perceptlm.annotate.fgqa.view import Decision, ItemView, Proposal, SlotRequest, SubmissionView
+from perceptlm.annotate.fgqa.stages import may_take, plain_verdict
+from perceptlm.annotate.fgqa.view import Decision, ItemView, Proposal, SlotRequest, SubmissionView, decision_key
 from perceptlm.annotate.policy import Policy
 
 CONTEXT = ItemContext(
@@ -41,7 +42,27 @@ class Play:
     events: list = field(default_factory=list)
     last: object = None
 
+    def decide(self):
+        """Be the quality engine: of split or unsure people ask a third about a question, an expert about the rest."""
+        pieces = {}
+        for item in self.submissions:
+            if item.step in ("question_check", "distractor"):
+                pieces.setdefault(decision_key(item.step, item.subject), []).append(item.payload)
+        for key, said in pieces.items():
+            verdicts, is_unsure = [item.verdict for item in said], any(item.unsure for item in said)
+            step = key.partition(":")[0]
+            if len(said) < 2 or plain_verdict(step, verdicts, is_unsure=is_unsure) is not None:
+                continue
+            most, num_most = (Counter(item.verdict for item in said if not item.unsure).most_common(1) or [("", 0)])[0]
+            decision = Decision("escalate", reason="unsure" if is_unsure else "disagreement", num_given=len(said))
+            if step == "question_check" and len(said) == 2:
+                decision = Decision("another_label", num_given=2)
+            elif step == "question_check" and num_most == 2:
+                decision = Decision("accept", most, num_given=3)
+            self.view = replace(self.view, decisions={**self.view.decisions, key: decision})
+
     def step(self):
+        self.decide()
         found = self.last = advance(self.view, self.submissions, self.policy)
         slots = list(self.view.open_slots)
         for slot in found.closed:
@@ -243,6 +264,29 @@ def test_question_check(verdicts, outcome):
         assert play.last.derived["discarded"] == "ambiguous"
     if verdicts == ["fixable", "fixable"]:
         assert play.last.derived["question"] == "Which key spins?"
+
+
+def test_split_people_wait_for_the_engine_and_follow_it():
+    view = fgqa().view
+    given = [("a", {"verdict": "valid"}), ("b", {"verdict": "invalid", "reason": "leading"})]
+    record = [
+        SubmissionView(number, user, "question_check", validate_payload("question_check", payload, CONTEXT))
+        for number, (user, payload) in enumerate(given, 1)
+    ]
+
+    def wanted(*decision, **more):
+        decisions = {"question_check": Decision(*decision, **more)} if decision else {}
+        found = advance(replace(view, open_slots=(), decisions=decisions), record, POLICY)
+        return [slot.step for slot in found.new_steps], found.events, found.derived
+
+    assert wanted()[:2] == ([], ()), "nobody is asked before the engine has said whom"
+    assert wanted("another_label", num_given=2)[0] == ["question_check"]
+    assert wanted("another_label", num_given=1)[0] == [], "it did not know of the second one yet"
+    assert wanted("accept", "valid")[0] == ["blind_answer"] * 2
+    assert wanted("accept", "invalid")[2]["discarded"] == "leading"
+    steps, events, derived = wanted("escalate", reason="posterior")
+    assert (steps, events, derived["escalated"]) == (["expert"], ("contest", "escalate"), "posterior")
+    assert wanted("accept", "fixable")[0] == ["expert"], "what nobody said is no verdict of theirs"
 
 
 def test_an_expert_discards_a_question():

@@ -74,7 +74,8 @@ def crawl(world, names):
 
 @pytest.fixture
 def with_gold(own_world):
-    """Six people, twelve ordinary choices and two of gold, every other lease drawn from gold while there is some."""
+    """Six people, ordinary choices and questions, and gold of each kind, every other lease drawn from it while there is
+    some."""
     service = own_world.service
     for number in range(3):
         name = f"w{number}"
@@ -87,11 +88,13 @@ def with_gold(own_world):
         cookie = answer.headers["set-cookie"].partition(";")[0]
         token = {"Cookie": cookie, "X-CSRF-Token": answer.json()["csrf_token"]}
         own_world.tokens = {**own_world.tokens, name: token}
-    service.policy(gold_rate=0.5, first_labels=2, most_labels=5, most_answers=5)
-    keys = [f"k{number}" for number in range(8)] + ["g1", "g2"]
-    entries = [service.choice(key) for key in keys]
+    service.policy(gold_rate=0.5, first_labels=2, most_labels=5, most_answers=5, question_checks=2, distractor_judges=3)
+    keys = [f"k{number}" for number in range(4)] + ["g1", "g2"]
+    entries = [service.choice(key) for key in keys] + [service.fgqa(key) for key in ("q1", "gq", "gd")]
     added = own_world.ask("man", "POST", "projects/p/items", json={"items": entries}).json()["items"]
     gold = {key: {"expected": {"choice": 1, "note": EXPECTED}, "planted_wrong": key == "g1"} for key in ("g1", "g2")}
+    gold["gq"] = {"expected": {"verdict": "valid", "note": EXPECTED}}
+    gold["gd"] = {"expected": {"verdict": "nonsense", "note": EXPECTED}, "step": "distractor", "distractor": 0}
     assert own_world.ask("man", "PUT", "projects/p/gold", json=gold).status_code == 202
     assert own_world.ask("sue", "POST", "projects/p/gold/approve", json={"change": 3}).status_code == 200
     return own_world, {entry["id"] for entry in added if entry["key"] in gold} | {own_world.ids["gold"]}
@@ -107,17 +110,18 @@ def shape(value):
 def test_gold_is_worked_on_without_anything_that_tells_it_from_other_work(with_gold):
     world, gold = with_gold
     seen = crawl(world, ("cat", "w0", "w1", "w2"))
-    kinds = {True: set(), False: set()}
+    kinds = {step: {True: set(), False: set()} for step in ("choice", "question_check", "distractor")}
     for lease, answers in seen:
-        if lease["step"] != "choice":
+        if lease["step"] not in kinds:
             continue
         for answer in answers:
             assert not WORDS.search(answer.text), answer.text
             assert not any(mark in answer.text for mark in UNSEEN)
         forms = [(answer.status_code, shape(answer.json())) for answer in answers]
-        kinds[lease["item"]["id"] in gold].add(json.dumps(forms, sort_keys=True))
-    assert kinds[True], "nobody was given gold"
-    assert kinds[True] == kinds[False], "the forms of answers differ"
+        kinds[lease["step"]][lease["item"]["id"] in gold].add(json.dumps(forms, sort_keys=True))
+    for step, forms in kinds.items():
+        assert forms[True], f"nobody was given gold of {step}"
+        assert forms[True] == forms[False], f"the forms of answers differ for {step}"
     # Numbers as well: a slot above the overlap would tell, gold having as many as there are people.
     assert not [lease for lease, _ in seen if "slot" in lease]
 

@@ -35,7 +35,9 @@ def test_a_pack_becomes_a_project_that_people_work_in(
     pack = load_pack(find_pack(PACK))
     assert found["num_items"] == len(pack.items)
     assert found["num_gold_proposed"] + found["num_gold_left_out"] == len(pack.gold)
+    assert found["num_gold_left_out"] == sum(check.step == "blind_answer" for check in pack.gold)
     assert found["num_gold_proposed"] > 0
+    assert found["num_calibration"] == len(pack.calibration)
     server = open_server(DataDirectory.open(tmp_path / "d"), settings=FAST)
     for name in ("ann", "max"):
         add_user(server, name, PASSWORD)
@@ -48,6 +50,12 @@ def test_a_pack_becomes_a_project_that_people_work_in(
     signed_in(app, "max").post(f"/api/v1/projects/{PACK}/gold/approve", json={}).raise_for_status()
     ann = signed_in(app, "ann")
     work = ann.post(f"/api/v1/projects/{PACK}/next", json={"steps": None}).json()
+    assert work["is_calibration"]
+    shown = own.get(f"/api/v1/projects/{PACK}/items", params={"limit": 1000}).json()["items"]
+    ids = {entry["key"]: entry["id"] for entry in shown}
+    gold = [ids[key] for key in own.get(f"/api/v1/projects/{PACK}/gold").json()["gold"]]
+    real = [ids[item.key] for item in pack.items]
+    assert min(real) < min(gold) < max(real), "the numbers of items do not tell which are gold"
     asset = ann.get(f"/api/v1/assets/{work['item']['asset_id']}").json()
     assert asset["num_frames"] > 1
     assert ann.get(f"/api/v1/assets/{asset['id']}/frames/1").headers["content-type"] == "image/webp"

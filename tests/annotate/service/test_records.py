@@ -117,7 +117,7 @@ def test_gold_needs_two_people_and_looks_like_any_other_item(service):
     service.refit()
     assert service.state(13) == "open", "gold is never finished"
     shown = man.get("/api/v1/projects/p/gold").json()
-    assert shown["gold"] == body
+    assert shown["gold"] == {"g": {**body["g"], "step": "choice", "distractor": None}}
     assert service.is_intact()
 
 

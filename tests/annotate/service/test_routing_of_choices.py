@@ -1,12 +1,19 @@
-"""What a refit does beside deciding: who is paused, who is asked, what an accepted choice becomes, whose turn it is."""
+"""What a refit does beside deciding: who is paused, who is asked, what an accepted choice becomes, whose turn it is.
 
-from sqlalchemy import select
+And two refits at once.
+"""
 
-from perceptlm.annotate.services.refit import _apply_one, free_waiting
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import func, select
+
+from perceptlm.annotate.services import refit as refits
+from perceptlm.annotate.services.refit import _apply_one, free_waiting, refit
 from perceptlm.annotate.services.refit_plan import Due
 from perceptlm.annotate.services.standing import Standing, changed_standing, set_standing
 from perceptlm.annotate.store.audit import SERVER
-from perceptlm.annotate.store.tables import Membership, Step
+from perceptlm.annotate.store.tables import Membership, Project, Step, StepDecision
 
 HOUR = 3600
 
@@ -23,8 +30,9 @@ def member(service, name):
 def refit_to(service, item_id, action, **more):
     def work(session):
         step = session.scalars(select(Step).where(Step.item_id == item_id, Step.kind == "choice")).one()
-        due = {"reason": "posterior", "value": "1", "posterior": 0.7, "num_labels": 0, "submissions": []}
-        due |= {"submissions": [0] * step.num_submitted, **more}
+        newest = select(func.max(StepDecision.id)).where(StepDecision.step_id == step.id)
+        due = {"reason": "posterior", "value": "1", "posterior": 0.7, "num_labels": 0}
+        due |= {"submissions": [0] * step.num_submitted, "follows": session.scalar(newest), **more}
         return _apply_one(session, SERVER, Due(step.id, item_id, action, **due))
 
     return service.database.write(work)
@@ -124,3 +132,34 @@ def test_only_what_changed_is_written(service):
         service.person(name).work({"choice": 1})
     assert sum(service.refit()["decisions"].values()) == 1
     assert service.refit()["decisions"] == {}, "the same labels decide nothing anew"
+
+
+def test_two_refits_at_once_make_each_decision_once(service, monkeypatch):
+    service.policy(most_labels=2)
+    items = service.add_items(*(service.choice(f"k{number}") for number in range(4)))
+    credential(service, "exp", HOUR)
+    for name in ("ann", "bob"):
+        for number in range(4):
+            service.person(name).work({"choice": int(name == "bob" and number % 2)})
+    both, plan = threading.Barrier(2), refits.plan_refit
+
+    def plan_together(*arguments):
+        found = plan(*arguments)
+        both.wait(30)  # each has planned before either has done anything
+        return found
+
+    monkeypatch.setattr(refits, "plan_refit", plan_together)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: refit(service.database, SERVER, 1), range(2)))
+    assert sum(sum(result["decisions"].values()) for result in results) == 4
+
+    def look(session):
+        counts = session.execute(select(StepDecision.step_id, func.count()).group_by(StepDecision.step_id)).all()
+        project = session.get_one(Project, 1)
+        experts = session.scalars(select(Step.item_id).where(Step.kind == "expert")).all()
+        return [count for _, count in counts], len(experts), len(set(experts)), project.num_since_fit, project.num_fits
+
+    counts, num_experts, num_items, num_since_fit, num_fits = service.database.read(look)
+    assert (counts, num_since_fit, num_fits) == ([1] * 4, 0, 1)
+    assert num_experts == num_items == sum(service.state(item["id"]) == "escalated" for item in items) > 0
+    assert service.is_intact()

@@ -69,7 +69,7 @@ def test_choices_are_accepted_by_the_engine_and_contested_ones_go_to_an_expert(s
 
 def test_the_queue_of_experts_comes_in_pages_those_first_where_an_expert_saves_most(service):
     service.policy(first_labels=2, most_answers=2)
-    service.add_items(*(service.fgqa(f"k{n}", step="blind_answer", priority=n % 3) for n in range(3)))
+    service.add_items(*(service.fgqa(f"k{n}", step="blind_answer", priority=n) for n in range(2)))
     for name, answer in (("ann", "A dog."), ("bob", "a cow")):
         while (assignment := service.person(name).next()) is not None:
             blind = {"answer": answer, "evidence": {"start": 0, "end": 3}}
@@ -81,13 +81,13 @@ def test_the_queue_of_experts_comes_in_pages_those_first_where_an_expert_saves_m
     man = service.person("man")
 
     def page(after):
-        return man.get(f"/api/v1/projects/p/queue?limit=2&after={after}").json()
+        return man.get(f"/api/v1/projects/p/queue?limit=1&after={after}").json()
 
     rows, after = [], 0
     while after is not None:
         found = page(after)
         rows, after = [*rows, *found["queue"]], found["next"]
-    assert [row["key"] for row in rows] == ["k2", "k1", "k0"]
+    assert [row["key"] for row in rows] == ["k1", "k0"]
     assert {str(row["labels"]) for row in rows} == {
         str([{"label": "A dog.", "count": 1}, {"label": "a cow", "count": 1}])
     }
@@ -179,7 +179,7 @@ def test_work_refits_and_managers_never_wait_for_each_other_in_a_circle(service)
             lambda session: set_member(session, Caller(None), project_named(session, "p"), name, "annotator")
         )
 
-    jobs = [(work, name, number) for number in range(4) for name in names for work in (ask, pause, give)]
+    jobs = [(work, name, number) for number in range(3) for name in names for work in (ask, pause, give)]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda job: job[0](*job[1:]), jobs))
     assert circles == []

@@ -5,7 +5,7 @@ import { DraftSync, type DraftState, type SaveAnswer, type Versioned } from "../
 import * as history from "../pure/history";
 import { isOver, newOperationId, type Delivery } from "../pure/queue";
 import { build, emptyEdits, isAfter, type Missing } from "../pure/steps";
-import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal } from "../types";
+import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal, Told } from "../types";
 import { announcer } from "./announcer.svelte";
 import { outbox } from "./outbox.svelte";
 import { session } from "./session.svelte";
@@ -33,6 +33,8 @@ export class Work {
   /** Why the lease was lost. */
   lost = $state("");
   elsewhere = $state(false);
+  /** What is told of a calibration item that was just submitted, until the person goes on. */
+  told = $state.raw<Told | null>(null);
   /** What this person answered blind, shown again beside the proposal. */
   ownAnswer = $state("");
   private past = $state.raw(history.begin(emptyEdits()));
@@ -258,6 +260,8 @@ export class Work {
     await drafts.remove(this.assignment.id);
     this.tell("done");
     announcer.say("Submitted");
+    this.told = delivery.answer.calibration ?? null;
+    if (this.told) return;
     if (!(await this.chooseAgain())) await this.next(this.steps);
   }
 
@@ -286,6 +290,12 @@ export class Work {
       if (!(error instanceof ApiError)) throw error;
       return false;
     }
+  }
+
+  /** Go on after a calibration item. */
+  async goOn(): Promise<void> {
+    this.told = null;
+    await this.next(this.steps);
   }
 
   /** Leave a step that nobody has to do. */

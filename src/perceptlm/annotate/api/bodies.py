@@ -119,11 +119,24 @@ class NewProposals(Body):
     proposals: Annotated[list[NewProposal], Field(min_length=1, max_length=50)]
 
 
-class GoldEntry(Body):
-    """What is known to be right of an item."""
+class KnownEntry(Body):
+    """What is known to be right of an item: of its first step, or of `step`; of a distractor also which, from 0."""
 
     expected: dict[str, Any]
+    step: Literal["question_check", "blind_answer", "distractor", "choice"] | None = None
+    distractor: Annotated[int, Field(ge=0, le=63)] | None = None
+
+
+class GoldEntry(KnownEntry):
+    """Gold; `planted_wrong`: a proposal of the item is wrong on purpose."""
+
     planted_wrong: bool = False
+
+
+class CalibrationEntry(KnownEntry):
+    """A calibration item; `explanation` is told to whoever has done it."""
+
+    explanation: Annotated[str, StringConstraints(max_length=4000)] = ""
 
 
 class ApproveGold(Body):

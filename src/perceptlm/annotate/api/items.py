@@ -12,6 +12,7 @@ from perceptlm.annotate.api.bodies import (
     AfterQuery,
     ApproveGold,
     Because,
+    CalibrationEntry,
     GoldEntry,
     IdPath,
     LimitQuery,
@@ -22,7 +23,7 @@ from perceptlm.annotate.api.bodies import (
 from perceptlm.annotate.life_cycle import State
 from perceptlm.annotate.plain_text import Line
 from perceptlm.annotate.roles import Action
-from perceptlm.annotate.services import gold, items
+from perceptlm.annotate.services import calibration, gold, items
 from perceptlm.annotate.services.projects import project_named
 
 router = APIRouter()
@@ -124,4 +125,18 @@ def approve_gold(project: ProjectPath, body: ApproveGold, caller: CallerNow, ser
     """Approve gold that somebody else proposed."""
     return server.database.write(
         lambda session: gold.approve_gold(session, caller, project_named(session, project), body.change), gold=True
+    )
+
+
+@guarded(router, "PUT", "/projects/{project}/calibration", Action.WRITE_CALIBRATION)
+def set_calibration(
+    project: ProjectPath,
+    body: Annotated[dict[Line, CalibrationEntry], Body(min_length=1, max_length=1000)],
+    caller: CallerNow,
+    server: ServerNow,
+) -> dict[str, Any]:
+    """Make open items, by their keys, those that people new to the project do first."""
+    entries = {key: entry.to_dict() for key, entry in body.items()}
+    return server.database.write(
+        lambda session: calibration.set_calibration(session, caller, project_named(session, project), entries)
     )

@@ -16,6 +16,7 @@ from perceptlm.annotate.packs.guideline import render_guideline
 from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.roles import Action
 from perceptlm.annotate.services import keys, projects, revocations
+from perceptlm.annotate.services.calibration import progress_answer
 from perceptlm.annotate.services.packs import pack_picture, picture_names
 from perceptlm.annotate.store.tables import Guideline
 
@@ -38,7 +39,7 @@ def create_project(body: NewProject, caller: CallerNow, server: ServerNow) -> di
 
     def work(session: Session) -> dict[str, Any]:
         project = projects.create_project(session, caller.actor, body.slug, body.title, body.pack, body.mode)
-        return projects.project_answer(project, caller.role)
+        return {**projects.project_answer(project, caller.role), "calibration": None}
 
     return server.database.write(work)
 
@@ -46,9 +47,12 @@ def create_project(body: NewProject, caller: CallerNow, server: ServerNow) -> di
 @guarded(router, "GET", "/projects/{project}", Action.READ_PROJECT)
 def show_project(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Show a project."""
-    return server.database.read(
-        lambda session: projects.project_answer(projects.project_named(session, project), caller.role)
-    )
+
+    def look(session: Session) -> dict[str, Any]:
+        found = projects.project_named(session, project)
+        return {**projects.project_answer(found, caller.role), "calibration": progress_answer(session, caller, found)}
+
+    return server.database.read(look)
 
 
 @guarded(router, "GET", "/projects/{project}/guidelines/{version}", Action.READ_PROJECT)

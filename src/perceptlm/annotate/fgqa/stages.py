@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from perceptlm.annotate.fgqa.meanings import cluster_answers, final_wording, median_interval
 from perceptlm.annotate.fgqa.payloads import BlindAnswer, Choice, Distractor, Expert, Interval, QuestionCheck, Step
 from perceptlm.annotate.fgqa.text_rules import same_text
-from perceptlm.annotate.fgqa.view import Decision, ItemView, Need, SlotRequest, SubmissionView, decision_key
+from perceptlm.annotate.fgqa.view import ItemView, Need, SlotRequest, SubmissionView, decision_key
 from perceptlm.annotate.policy import Policy
 
 Outcome = Literal["working", "settled", "expert", "discard"]
@@ -105,7 +105,7 @@ class Record:
 
 
 def question_stage(record: Record, policy: Policy) -> Stage:
-    """Valid, fixed, or not to be asked: two agree, else a third person, else an expert."""
+    """Valid, fixed, or not to be asked."""
     view = record.view
     if view.question_checked:
         return Stage("settled", derived={"question": view.question})
@@ -114,38 +114,55 @@ def question_stage(record: Record, policy: Policy) -> Stage:
         if ruling.verdict == "invalid":
             return _discard(ruling.reason, adjudicated=True)
         return Stage("settled", derived={"question": ruling.answer or view.question}, adjudicated=True)
-    given = record.of("question_check", every_round=True)
-    sure = [item for item in (cast(QuestionCheck, item.payload) for item in given) if not item.unsure]
-    decision = view.decisions.get(decision_key("question_check"))
-    verdict = _agreed([item.verdict for item in sure], policy.question_checks, decision, num_given=len(given))
-    if verdict is not None:
-        holding = [item for item in sure if item.verdict == verdict]
-        if verdict == "invalid":
-            return _discard(Counter(item.reason for item in holding).most_common(1)[0][0] or "other")
-        if verdict == "valid":
-            return Stage("settled", derived={"question": view.question})
-        first = str(holding[0].question)
-        if all(same_text(str(item.question), first) for item in holding):
-            return Stage("settled", derived={"question": first})
-        return _to_expert(record, "question_check", "wording")
-    if _must_escalate(decision) or len(given) >= policy.most_question_checks:
-        return _to_expert(record, "question_check", "unsure" if len(sure) < len(given) else "disagreement")
-    wanted = max(policy.question_checks, min(len(given) + 1, policy.most_question_checks))
-    return Stage("working", record.more("question_check", wanted, len(given)))
+    verdict = _weigh(record, "question_check", policy.question_checks)
+    if isinstance(verdict, Stage):
+        return verdict
+    given = [cast(QuestionCheck, item.payload) for item in record.of("question_check", every_round=True)]
+    holding = [item for item in given if item.verdict == verdict]
+    if verdict == "invalid":
+        return _discard(Counter(item.reason for item in holding).most_common(1)[0][0] or "other")
+    if verdict == "valid":
+        return Stage("settled", derived={"question": view.question})
+    first = str(holding[0].question)
+    if all(same_text(str(item.question), first) for item in holding):
+        return Stage("settled", derived={"question": first})
+    return _to_expert(record, "question_check", "wording")
 
 
-def _agreed(values: Sequence[str], needed: int, decision: Decision | None, *, num_given: int) -> str | None:
-    """Return the engine's value, or the one that `needed` people gave and more than half of all."""
-    if decision is not None:
-        return decision.value if decision.action == "accept" and decision.value in values else None
-    if not values:
+def plain_verdict(step: Step, verdicts: Sequence[str], *, is_unsure: bool) -> str | None:
+    """Return the verdict of people who are all sure and say the same: there is nothing to weigh. None for any other.
+
+    Two different reasons against a distractor are one verdict: it is left out either way.
+    """
+    found = set(verdicts)
+    if is_unsure or not found:
         return None
-    value, count = Counter(values).most_common(1)[0]
-    return value if count >= needed and 2 * count > num_given else None
+    if len(found) == 1:
+        return verdicts[0]
+    return "could_be_true" if step == "distractor" and "certainly_false" not in found else None
 
 
-def _must_escalate(decision: Decision | None) -> bool:
-    return decision is not None and decision.action == "escalate"
+def _weigh(record: Record, step: Step, needed: int, subject: int | None = None) -> str | Stage:
+    """Return the verdict on a piece of work, or the stage while there is none.
+
+    Where people are clear it is settled at once. Where they are split or unsure the quality engine says who is asked
+    next, and until it has said so nothing is wanted.
+    """
+    given = record.of(step, subject, every_round=True)
+    payloads = [cast("QuestionCheck | Distractor", item.payload) for item in given]
+    decision = record.view.decisions.get(decision_key(step, subject))
+    if decision is not None and decision.action == "accept" and decision.value in [item.verdict for item in payloads]:
+        return decision.value
+    if decision is not None and decision.action != "another_label":
+        return _to_expert(record, step, decision.reason or "disagreement", subject)
+    if decision is not None and decision.num_given is not None:
+        needed = max(needed, decision.num_given + decision.num_labels)
+    missing = record.more(step, needed, len(given), subject)
+    if missing:
+        return Stage("working", missing)
+    is_unsure = any(item.unsure for item in payloads)
+    verdict = plain_verdict(step, [item.verdict for item in payloads], is_unsure=is_unsure)
+    return Stage("working") if verdict is None else verdict
 
 
 def _discard(reason: str, *, adjudicated: bool = False) -> Stage:
@@ -219,7 +236,7 @@ def _evidence(answers: Sequence[SubmissionView]) -> dict[str, Any]:
 
 
 def distractor_stage(record: Record, policy: Policy, answer: str) -> Stage:
-    """Each distractor against the video, by two people; a split goes to an expert. Then the text-only filter."""
+    """Each distractor against the video, by two people at least. Then the text-only filter."""
     view, adjudicated = record.view, False
     statuses: dict[int, str] = {}
     wanted: list[SlotRequest] = []
@@ -237,9 +254,10 @@ def distractor_stage(record: Record, policy: Policy, answer: str) -> Stage:
         adjudicated |= record.ruling("distractor", proposal.id) is not None
     confirmed = [number for number, status in statuses.items() if status == "certainly_false"]
     derived = {"distractors": {str(number): status for number, status in statuses.items()}}
-    if wanted:
-        split = any(slot.step == "expert" for slot in wanted)
-        return Stage("expert" if split else "working", tuple(wanted), derived=derived, adjudicated=adjudicated)
+    if "open" in statuses.values():
+        reasons = [slot.reason for slot in wanted if slot.step == "expert"]
+        told = {**derived, "escalated": reasons[0]} if reasons else derived
+        return Stage("expert" if reasons else "working", tuple(wanted), derived=told, adjudicated=adjudicated)
     if len(confirmed) < policy.min_distractors:
         return Stage("working", needs=("distractor_proposals",), derived=derived, adjudicated=adjudicated)
     if view.use_text_only and not set(confirmed) <= view.text_only_asked:
@@ -252,26 +270,8 @@ def _judge(record: Record, policy: Policy, number: int) -> tuple[str, tuple[Slot
     ruling = record.ruling("distractor", number)
     if ruling is not None:
         return str(ruling.verdict), ()
-    given = record.of("distractor", number, every_round=True)
-    payloads = [cast(Distractor, item.payload) for item in given]
-    decision = record.view.decisions.get(decision_key("distractor", number))
-    if _must_escalate(decision):
-        return "open", (record.expert("distractor", "disagreement", number),)
-    more = len(given) + 1 if decision is not None and decision.action == "another_label" else policy.distractor_judges
-    missing = record.more("distractor", more, len(given), number)
-    if decision is not None and decision.action == "accept":
-        return decision.value, ()
-    if missing:
-        return "open", missing
-    if any(item.unsure for item in payloads):
-        return "open", (record.expert("distractor", "unsure", number),)
-    verdicts = {item.verdict for item in payloads}
-    if len(verdicts) == 1:
-        return verdicts.pop(), ()
-    # Two different reasons against it need no expert: it is left out either way.
-    if "certainly_false" not in verdicts:
-        return "could_be_true", ()
-    return "open", (record.expert("distractor", "disagreement", number),)
+    verdict = _weigh(record, "distractor", policy.distractor_judges, number)
+    return (verdict, ()) if isinstance(verdict, str) else ("open", verdict.wanted)
 
 
 def choice_stage(record: Record, policy: Policy) -> Stage:

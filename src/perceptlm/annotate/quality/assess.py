@@ -1,7 +1,7 @@
 """All labels in, everything that follows out: the fit, who is good, who pauses, what to do next about every item.
 
-One function, called by the server's refit and by the simulator in memory, so that both route alike. It remembers
-nothing: the same labels give the same answer, whatever was fitted before. This module knows no database and no queue.
+Called by the server's refit and by the simulator in memory, so that both route alike. It remembers nothing: the same
+labels give the same answer, whatever was fitted before. This module knows no database and no queue.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """What a project's labels say. Shapes: I items, W workers."""
+class Weighed:
+    """What labels say of items and people (W workers), before anything is decided."""
 
     fit: Fit
     skill: Skill
@@ -45,6 +45,12 @@ class Assessment:
     """(W): found copying, now or earlier."""
     paused: Bools
     """(W): gets no more work: copies, or is surely too weak."""
+
+
+@dataclass(frozen=True)
+class Assessment(Weighed):
+    """What a project's labels say, and what follows. Shapes: I items, W workers."""
+
     better: Bools
     """(W): is asked for labels beyond the first ones."""
     decisions: Decisions
@@ -64,7 +70,25 @@ def assess(
     config: FitConfig | None = None,
     known_class: Ints | None = None,
 ) -> Assessment:
-    """Return what to do next about every item, and what it follows from.
+    """Return what to do next about every item, and what it follows from; see `weigh` and `route`."""
+    found = weigh(
+        labels, items, people, policy, flagged=flagged, trusted=trusted, config=config, known_class=known_class
+    )
+    return route(found, labels, items, people, policy, wishes)
+
+
+def weigh(
+    labels: Labels,
+    items: Items,
+    people: People,
+    policy: RoutingPolicy,
+    *,
+    flagged: Bools | None = None,
+    trusted: Bools | None = None,
+    config: FitConfig | None = None,
+    known_class: Ints | None = None,
+) -> Weighed:
+    """Return what labels say of items and people.
 
     `flagged` (W) are people found copying earlier: they stay so, since a person decides about that and not the next
     fit. `trusted` (W) are not paused, whatever their labels say: a person decided so. `config` and
@@ -77,9 +101,24 @@ def assess(
     paused = flagged | failing(skill, items, people, policy.pause_below)
     if trusted is not None:
         flagged, paused = flagged & ~trusted, paused & ~trusted
+    return Weighed(found, skill, copying, flagged, paused)
+
+
+def route(
+    found: Weighed,
+    labels: Labels,
+    items: Items,
+    people: People,
+    policy: RoutingPolicy,
+    wishes: Wishes,
+    *,
+    paused: Bools | None = None,
+) -> Assessment:
+    """Return what to do next about every item. `paused` (W) are people who pause because of other work of theirs."""
+    paused = found.paused if paused is None else found.paused | paused
     better = (people.role == ANNOTATOR) & ~paused
     if policy.extra_labels_from == "better_half":
-        better = better_half(skill, people, paused)
+        better = better_half(found.skill, people, paused)
     requirements = Requirements(
         needs_credential=wishes.needs_credential,
         audited=wishes.audited,
@@ -88,8 +127,17 @@ def assess(
         paused=paused,
         asked=better,
     )
-    decisions = decide(found, labels, items, people, policy, requirements)
+    decisions = decide(found.fit, labels, items, people, policy, requirements)
     by_people = people.role[labels.worker] == ANNOTATOR
     has_first = count(labels.item[by_people], len(items)) >= policy.first_labels
     could = better.sum() - count(labels.item[better[labels.worker]], len(items))
-    return Assessment(found, skill, copying, flagged, paused, better, decisions, has_first & (could > 0))
+    return Assessment(
+        fit=found.fit,
+        skill=found.skill,
+        copying=found.copying,
+        flagged=found.flagged,
+        paused=paused,
+        better=better,
+        decisions=decisions,
+        waits_for_better=has_first & (could > 0),
+    )

@@ -9,7 +9,7 @@ and Skene (1979); docs/annotation-quality.md has the formulas. This module knows
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import Field
@@ -128,6 +128,19 @@ def fit(
         converged = bool(change < config.tolerance and np.abs(new.share - first.share).max() < _SHARES_SETTLED)
         state, joint = new, now
     return Fit(joint, state.accuracy, state.share, state.copies, odds, number, converged)
+
+
+def believe(found: Fit, labels: Labels, items: Items, people: People) -> Fit:
+    """Return what other labels of the same people say, of whatever items, with everything else as it was found.
+
+    Not for values that are shared by all items: how common each is is no part of what was found.
+    """
+    check_labels(labels, items, people)
+    config = FitConfig(num_classes=found.class_share.shape[1])
+    problem = _prepare(labels, items, people, config, None)
+    state = _State(found.accuracy, found.class_share, found.copy_rate, np.zeros(problem.size))
+    joint, odds, _ = _expect(problem, state)
+    return replace(found, joint=joint, label_odds=odds)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.quality.records import EXPERT
+from perceptlm.annotate.services.assessments import assess_project
 from perceptlm.annotate.services.projects import policy_of
-from perceptlm.annotate.services.quality_records import BLOCK, read_records
+from perceptlm.annotate.services.quality_records import BLOCK, KIND
 from perceptlm.annotate.services.refit_plan import ACTIONS
 from perceptlm.annotate.store.tables import Project, StepDecision
 
@@ -25,11 +26,10 @@ def choices(session: Session, project: Project) -> list[dict[str, Any]]:
     `choice` is an expert's where there is one, else the engine's; `posterior` is that of `choice`. `reason` and
     `before_expert` say why an expert was asked, and what would have been accepted without.
     """
-    policy = policy_of(session, project)
-    records = read_records(session, project, policy)
-    if not len(records.labels):
+    assessed = assess_project(session, project, policy_of(session, project)).get(KIND)
+    if assessed is None:
         return []
-    found = records.assess(policy)
+    records, found = assessed.records, assessed.found
     labels = records.labels
     said = records.people.role[labels.worker] == EXPERT
     choice, is_expert = found.fit.answer.copy(), np.zeros(len(records.items), dtype=np.bool_)

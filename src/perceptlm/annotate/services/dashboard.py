@@ -15,9 +15,13 @@ from perceptlm.annotate.quality.assess import Assessment
 from perceptlm.annotate.quality.calibration import calibrate
 from perceptlm.annotate.quality.drift import find_drift
 from perceptlm.annotate.quality.records import EXPERT
+from perceptlm.annotate.services.assessments import Assessed, assess_project
+from perceptlm.annotate.services.calibration import calibration_rows
+from perceptlm.annotate.services.capture import capture_rows
 from perceptlm.annotate.services.projects import policy_of
-from perceptlm.annotate.services.quality_records import Records, read_records
-from perceptlm.annotate.store.tables import Item, ItemMove, Project, StepDecision, Submission, User
+from perceptlm.annotate.services.quality_records import KIND, Records
+from perceptlm.annotate.services.steps import CALIBRATION
+from perceptlm.annotate.store.tables import Item, ItemMove, Project, Step, StepDecision, Submission, User
 from perceptlm.statistics.agreement import krippendorff_alpha
 
 DAY_MS = 86_400_000
@@ -28,21 +32,22 @@ _NOMINAL = {"question_check": "verdict", "distractor": "verdict", "choice": "cho
 def dashboard(session: Session, project: Project) -> dict[str, Any]:
     """Return all figures of a project."""
     policy = policy_of(session, project)
-    records = read_records(session, project, policy)
-    found = records.assess(policy) if len(records.labels) else None
+    assessed = assess_project(session, project, policy)
     states = dict(
         session.execute(
             select(Item.state, func.count()).where(Item.project_id == project.id).group_by(Item.state)
         ).all()
     )
+    escalations = _escalations(session, project)
     return {
         "items": states,
         "throughput": _throughput(session, project),
         "agreement": _agreement(session, project),
-        "skill": [] if found is None else _skill(session, records, found),
-        "people": [] if found is None else people_rows(session, records, found),
-        "calibration": _calibration(session, records),
-        "escalations": _escalations(session, project),
+        "skill": [row for one in assessed.values() for row in _skill(session, one.records, one.found)],
+        "people": [row for one in assessed.values() for row in people_rows(session, one.records, one.found)],
+        "calibrated": calibration_rows(session, project, policy),
+        "calibration": _calibration(session, assessed.get(KIND)),
+        "escalations": {**escalations, "capture": capture_rows(session, project, policy, assessed.get(KIND))},
         "cost_per_accepted": _cost(session, project, policy, states),
         "labels_since_fit": project.num_since_fit,
     }
@@ -76,7 +81,10 @@ def _agreement(session: Session, project: Project) -> list[dict[str, Any]]:
         statement = (
             select(Submission.step_id, Submission.payload, Item.domain)
             .join(Item, Item.id == Submission.item_id)
+            .join(Step, Step.id == Submission.step_id)
             .where(Submission.project_id == project.id, Submission.step_kind == kind, Submission.ordinal == 0)
+            # Before they are calibrated people need not agree.
+            .where(Step.home_lane != CALIBRATION)
             .order_by(Submission.id.desc())
             .limit(MAX_AGREEMENT_ROWS)
         )
@@ -114,12 +122,14 @@ def _flags(records: Records, found: Assessment) -> list[list[str]]:
 
 
 def people_rows(session: Session, records: Records, found: Assessment) -> list[dict[str, Any]]:
-    """Return everybody with their accuracy over all domains, its interval, and what is to be said against them."""
+    """Return everybody with their accuracy at one kind of work over all domains, its interval, and what is to be said
+    against them."""
     names, flags, skill = _names(session, records), _flags(records, found), found.skill
     return [
         {
             "user": names[user_id],
             "user_id": user_id,
+            "step": records.kind,
             "role": "expert" if records.people.role[worker] == EXPERT else "annotator",
             "accuracy": float(skill.overall[worker]),
             "low": float(skill.overall_low[worker]),
@@ -139,6 +149,7 @@ def _skill(session: Session, records: Records, found: Assessment) -> list[dict[s
         {
             "user": names[user_id],
             "user_id": user_id,
+            "step": records.kind,
             "domain": domain,
             "accuracy": float(skill.mean[worker, place]),
             "low": float(skill.low[worker, place]),
@@ -152,15 +163,14 @@ def _skill(session: Session, records: Records, found: Assessment) -> list[dict[s
     ]
 
 
-def _calibration(session: Session, records: Records) -> dict[str, Any]:
-    """Compare stated posteriors with what experts or gold said afterwards."""
+def _calibration(session: Session, choices: Assessed | None) -> dict[str, Any]:
+    """Compare stated posteriors of choices with what experts said afterwards."""
     truth: dict[int, int] = {}
-    for number, known in enumerate(records.items.known):
-        if known >= 0:
-            truth[records.pieces[number].step_id] = int(known)
-    expert = records.people.role[records.labels.worker] == EXPERT
-    for number, value in zip(records.labels.item[expert], records.labels.value[expert], strict=True):
-        truth[records.pieces[int(number)].step_id] = int(value)
+    if choices is not None:
+        records = choices.records
+        expert = records.people.role[records.labels.worker] == EXPERT
+        for number, value in zip(records.labels.item[expert], records.labels.value[expert], strict=True):
+            truth[records.pieces[int(number)].step_id] = int(value)
     stated, right = [], []
     ids = sorted(truth)
     for start in range(0, len(ids), 500):

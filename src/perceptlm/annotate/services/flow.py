@@ -48,7 +48,9 @@ _MOVERS = {
 
 
 def advance_item(session: Session, item: Item, actor: Actor) -> None:
-    """Do what comes next for a locked item; doing it twice changes nothing. Repeated items are never finished."""
+    """Do what comes next for a locked item; doing it twice changes nothing. Repeated items stay as they are."""
+    if item.is_repeated:
+        return
     project = project_of(session, item.project_id)
     policy = policy_of(session, project)
     record = submissions_of(session, item)
@@ -62,8 +64,6 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
             # What would be released has changed, without a move.
             item.row_version, item.updated_at = item.row_version + 1, now(session)
         item.derived = derived
-        if item.is_repeated:
-            return
         close_slots(session, item, step.closed)
         for name in step.events:
             event = Event(name)
@@ -155,11 +155,12 @@ def _gone(session: Session, item: Item) -> frozenset[str]:
 
 
 def decisions_of(session: Session, item: Item) -> dict[str, Decision]:
-    """Return the quality engine's last decision of each nominal piece of work in this round."""
+    """Return the quality engine's last decision of each nominal piece of work: of choices in this round, of verdicts in
+    any, as these are given once."""
     statement = (
         select(StepDecision, Step.kind, Step.subject)
         .join(Step, Step.id == StepDecision.step_id)
-        .where(StepDecision.item_id == item.id, Step.round == item.round)
+        .where(StepDecision.item_id == item.id, (Step.round == item.round) | (Step.kind != "choice"))
         .order_by(StepDecision.id)
     )
     found: dict[str, Decision] = {}

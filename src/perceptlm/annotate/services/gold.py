@@ -1,7 +1,8 @@
 """Gold: items whose answer is known. Proposed by one person, in force once another approves.
 
-Approving makes the item a repeated one: everybody may be given it, in between ordinary work. That an item is repeated
-says nothing of gold to whoever sees it. Everything here needs a transaction opened for gold (`store.gold_guard`).
+Approving makes the item a repeated one: everybody may be given its known work, in between ordinary work of the same
+kind. Of a distractor the item's others are given with it, as they are of ordinary items. That an item is repeated says
+nothing of gold to whoever sees it. Everything here needs a transaction opened for gold (`store.gold_guard`).
 """
 
 from __future__ import annotations
@@ -11,37 +12,29 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from perceptlm.annotate.refusals import Conflict, Invalid, NotFound
+from perceptlm.annotate.refusals import Conflict, NotFound
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.item_states import locked_item
-from perceptlm.annotate.services.steps import REPEATED_SLOTS, lane_of, lock_work, steps_of, update_lane
+from perceptlm.annotate.services.known_work import item_of_key, known_work, open_item_of_key, place_of
+from perceptlm.annotate.services.steps import lock_work, repeat, repeated_lane
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
-from perceptlm.annotate.store.tables import GoldChange, GoldItem, Item, Project
+from perceptlm.annotate.store.tables import CalibrationItem, GoldChange, GoldItem, Item, Project
 from perceptlm.config import digest_of
 
 
 def propose_gold(session: Session, caller: Caller, project: Project, body: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Record a proposed change of gold; it has no effect before it is approved."""
     for key, entry in sorted(body.items()):
-        item = session.scalar(select(Item).where(Item.project_id == project.id, Item.key == key))
-        if item is None:
-            raise Invalid("no_such_item", f"there is no item '{key}' in this project", field=key)
-        _check_expected(item, entry["expected"], f"{key}.expected.choice")
+        item = item_of_key(session, project, key)
+        known_work(session, item, entry)
+        if session.get(CalibrationItem, item.id) is not None:
+            raise Conflict("calibration_already", f"what is right of the item '{key}' is told to people", field=key)
     row = GoldChange(project_id=project.id, body=body, created_by=caller.person(), created_at=now(session))
     session.add(row)
     session.flush()
     logged = {"change": row.id, "sha256": digest_of(body), "num_items": len(body)}
     append(session, caller.actor, "gold.propose", f"gold:{row.id}", logged, project.id)
     return {"id": row.id, "num_items": len(body), "state": "proposed"}
-
-
-def _check_expected(item: Item, expected: dict[str, Any], field: str) -> None:
-    """Raise Invalid for a choice that is none of the item's options: the quality engine counts with it."""
-    choice, num_options = expected.get("choice"), len(item.options or ())
-    is_place = isinstance(choice, int) and not isinstance(choice, bool) and 0 <= choice < num_options
-    if ("choice" in expected or item.first_step == "choice") and not is_place:
-        raise Invalid("invalid_gold", f"a choice is a number from 0 to {num_options - 1}", field=field)
 
 
 def approve_gold(session: Session, caller: Caller, project: Project, change_id: int | None) -> dict[str, Any]:
@@ -66,26 +59,21 @@ def approve_gold(session: Session, caller: Caller, project: Project, change_id: 
 
 
 def _put(session: Session, project: Project, change: GoldChange, key: str, entry: dict[str, Any]) -> None:
-    item_id = session.execute(select(Item.id).where(Item.project_id == project.id, Item.key == key)).scalar_one()
-    item = locked_item(session, item_id)
-    if item.state != "open":
-        raise Conflict("gold_not_open", f"the item '{key}' is {item.state}; gold is made of items that are open")
+    item = open_item_of_key(session, project, key)
+    known = known_work(session, item, entry)
     row = session.get(GoldItem, item.id)
     if row is None:
         row = GoldItem(item_id=item.id, project_id=project.id)
         session.add(row)
     row.expected, row.planted_wrong, row.change_id = entry["expected"], entry["planted_wrong"], change.id
-    item.is_repeated = True
-    for step in steps_of(session, item):
-        step.home_lane, step.num_slots, step.lane = lane_of(item, step.kind, None), REPEATED_SLOTS, None
-        update_lane(session, step)
-    session.flush()
+    row.step_kind, row.subject = known.kind, known.subject
+    repeat(session, item, repeated_lane(known.kind), known.kind, known.subjects)
 
 
 def list_gold(session: Session, project: Project) -> dict[str, Any]:
     """Return the gold in force, and what waits for approval."""
     rows = session.execute(
-        select(Item.key, GoldItem.expected, GoldItem.planted_wrong)
+        select(Item.key, GoldItem)
         .join(Item, Item.id == GoldItem.item_id)
         .where(GoldItem.project_id == project.id)
         .order_by(Item.key)
@@ -94,6 +82,14 @@ def list_gold(session: Session, project: Project) -> dict[str, Any]:
         select(GoldChange).where(GoldChange.project_id == project.id, GoldChange.approved_at.is_(None))
     )
     return {
-        "gold": {key: {"expected": expected, "planted_wrong": planted} for key, expected, planted in rows},
+        "gold": {
+            key: {
+                "expected": row.expected,
+                "planted_wrong": row.planted_wrong,
+                "step": row.step_kind,
+                "distractor": place_of(session, row.item_id, row.subject),
+            }
+            for key, row in rows
+        },
         "waiting": [{"id": row.id, "created_by": row.created_by, "items": row.body} for row in waiting],
     }

@@ -16,19 +16,31 @@ from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.turns import GoldRule, gold_start, is_gold_turn
 from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound, Refused
 from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, OWN_STEPS, ROLE_STEPS, Role
+from perceptlm.annotate.services.calibration import open_progress
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.services.projects import content_of, policy_of
+from perceptlm.annotate.services.quality_records import NOMINAL
 from perceptlm.annotate.services.queue import (
     EXPIRED,
     first_of_lane,
     first_step,
     has_seen,
     lanes_there,
+    next_of_item,
     next_of_lane_after,
     pass_step,
 )
-from perceptlm.annotate.services.steps import OPEN, better_lane, chosen_lane, set_home_lane, update_lane
+from perceptlm.annotate.services.steps import (
+    CALIBRATION,
+    OPEN,
+    better_lane,
+    chosen_lane,
+    is_repeated_lane,
+    repeated_lane,
+    set_home_lane,
+    update_lane,
+)
 from perceptlm.annotate.services.users import valid_domains
 from perceptlm.annotate.store.audit import SERVER, Actor, append
 from perceptlm.annotate.store.database import now
@@ -66,11 +78,12 @@ def next_assignment(
     step = _choose(session, project, policy, membership, role, kinds, rescan_ms)
     if step is None:
         return None
-    is_gold = step.home_lane.startswith("repeated:")
-    if step.for_user_id is None and not is_gold:
+    is_gold = is_repeated_lane(step.home_lane)
+    if step.for_user_id is None and not is_gold and step.home_lane != CALIBRATION:
         pass_step(session, user_id, step)
     membership.num_given += 1
     membership.num_gold += is_gold
+    membership.last_step_id = step.id
     return _lease(session, caller, project, policy, step), False
 
 
@@ -93,16 +106,16 @@ def _choose(
     # Whoever is paused finishes what they began, and gets nothing new.
     if own is not None or membership.paused_reason is not None:
         return own
+    if open_progress(session, project, policy, membership) is not None:
+        return first_of_lane(session, project.id, user_id, CALIBRATION)
     labels = [kind for kind in ROLE_STEPS[role] if kind in wanted and kind != "expert"]
-    gold = _gold(session, project, policy, membership, labels)
-    if gold is not None:
-        return gold
     lanes = [*([better_lane("choice")] if membership.is_better and "choice" in labels else []), *labels]
     if "expert" in wanted:
         own_domains = expert_domains(session, project, user_id)
         chosen = [chosen_lane(domain, user_id) for domain in own_domains]
         lanes = [*chosen, *(f"expert:{domain}" for domain in own_domains), *lanes]
-    return first_step(session, project.id, user_id, lanes, rescan_ms)
+    step = first_step(session, project.id, user_id, lanes, rescan_ms)
+    return _gold(session, project, policy, membership, labels, step) or step
 
 
 def expert_domains(session: Session, project: Project, user_id: int) -> list[str]:
@@ -112,20 +125,35 @@ def expert_domains(session: Session, project: Project, user_id: int) -> list[str
 
 
 def _gold(
-    session: Session, project: Project, policy: Policy, membership: Membership, kinds: Sequence[str]
+    session: Session,
+    project: Project,
+    policy: Policy,
+    membership: Membership,
+    kinds: Sequence[str],
+    instead_of: Step | None,
 ) -> Step | None:
-    """Return a repeated item if it is time for one. It comes unasked, in between, so that nobody can tell them apart;
-    and for everybody in another order, so that nobody can tell the next one."""
-    lanes = lanes_there(session, project.id, [f"repeated:{kind}" for kind in kinds])
+    """Return a repeated item if it is time for one. It comes unasked, in between, so that nobody can tell them apart:
+    of the kind of work that would have come, or came last; and for everybody in another order, so that nobody can tell
+    the next one."""
+    lanes = lanes_there(session, project.id, [repeated_lane(kind) for kind in NOMINAL if kind in kinds])
     if not lanes:
         return None
+    user_id = membership.user_id
+    last = None if membership.last_step_id is None else session.get(Step, membership.last_step_id)
+    if last is not None and last.home_lane in lanes:
+        rest = next_of_item(session, user_id, last)
+        if rest is not None:
+            return rest
     rule = GoldRule(policy.gold_first, policy.gold_rate, policy.gold_most)
-    name, num_gold = session.get_one(User, membership.user_id).name, membership.num_gold
+    name, num_gold = session.get_one(User, user_id).name, membership.num_gold
     if not is_gold_turn(rule, project.slug, name, num_gold, membership.num_given):
         return None
+    like = instead_of or last
     for lane in lanes:
+        if like is not None and lane != repeated_lane(like.kind):
+            continue
         step = next_of_lane_after(
-            session, project.id, membership.user_id, lane, lambda size: gold_start(project.slug, name, num_gold, size)
+            session, project.id, user_id, lane, lambda size: gold_start(project.slug, name, num_gold, size)
         )
         if step is not None:
             return step

@@ -1,7 +1,7 @@
-"""Fills a new project from a pack: its media drawn and taken in, its items opened, its gold proposed.
+"""Fills a new project from a pack: its media drawn and taken in, its items opened, gold proposed, calibration set.
 
-Gold comes into force once a second person approves it, as all gold does. Calibration items, and gold for work that no
-item begins with, stay in the pack's copy in the data directory; how many is said.
+Gold comes into force once a second person approves it, as all gold does. Gold for free answers stays in the pack's copy
+in the data directory (`services.known_work` says why); how much is said.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from perceptlm.annotate.packs.load import find_pack, load_pack
 from perceptlm.annotate.packs.pack import CheckItem, PackItem
 from perceptlm.annotate.packs.prepare import PreparedPack, prepare_pack
 from perceptlm.annotate.services.assets import add_assets, take_in
+from perceptlm.annotate.services.calibration import set_calibration
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.gold import propose_gold
 from perceptlm.annotate.services.items import FIRST_STEPS, add_items
@@ -53,26 +54,31 @@ def import_pack(server: Server, name: str, owner_id: int, mode: str = "blind_fir
 def _fill(
     session: Session, caller: Caller, project: Project, prepared: PreparedPack, asset_ids: dict[str, int]
 ) -> dict[str, Any]:
-    usable = [check for check in prepared.gold if check.step in FIRST_STEPS]
-    entries = [_entry(prepared, item, asset_ids) for item in prepared.items]
-    entries += [_entry(prepared, check.item, asset_ids, check.step) for check in usable]
+    gold = [check for check in prepared.gold if check.step != "blind_answer"]
+    work: list[tuple[PackItem, str | None]] = [(item, None) for item in prepared.items]
+    work += [(check.item, check.step) for check in gold]
+    # By key, so that the numbers that items get do not tell which are gold.
+    work.sort(key=lambda one: one[0].key)
+    entries = [_entry(prepared, item, step, asset_ids) for item, step in work]
+    entries += [_entry(prepared, check.item, check.step, asset_ids) for check in prepared.calibration]
     add_items(session, caller, project, entries)
-    gold = {check.item.key: _expected(check) for check in usable}
     if gold:
-        propose_gold(session, caller, project, gold)
+        body = {check.item.key: {**_known(check), "planted_wrong": _is_planted(check)} for check in gold}
+        propose_gold(session, caller, project, body)
+    if prepared.calibration:
+        told = {check.item.key: {**_known(check), "explanation": check.explanation} for check in prepared.calibration}
+        set_calibration(session, caller, project, told)
     return {
         "project": project.slug,
         "num_assets": len(asset_ids),
         "num_items": len(prepared.items),
         "num_gold_proposed": len(gold),
-        "num_gold_left_out": len(prepared.gold) - len(usable),
-        "num_calibration_left_out": len(prepared.calibration),
+        "num_gold_left_out": len(prepared.gold) - len(gold),
+        "num_calibration": len(prepared.calibration),
     }
 
 
-def _entry(
-    prepared: PreparedPack, item: PackItem, asset_ids: dict[str, int], first_step: str | None = None
-) -> dict[str, Any]:
+def _entry(prepared: PreparedPack, item: PackItem, step: str | None, asset_ids: dict[str, int]) -> dict[str, Any]:
     kind = prepared.pack.file.question_type(item.question_type)
     assert kind is not None  # the pack was checked
     options = item.options or kind.options
@@ -82,7 +88,7 @@ def _entry(
         "domain": item.domain,
         "question": item.question,
         "options": None if options is None else list(options),
-        "step": first_step or next(step for step in kind.steps if step in FIRST_STEPS),
+        "step": step if step in FIRST_STEPS else next(step for step in kind.steps if step in FIRST_STEPS),
         "priority": min(max(item.priority, 0), HIGHEST_PRIORITY),
         "needs_credential": item.needs_credential or bool(prepared.pack.file.rules_for(item.domain)),
         "difficulty": item.difficulty,
@@ -99,6 +105,9 @@ def _entry(
     }
 
 
-def _expected(check: CheckItem) -> dict[str, Any]:
-    planted = any(proposal.planted_wrong for proposal in check.item.proposals)
-    return {"expected": check.expected, "planted_wrong": planted}
+def _known(check: CheckItem) -> dict[str, Any]:
+    return {"expected": check.expected, "step": check.step, "distractor": check.distractor}
+
+
+def _is_planted(check: CheckItem) -> bool:
+    return any(proposal.planted_wrong for proposal in check.item.proposals)

@@ -144,7 +144,8 @@ def role_in(session: Session, user_id: int, project_id: int) -> Role | None:
 
 
 def set_member(session: Session, caller: Caller, project: Project, name: str, role: str) -> dict[str, Any]:
-    """Give a person a role in a project, instead of the one they had. Who was paused works on for good."""
+    """Give a person a role in a project, instead of the one they had. Who had the same one already works on
+    for good: without calibration, and no longer paused."""
     user = user_named(session, name)
     if role not in GIVEN_ROLES:
         raise Invalid("no_such_role", f"'{role}' is not given to members", field="role", hint=", ".join(GIVEN_ROLES))
@@ -153,6 +154,8 @@ def set_member(session: Session, caller: Caller, project: Project, name: str, ro
     if row is None:
         session.add(Membership(project_id=project.id, user_id=user.id, role=role, created_at=now(session)))
     else:
+        if row.role == role and row.calibrated_at is None:
+            row.calibrated_at = now(session)
         row.role = role
         row.is_trusted = row.is_trusted or row.paused_reason is not None
         row.paused_reason = None

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, SEEING_STEPS
+from perceptlm.annotate.services.steps import CALIBRATION, repeated_lane
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Assignment, QueueCursor, QueueLevel, Step
 
@@ -85,6 +86,12 @@ def next_of_lane_after(
     return session.scalar(mine.where(Step.position >= place)) or session.scalar(mine.where(Step.position < place))
 
 
+def next_of_item(session: Session, user_id: int, last: Step) -> Step | None:
+    """Return the next step for this person of the same item in the lane of `last`; None if there is none."""
+    mine = _statement(last.project_id, user_id, last.home_lane).where(Step.item_id == last.item_id)
+    return session.scalar(mine.order_by(Step.position))
+
+
 def _levels(session: Session, project_id: int, lanes: Sequence[str]) -> list[tuple[str, int]]:
     statement = select(QueueLevel.lane, QueueLevel.priority).where(
         QueueLevel.project_id == project_id, QueueLevel.lane.in_(list(lanes))
@@ -117,8 +124,11 @@ def _was_there(user_id: int, lane: str) -> ColumnElement[bool]:
     """Whether the person did this work on the item already, had any part in one that needs a fresh person, or has seen
     the answers that they would have to give blind.
     """
-    kind = lane.removeprefix("repeated:").partition(":")[0]
+    kind = lane.removeprefix(repeated_lane("")).partition(":")[0]
     was_there: ColumnElement[bool] = Assignment.state != EXPIRED
+    if lane == CALIBRATION:
+        # Given back it comes again: nobody passes by what they did not do.
+        was_there = Assignment.state.not_in((EXPIRED, "released"))
     if kind not in FRESH_STEPS:
         was_there = and_(was_there, Assignment.work == Step.work)
     if kind in BLIND_STEPS:

@@ -22,7 +22,7 @@ from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.quality_records import KIND
 from perceptlm.annotate.services.refit_plan import Due, Plan, plan_refit
 from perceptlm.annotate.services.standing import set_standing
-from perceptlm.annotate.services.steps import OPEN, chosen_lane, lock_work, set_home_lane
+from perceptlm.annotate.services.steps import OPEN, chosen_for, chosen_lane, lock_work, set_home_lane
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import LONGEST_TURN, LONGEST_TURN_SECONDS, PAUSE_SECONDS, Database, now
 from perceptlm.annotate.store.tables import Item, Project, Step, StepDecision
@@ -34,15 +34,16 @@ _WORKABLE = ("open", "agreed", "contested", "escalated", "accepted")
 def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
     """Fit, decide, route; return how many pieces of work got which new decision.
 
-    A step that got another submission meanwhile is left to the next refit. Decisions are done in the order of the
-    plan, so that of what goes to experts the most urgent waits first.
+    A step that got another submission or another decision meanwhile is left to the next refit, so that of two refits
+    at once each decision is made once. Decisions are done in the order of the plan, so that of what goes to experts the
+    most urgent waits first.
     """
 
-    def read(session: Session) -> tuple[Plan, int]:
+    def read(session: Session) -> tuple[Plan, int, int]:
         project = session.get_one(Project, project_id)
-        return plan_refit(session, project, policy_of(session, project)), project.num_since_fit
+        return plan_refit(session, project, policy_of(session, project)), project.num_since_fit, project.num_fits
 
-    plan, num_since_fit = database.read(read, gold=True)
+    plan, num_since_fit, num_fits = database.read(read, gold=True)
     if plan.standing:
         database.write(lambda session: set_standing(session, actor, project_id, plan.standing))
     counts: Counter[str] = Counter()
@@ -63,7 +64,10 @@ def refit(database: Database, actor: Actor, project_id: int) -> dict[str, Any]:
 
     def note(session: Session) -> None:
         append(session, actor, "quality.refit", f"project:{project_id}", body, project_id)
-        count_since_fit(session, project_id, -num_since_fit)
+        # Two fits at once have read the same submissions: these are counted off once.
+        mine = update(Project).where(Project.id == project_id, Project.num_fits == num_fits)
+        values = {"num_fits": num_fits + 1, "num_since_fit": Project.num_since_fit - num_since_fit}
+        session.execute(mine.values(values), execution_options={"synchronize_session": False})
 
     database.write(note)
     return body
@@ -110,8 +114,10 @@ def _apply_one(session: Session, actor: Actor, due: Due) -> bool:
     item = locked_item(session, due.item_id)
     step = locked_step(session, due.step_id)
     is_same = step.num_submitted == len(due.submissions) and step.round == item.round
+    newest = select(StepDecision.id).where(StepDecision.step_id == step.id).order_by(StepDecision.id.desc()).limit(1)
     if (
         not is_same
+        or session.scalar(newest) != due.follows
         or item.state not in _WORKABLE
         or (step.state != OPEN and item.state not in ("accepted", "escalated"))
     ):
@@ -136,12 +142,12 @@ def _apply_one(session: Session, actor: Actor, due: Due) -> bool:
     if due.lane is not None:
         set_home_lane(session, step, due.lane)
     if due.expert is not None:
-        _give(session, item, due.expert)
+        _give(session, item, due.expert, due.waits_for)
     return True
 
 
-def _give(session: Session, item: Item, user_id: int) -> None:
-    """Let what waits for an expert on an item wait for the one who was chosen."""
+def _give(session: Session, item: Item, user_id: int, instead_of: int | None) -> None:
+    """Let what waits for an expert on an item, or for the one chosen before, wait for the one who was chosen now."""
     step = session.scalar(
         select(Step).where(
             Step.item_id == item.id,
@@ -152,5 +158,5 @@ def _give(session: Session, item: Item, user_id: int) -> None:
             Step.num_taken == 0,
         )
     )
-    if step is not None:
+    if step is not None and chosen_for(step.home_lane) == instead_of:
         set_home_lane(session, step, chosen_lane(item.domain, user_id))

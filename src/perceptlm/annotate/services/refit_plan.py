@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.fgqa.payloads import Step as StepKind
+from perceptlm.annotate.fgqa.stages import plain_verdict
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality import routing
 from perceptlm.annotate.quality.assess import Assessment
 from perceptlm.annotate.quality.records import ANNOTATOR, count
+from perceptlm.annotate.services.assessments import Assessed, assess_project
 from perceptlm.annotate.services.quality_records import (
     BLOCK,
     COPIES,
@@ -25,7 +28,7 @@ from perceptlm.annotate.services.quality_records import (
     Piece,
     Records,
     pieces_nobody_answered,
-    read_records,
+    rules_of,
 )
 from perceptlm.annotate.services.standing import Standing, changed_standing
 from perceptlm.annotate.services.steps import better_lane, chosen_for
@@ -53,6 +56,10 @@ class Due:
     is_new: bool = True
     lane: str | None = None
     expert: int | None = None
+    follows: int | None = None
+    """The step's newest decision when this was planned: if there is another by now, somebody else has decided."""
+    waits_for: int | None = None
+    """The expert for whom the item was waiting then."""
 
 
 @dataclass(frozen=True)
@@ -67,30 +74,84 @@ class Plan:
 
 def plan_refit(session: Session, project: Project, policy: Policy) -> Plan:
     """Return what follows from a project's labels; the session must be opened for gold."""
-    records = read_records(session, project, policy)
-    if not len(records.labels):
-        return Plan()
-    found = records.assess(policy)
-    last = _last_decisions(session, records)
+    assessed = assess_project(session, project, policy)
+    due: list[Due] = []
+    for kind, one in assessed.items():
+        last = _last_decisions(session, one.records)
+        due += (
+            _choices_due(session, project, policy, one, last)
+            if kind == KIND
+            else _verdicts_due(one, policy, kind, last)
+        )
+    return Plan(
+        due,
+        changed_standing(session, project.id, _standing(assessed)),
+        sum(len(one.records.labels) for one in assessed.values()),
+        sum(len(one.records.pieces) for one in assessed.values()),
+    )
+
+
+def _choices_due(
+    session: Session, project: Project, policy: Policy, one: Assessed, last: dict[int, Row[Any]]
+) -> list[Due]:
+    """Return what is to be done about choices; of what goes to experts the most urgent first."""
+    records, found = one.records, one.found
     due, escalated = [], []
     for number, piece in enumerate(records.pieces):
-        one = _due(records, found, number, policy)
-        if piece.is_repeated or one is None:
+        entry = _due(records, found, number, policy)
+        if piece.is_repeated or entry is None:
             continue
-        if one.action == "escalate":
-            escalated.append((float(found.decisions.priority[number]), number, one))
+        if entry.action == "escalate":
+            escalated.append((float(found.decisions.priority[number]), number, entry))
             continue
-        one = replace(one, is_new=_is_new(one, last.get(piece.step_id)))
-        if one.is_new or one.lane is not None:
-            due.append(one)
+        entry = _dated(entry, last.get(piece.step_id))
+        if entry.is_new or entry.lane is not None:
+            due.append(entry)
     escalated += _unanswerable(session, project, policy, records, found)
     escalated.sort(key=lambda entry: -entry[0])
-    due += _with_experts(session, project, records, found, [(number, one) for _, number, one in escalated], last)
-    standing = [
-        Standing(user_id, _paused_reason(found, worker), bool(found.better[worker]))
-        for worker, user_id in enumerate(records.user_ids)
-    ]
-    return Plan(due, changed_standing(session, project.id, standing), len(records.labels), len(records.pieces))
+    return due + _with_experts(
+        session, project, records, found, [(number, entry) for _, number, entry in escalated], last
+    )
+
+
+def _verdicts_due(one: Assessed, policy: Policy, kind: str, last: dict[int, Row[Any]]) -> list[Due]:
+    """Return what is to be done about verdicts on which people are split or unsure.
+
+    Where they are clear the flow went on at once, and what was accepted or given to an expert stays so: work was built
+    on it.
+    """
+    records, labels = one.records, one.records.labels
+    said: list[list[str]] = [[] for _ in records.pieces]
+    is_unsure = [False] * len(records.pieces)
+    for place, value, unsure in zip(labels.item, labels.value, labels.unsure, strict=True):
+        said[place].append(records.value(place, value))
+        is_unsure[place] |= bool(unsure)
+    first = rules_of(policy, kind).first_labels
+    due = []
+    for number, piece in enumerate(records.pieces):
+        before = last.get(piece.step_id)
+        is_open = piece.step_state == "open" and piece.item_state in (*_ROUTED, "escalated")
+        is_decided = before is not None and before.action != "another_label"
+        clear = plain_verdict(cast(StepKind, kind), said[number], is_unsure=is_unsure[number])
+        if piece.is_repeated or not is_open or is_decided or clear is not None or piece.num_submitted < first:
+            continue
+        entry = _dated(_decided(records, one.found, number), before)
+        if entry.is_new:
+            due.append(entry)
+    return due
+
+
+def _standing(assessed: dict[str, Assessed]) -> list[Standing]:
+    """Return how everybody stands who could be asked or has given labels."""
+    reasons: dict[int, str | None] = {}
+    better = set()
+    for kind, one in assessed.items():
+        for worker, user_id in enumerate(one.records.user_ids):
+            found = {_paused_reason(one.found, worker), reasons.get(user_id)}
+            reasons[user_id] = COPIES if COPIES in found else FAILING if FAILING in found else None
+            if kind == KIND and one.found.better[worker]:
+                better.add(user_id)
+    return [Standing(user_id, reason, user_id in better) for user_id, reason in sorted(reasons.items())]
 
 
 def _paused_reason(found: Assessment, worker: int) -> str | None:
@@ -113,24 +174,36 @@ def _due(records: Records, found: Assessment, number: int, policy: Policy) -> Du
     if piece.item_state == "escalated":
         action, reason = "escalate", reason or "posterior"
     lane = better_lane(KIND) if found.waits_for_better[number] else KIND
-    return Due(
-        step_id=piece.step_id,
-        item_id=piece.item_id,
+    return replace(
+        _decided(records, found, number),
         action=action,
         reason=reason,
-        value=str(int(found.fit.answer[number])),
-        posterior=float(np.round(found.fit.confidence[number], 9)),
-        num_labels=int(decisions.num_labels[number]),
-        submissions=records.submission_ids[number],
         lane=lane if action == "another_label" and lane != piece.home_lane else None,
     )
 
 
-def _is_new(due: Due, last: Row[Any] | None) -> bool:
+def _decided(records: Records, found: Assessment, number: int) -> Due:
+    """Return what the engine says of a piece."""
+    piece, decisions = records.pieces[number], found.decisions
+    return Due(
+        step_id=piece.step_id,
+        item_id=piece.item_id,
+        action=ACTIONS[int(decisions.action[number])],
+        reason=routing.REASONS[int(decisions.reason[number])] or None,
+        value=records.value(number, int(found.fit.answer[number])),
+        posterior=float(np.round(found.fit.confidence[number], 9)),
+        num_labels=int(decisions.num_labels[number]),
+        submissions=records.submission_ids[number],
+    )
+
+
+def _dated(due: Due, last: Row[Any] | None) -> Due:
+    """Return what is due with the decision that it follows, and whether it is another one."""
     if last is None:
-        return True
+        return due
     said = (last.action, last.value, last.num_labels, last.submissions)
-    return said != (due.action, due.value, due.num_labels, due.submissions)
+    is_new = said != (due.action, due.value, due.num_labels, due.submissions)
+    return replace(due, is_new=is_new, follows=last.id)
 
 
 def _last_decisions(session: Session, records: Records) -> dict[int, Row[Any]]:
@@ -195,7 +268,8 @@ def _with_experts(
         domain = -1 - number if number < 0 else int(records.items.domain[number])
         # Only who holds the credential will be given it.
         excluded = found.paused | ~records.people.own[:, domain]
-        waits_for = place.get(waiting.get(one.item_id) or 0)
+        waiting_for = waiting.get(one.item_id)
+        waits_for = place.get(waiting_for or 0)
         is_in_hand = one.item_id not in waiting and _is_at_expert(records, number)
         if is_in_hand or (waits_for is not None and not excluded[waits_for]):
             continue
@@ -204,9 +278,10 @@ def _with_experts(
         if chosen is not None:
             busy[chosen] += 1
         expert = None if chosen is None else records.user_ids[chosen]
-        is_new = one.item_id not in waiting and _is_new(one, last.get(one.step_id))
+        one = _dated(one, last.get(one.step_id))
+        is_new = one.item_id not in waiting and one.is_new
         if is_new or expert is not None:
-            due.append(replace(one, is_new=is_new, expert=expert))
+            due.append(replace(one, is_new=is_new, expert=expert, waits_for=waiting_for))
     return due
 
 

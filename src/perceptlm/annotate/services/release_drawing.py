@@ -29,7 +29,7 @@ from perceptlm.config import canonical_json
 from perceptlm.errors import DataError, PerceptLMError
 
 BATCH = 500
-CHUNK = 100
+CHUNK = 50
 """Rows that one transaction writes: others wait as long as that takes."""
 DRAWING, FAILED, DRAFT = "drawing", "failed", "draft"
 UNSEEN = (DRAWING, FAILED)

@@ -170,12 +170,25 @@ class _Record:
         return next(entry.row for entry in self._given if entry.row.id == self._item.derived["answer_from"])
 
     def _before_expert(self) -> Stage:
-        """Return what people had come to, without any expert's word."""
+        """Return what people had come to, without any expert's word: of a choice, what the engine would have accepted
+        when it was escalated; later fits know the expert's answer."""
         item = self._item
+        if self._kind == "choice" and (value := self._escalated_choice()) is not None:
+            return Stage("settled", derived={"choice": int(value)})
         view = view_of(self._session, item, self._project, self._policy, [])
         people = tuple(entry for entry in submissions_of(self._session, item) if entry.step != "expert")
         stage = choice_stage if self._kind == "choice" else answer_stage
         return stage(Record(view, people), self._policy)
+
+    def _escalated_choice(self) -> str | None:
+        statement = (
+            select(StepDecision.value)
+            .join(Step, Step.id == StepDecision.step_id)
+            .where(StepDecision.item_id == self._item.id, StepDecision.action == "escalate")
+            .where(Step.kind == ANSWERS["choice"], Step.round == self._item.round)
+            .order_by(StepDecision.id.desc())
+        )
+        return self._session.scalar(statement.limit(1))
 
     def _is_audit(self) -> bool:
         return self._ruling is not None and self._ruling.reason == AUDIT

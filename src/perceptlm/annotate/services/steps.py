@@ -24,6 +24,9 @@ from perceptlm.annotate.store.tables import Item, QueueLevel, Step
 OPEN, CLOSED = "open", "closed"
 REPEATED_SLOTS = 1_000_000
 """Slots of a step that everybody may be given: gold, and items for calibration."""
+CALIBRATION = "calibration"
+"""The queue of what people do before real work."""
+_REPEATED = "repeated:"
 _KINDS: dict[str, StepKind] = {kind: kind for kind in STEPS}
 
 
@@ -49,12 +52,10 @@ def chosen_for(lane: str) -> int | None:
 
 
 def lane_of(item: Item, kind: str, only_user: int | None) -> str:
-    """Return the queue in which a step waits: for one person, for experts of a domain, repeated, or for anybody."""
+    """Return the queue in which a step waits: for one person, for experts of a domain, or for anybody."""
     if only_user is not None:
         return f"person:{only_user}"
-    if kind == "expert":
-        return f"expert:{item.domain}"
-    return f"repeated:{kind}" if item.is_repeated else kind
+    return f"expert:{item.domain}" if kind == "expert" else kind
 
 
 def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> None:
@@ -69,10 +70,36 @@ def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> N
         if step is None:
             step = Step(**_step_row(session, item, (kind, subject, about, only_user), reason))
             session.add(step)
-        if not item.is_repeated:
-            step.num_slots += count
+        step.num_slots += count
         update_lane(session, step)
     session.flush()
+
+
+def repeat(session: Session, item: Item, lane: str, kind: str, subjects: Iterable[int | None]) -> None:
+    """Let everybody be given this work on a locked item, from the queue `lane`, and no other work on it."""
+    wanted = {work_name(kind, subject, None): subject for subject in subjects}
+    there = {step.work: step for step in steps_of(session, item)}
+    item.is_repeated = True
+    for work, step in there.items():
+        if work not in wanted:
+            step.state = CLOSED
+            update_lane(session, step)
+    for work, subject in wanted.items():
+        step = there.get(work) or Step(**_step_row(session, item, (kind, subject, None, None), ""))
+        session.add(step)
+        step.home_lane, step.num_slots, step.lane = lane, REPEATED_SLOTS, None
+        update_lane(session, step)
+    session.flush()
+
+
+def repeated_lane(kind: str) -> str:
+    """Return the queue of gold of one kind of work."""
+    return f"{_REPEATED}{kind}"
+
+
+def is_repeated_lane(lane: str) -> bool:
+    """Whether gold stands in the queue `lane`."""
+    return lane.startswith(_REPEATED)
 
 
 def open_first_slots(session: Session, wanted: Sequence[tuple[Item, Sequence[SlotRequest]]]) -> None:
@@ -111,7 +138,7 @@ def _step_row(
         "home_lane": lane_of(item, kind, person),
         "priority": item.priority,
         "position": 0,
-        "num_slots": REPEATED_SLOTS if item.is_repeated else 0,
+        "num_slots": 0,
         "num_taken": 0,
         "num_submitted": 0,
         "state": OPEN,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.fgqa.payloads import ItemContext, Payload, PayloadError, validate_payload
 from perceptlm.annotate.refusals import Conflict, Invalid
+from perceptlm.annotate.services.calibration import note_answer
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import locked_item
@@ -95,10 +96,12 @@ def _finish(
     emit(session, item.project_id, "submission.created", body)
     if row.ordinal == 0:
         count_since_fit(session, item.project_id, 1)
-        # Choices are the quality engine's to decide, at the next fit; all else the flow decides at once.
+        # Choices are the quality engine's to decide, at the next fit; with all else the flow goes on at once.
         if step.kind != KIND:
             advance_item(session, item, caller.actor)
-    response = {"id": row.id, "next_step": _next_step(session, item, assignment.user_id)}
+    response: dict[str, Any] = {"id": row.id, "next_step": _next_step(session, item, assignment.user_id)}
+    if (told := note_answer(session, row, step)) is not None:
+        response["calibration"] = told
     session.add(
         Operation(
             user_id=assignment.user_id,

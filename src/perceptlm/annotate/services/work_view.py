@@ -16,6 +16,7 @@ from perceptlm.annotate.refusals import Conflict
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.drafts import draft_answer, newest_draft
 from perceptlm.annotate.services.leases import own_assignment
+from perceptlm.annotate.services.steps import CALIBRATION
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Assignment, Item, Project, Proposal, ProposalView, Step, Submission
@@ -38,6 +39,7 @@ def assignment_answer(session: Session, caller: Caller, assignment: Assignment, 
         "lease_until": assignment.lease_until,
         "resumed": resumed,
         "step": step.kind,
+        "is_calibration": step.home_lane == CALIBRATION,
         "item": {
             "id": item.id,
             "question": item.derived.get("question", item.question),

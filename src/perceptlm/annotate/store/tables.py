@@ -18,6 +18,7 @@ from perceptlm.annotate.store.tables_people import User as User
 from perceptlm.annotate.store.tables_records import APPEND_ONLY as APPEND_ONLY
 from perceptlm.annotate.store.tables_records import AuditEvent as AuditEvent
 from perceptlm.annotate.store.tables_records import AuditHead as AuditHead
+from perceptlm.annotate.store.tables_records import CalibrationItem as CalibrationItem
 from perceptlm.annotate.store.tables_records import Counter as Counter
 from perceptlm.annotate.store.tables_records import Delivery as Delivery
 from perceptlm.annotate.store.tables_records import GoldChange as GoldChange

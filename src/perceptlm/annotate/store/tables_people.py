@@ -57,7 +57,10 @@ class ApiKey(Base):
 
 
 class Project(Base):
-    """A project: what its pack said when it was made, and which guideline and policy hold now."""
+    """A project: what its pack said when it was made, and which guideline and policy hold now.
+
+    `num_since_fit`: submissions since the last fit; `num_fits`: how many there were.
+    """
 
     __tablename__ = "projects"
     id: Mapped[RowKey]
@@ -69,6 +72,7 @@ class Project(Base):
     guideline_version: Mapped[Number]
     policy_version: Mapped[Number]
     num_since_fit: Mapped[Number]
+    num_fits: Mapped[Number] = mapped_column(default=0)
     created_by: Mapped[Number] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[Time]
 
@@ -101,7 +105,8 @@ class Membership(Base):
 
     `paused_reason`: why they get no work (`copies`, `failing`), empty for everybody else. `is_better`: asked for labels
     beyond the first ones. Both are the last refit's. `is_trusted`: a manager has let them work on, and no refit pauses
-    them. `num_given` and `num_gold` count what they were leased.
+    them. `num_given` and `num_gold` count what they were leased, `last_step_id` is the last of it. `calibrated_at` is
+    when they passed the calibration.
     """
 
     __tablename__ = "memberships"
@@ -113,6 +118,8 @@ class Membership(Base):
     is_better: Mapped[bool] = mapped_column(default=False)
     num_given: Mapped[Number] = mapped_column(default=0)
     num_gold: Mapped[Number] = mapped_column(default=0)
+    last_step_id: Mapped[Number | None]
+    calibrated_at: Mapped[Time | None]
     created_at: Mapped[Time]
 
 

@@ -25,7 +25,7 @@ class GoldChange(Base):
 
 
 class GoldItem(Base):
-    """What is known to be right of an item."""
+    """What is known to be right of one piece of work on an item: a step and, of a distractor, which."""
 
     __tablename__ = "gold_items"
     item_id: Mapped[Number] = mapped_column(ForeignKey("items.id"), primary_key=True)
@@ -33,6 +33,20 @@ class GoldItem(Base):
     expected: Mapped[Json]
     planted_wrong: Mapped[bool]
     change_id: Mapped[Number] = mapped_column(ForeignKey("gold_changes.id"))
+    step_kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[Number | None]
+
+
+class CalibrationItem(Base):
+    """What is known to be right of a piece of work that people do before real work, and why. Told after it is done."""
+
+    __tablename__ = "calibration_items"
+    item_id: Mapped[Number] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    project_id: Mapped[Number] = mapped_column(ForeignKey("projects.id"), index=True)
+    step_kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[Number | None]
+    expected: Mapped[Json]
+    explanation: Mapped[LongText]
 
 
 class AuditEvent(Base):
