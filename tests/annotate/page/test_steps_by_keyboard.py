@@ -157,6 +157,29 @@ def test_a_choice_is_made_blind_and_may_be_made_again(browser: Browser, site: Si
     assert [row["choice"] for row in project.payloads(item, "choice")] == [1, 2]
 
 
+def test_a_calibration_item_is_told_and_then_real_work_comes(browser: Browser, site: Site, still: Path) -> None:
+    project = site.new_project(policy={"calibration_items": 1, "calibration_pass": 0.5})
+    entry = {"step": "choice", "options": ["two", "three"]}
+    known, real = project.add_items(project.add_footage(still), entry, {**entry, "question": "How many are full?"})
+    told = {"key 0": {"expected": {"choice": 1}, "explanation": "The third stands behind."}}
+    site.as_person("max").put(f"/projects/{project.slug}/calibration", told)
+    with watched(browser, site, "ann", f"/#/p/{project.slug}/work") as page:
+        at_step(page, "Choose the answer")
+        page.wait_for_selector("text=calibration: you are told afterwards")
+        press(page, "2", "Control+Enter")
+        page.wait_for_selector("dialog:has-text('The third stands behind.')")
+        assert page.inner_text("dialog h2") == "That is right"
+        assert page.locator("text=stored in this browser").count() == 0
+        accessible(page)
+        press(page, "Enter")
+        page.wait_for_selector("text=How many are full?")
+        at_step(page, "Choose the answer")
+        press(page, "1", "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    assert [row["choice"] for row in project.payloads(known, "choice")] == [1]
+    assert [row["choice"] for row in project.payloads(real, "choice")] == [0]
+
+
 def test_somebody_new_to_the_item_does_the_ceiling(browser: Browser, site: Site, clip: CorpusVideo) -> None:
     project = site.new_project(policy={"min_distractors": 1, "ceiling_share": 1.0})
     (item,) = project.add_items(project.add_footage(clip.path), {"proposals": PROPOSALS})

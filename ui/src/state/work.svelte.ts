@@ -6,6 +6,7 @@ import * as history from "../pure/history";
 import { isOver, newOperationId, type Delivery } from "../pure/queue";
 import { build, emptyEdits, isAfter, type Missing } from "../pure/steps";
 import type { ApiProblem, Assignment, Edits, Guideline, OtherAnswer, Project, Proposal, Told } from "../types";
+import { ActiveTime } from "./active-time";
 import { announcer } from "./announcer.svelte";
 import { outbox } from "./outbox.svelte";
 import { session } from "./session.svelte";
@@ -13,9 +14,7 @@ import { ownAnswerIn, readDraft, type DraftBody } from "./stored-work";
 import { drafts, type LocalDraft } from "./storage";
 import { Viewer } from "./viewer.svelte";
 
-/** Idle time after which a person does not count as working. */
-const IDLE_MS = 30_000;
-export type Phase = "idle" | "loading" | "working" | "submitting" | "queued" | "none" | "lost";
+export type Phase = "idle" | "loading" | "working" | "submitting" | "queued" | "told" | "none" | "lost";
 
 export class Work {
   readonly project: Project;
@@ -42,8 +41,7 @@ export class Work {
   private steps: string[] | null = null;
   private operation = "";
   private last: Viewer | null = null;
-  private activeMs = 0;
-  private lastActive = 0;
+  time = new ActiveTime();
   private beat: ReturnType<typeof setInterval> | undefined;
   private channel: BroadcastChannel | null = null;
   private stopListening: () => void;
@@ -133,8 +131,7 @@ export class Work {
     this.missing = [];
     this.theirs = null;
     this.operation = newOperationId();
-    this.activeMs = 0;
-    this.lastActive = Date.now();
+    this.time = new ActiveTime();
     this.loadDraft(step, draft, local);
     this.phase = "working";
   }
@@ -186,16 +183,9 @@ export class Work {
   private put(next: history.History<Edits>): void {
     this.past = next;
     this.missing = [];
-    this.active();
+    this.time.note();
     if (this.viewer && (this.viewer.selected ?? -1) >= next.present.boxes.length) this.viewer.selected = null;
     this.sync?.change({ step: this.step, edits: next.present });
-  }
-
-  /** The person did something: counts towards the active time. */
-  active(): void {
-    const now = Date.now();
-    this.activeMs += Math.min(IDLE_MS, now - this.lastActive);
-    this.lastActive = now;
   }
 
   async saveNow(): Promise<void> {
@@ -227,7 +217,7 @@ export class Work {
       announcer.alarm(built.missing.map(({ message }) => message).join(" "));
       return;
     }
-    this.active();
+    this.time.note();
     this.problem = null;
     this.phase = "submitting";
     await outbox.add({
@@ -243,7 +233,7 @@ export class Work {
         payload: built.payload,
         frame_table_hash: viewer.asset.frame_table_hash,
         guideline_version: assignment.guideline_version,
-        active_seconds: Math.round(this.activeMs / 100) / 10,
+        active_seconds: this.time.seconds,
       },
       created_at: Date.now(),
       refused: null,
@@ -261,7 +251,11 @@ export class Work {
     this.tell("done");
     announcer.say("Submitted");
     this.told = delivery.answer.calibration ?? null;
-    if (this.told) return;
+    if (this.told) {
+      // Done and sent: no heartbeat while the person reads.
+      this.phase = "told";
+      return;
+    }
     if (!(await this.chooseAgain())) await this.next(this.steps);
   }
 
@@ -293,9 +287,8 @@ export class Work {
   }
 
   /** Go on after a calibration item. */
-  async goOn(): Promise<void> {
-    this.told = null;
-    await this.next(this.steps);
+  goOn(): Promise<void> {
+    return this.next(this.steps);
   }
 
   /** Leave a step that nobody has to do. */
@@ -337,6 +330,7 @@ export class Work {
     this.last = this.viewer ?? this.last;
     this.viewer = null;
     this.theirs = null;
+    this.told = null;
     this.missing = [];
     this.elsewhere = false;
     this.phase = "idle";
