@@ -14,19 +14,19 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.fgqa.flow import advance
 from perceptlm.annotate.fgqa.payloads import PAYLOADS
 from perceptlm.annotate.fgqa.payloads import Step as StepKind
-from perceptlm.annotate.fgqa.view import Decision, ItemView, SubmissionView
+from perceptlm.annotate.fgqa.view import Decision, ItemView, SubmissionView, TextOnlyCheck
 from perceptlm.annotate.fgqa.view import Proposal as ProposalView
 from perceptlm.annotate.life_cycle import Actor as Mover
 from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.routing import draw_audit
 from perceptlm.annotate.services.item_states import move
-from perceptlm.annotate.services.projects import content_of, policy_of, project_of
+from perceptlm.annotate.services.projects import policy_of, project_of
 from perceptlm.annotate.services.steps import close_all, close_slots, open_slots, requests_of, steps_of
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.outbox import emit
-from perceptlm.annotate.store.tables import Item, Project, Proposal, Step, StepDecision, Submission
+from perceptlm.annotate.store.tables import Item, Project, Proposal, Step, StepDecision, Submission, TextOnlyRow
 from perceptlm.seeding import derive_seed
 
 _MOVERS = {
@@ -52,13 +52,13 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
             # What would be released has changed, without a move.
             item.row_version, item.updated_at = item.row_version + 1, now(session)
         item.derived = derived
+        _note_needs(session, item, list(step.needs))
         if item.is_repeated:
             return
         close_slots(session, item, step.closed)
         for name in step.events:
             event = Event(name)
             move(session, item, event, _MOVERS.get(event, Mover.RULES), actor, reason=_reason(event, step.derived))
-        _note_needs(session, item, list(step.needs))
         next_round = step.next_round
         if next_round:
             close_all(session, item)
@@ -87,9 +87,10 @@ def _reason(event: Event, derived: Mapping[str, Any]) -> str | None:
 def view_of(session: Session, item: Item, project: Project, policy: Policy, steps: list[Step]) -> ItemView:
     """Return what the flow sees of an item."""
     proposals = session.scalars(select(Proposal).where(Proposal.item_id == item.id).order_by(Proposal.id))
+    is_choice = item.first_step not in ("question_check", "blind_answer")
     return ItemView(
         key=item.key,
-        kind="fgqa" if item.first_step in ("question_check", "blind_answer") else "choice",
+        kind="choice" if is_choice else "fgqa",
         mode=cast(Any, project.mode),
         state=item.state,
         question=item.question,
@@ -99,9 +100,18 @@ def view_of(session: Session, item: Item, project: Project, policy: Policy, step
         round=item.round,
         expert_reason=item.expert_reason,
         question_checked=item.first_step == "blind_answer",
-        use_text_only=content_of(project).use_text_only,
+        text_only=() if is_choice else text_only_of(session, item),
         in_ceiling_sample=_draw(project, "ceiling", item.key) < policy.ceiling_share,
         decisions=decisions_of(session, item),
+    )
+
+
+def text_only_of(session: Session, item: Item) -> tuple[TextOnlyCheck, ...]:
+    """Return what models without the video made of an item."""
+    rows = session.scalars(select(TextOnlyRow).where(TextOnlyRow.item_id == item.id).order_by(TextOnlyRow.id))
+    return tuple(
+        TextOnlyCheck(row.about, frozenset(count["distractor_id"] for count in row.counts), frozenset(row.told))
+        for row in rows
     )
 
 

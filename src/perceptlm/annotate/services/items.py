@@ -21,7 +21,18 @@ from perceptlm.annotate.services.projects import content_of, policy_of
 from perceptlm.annotate.services.steps import close_all
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
-from perceptlm.annotate.store.tables import Asset, Item, ItemMove, Project, Proposal, Step, StepDecision, Submission
+from perceptlm.annotate.store.tables import (
+    Asset,
+    Item,
+    ItemMove,
+    ModelRefusal,
+    Project,
+    Proposal,
+    Step,
+    StepDecision,
+    Submission,
+    TextOnlyRow,
+)
 from perceptlm.config import digest_of
 
 FIRST_STEPS = ("question_check", "blind_answer", "choice")
@@ -104,19 +115,6 @@ def add_proposals(session: Session, item: Item, proposals: list[dict[str, Any]])
     return [row.id for row in rows]
 
 
-def propose(
-    session: Session, caller: Caller, project: Project, item_id: int, proposals: list[dict[str, Any]]
-) -> list[int]:
-    """Add proposals to an item that is being worked on, and go on with it."""
-    item = locked_item(session, item_of(session, project.id, item_id).id)
-    if item.state in ("discarded", "superseded", "released"):
-        raise Conflict("item_finished", f"the item is {item.state}")
-    ids = add_proposals(session, item, proposals)
-    append(session, caller.actor, "item.propose", f"item:{item.id}", {"proposals": ids}, project.id)
-    advance_item(session, item, caller.actor)
-    return ids
-
-
 def list_items(
     session: Session, project: Project, *, state: str | None, domain: str | None, after: int, limit: int
 ) -> dict[str, Any]:
@@ -146,6 +144,11 @@ def show_item(session: Session, project: Project, item_id: int) -> dict[str, Any
     return {
         **{name: getattr(item, name) for name in names},
         "proposals": rows(Proposal, "id", "kind", "text", "confidence", "model", "prompt_sha256"),
+        "refusals": rows(ModelRefusal, "id", "need", "reason", "model", "prompt_sha256", "created_at"),
+        "text_only": rows(
+            TextOnlyRow, "id", "about", "counts", "num_unreadable", "alpha", "p_value", "told", "model",
+            "prompt_sha256", "created_at",
+        ),
         "steps": rows(Step, "id", "kind", "subject", "about", "round", "state", "num_taken", "num_submitted"),
         "submissions": rows(
             Submission, "id", "step_id", "user_id", "step_kind", "ordinal", "payload", "frame_table_hash",
@@ -183,4 +186,5 @@ def discard_item(session: Session, caller: Caller, project: Project, item_id: in
     item = locked_item(session, item_of(session, project.id, item_id).id)
     move(session, item, Event.DISCARD, Mover.MANAGER, caller.actor, reason=reason)
     close_all(session, item)
+    advance_item(session, item, caller.actor)  # it waits for no model any more
     return {"id": item.id, "state": item.state}
