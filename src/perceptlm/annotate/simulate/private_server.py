@@ -57,7 +57,7 @@ def private_server(slug: str, mode: str, domains: Sequence[str]) -> Iterator[Ser
                 create_project(session, Actor.user(owner), slug, "Simulation", "plain", mode, content)
 
             server.database.write(make)
-            with _listening(server) as url:
+            with listening(server) as url:
                 yield Served(url, password)
         finally:
             server.close()
@@ -69,7 +69,8 @@ def domain_id(place: int) -> str:
 
 
 @contextmanager
-def _listening(server: Server) -> Iterator[str]:
+def listening(server: Server) -> Iterator[str]:
+    """Serve `server` on a free port of this machine, in a thread of its own, and yield its address."""
     config = uvicorn.Config(make_app(server), host="127.0.0.1", port=0, log_level="warning", access_log=False)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, name="simulated-server", daemon=True)
