@@ -63,7 +63,9 @@ class AskedModel:
             raise UsageError(f"--backend {self.backend} goes with --model")
 
     def client(self) -> GenerationClient:
-        """Return the model as a client; UsageError as `check`, and for predictions, which are of questions known."""
+        """Return the model as a client; UsageError as `check`, and for predictions, which answer no new questions."""
+        if self.model is None and self.endpoint is None:
+            raise UsageError("give --model, or --endpoint URL with --model-name")
         self.check()
         if self.endpoint is not None:
             return OpenAIClient(
@@ -74,15 +76,13 @@ class AskedModel:
                 num_parallel=self.num_parallel,
                 timeout_seconds=self.timeout_seconds,
             )
-        if self.model is None:
-            raise UsageError("predictions answer no new questions", hint="give --model or --endpoint")
         if self.backend == "transformers":
             from perceptlm.clients.transformers_model import TransformersClient
 
-            return TransformersClient.load(self.model, licence=self.licence)
+            return TransformersClient.load(str(self.model), licence=self.licence)
         from perceptlm.workflow.evaluation import local_client
 
-        return local_client(Path(self.model))
+        return local_client(Path(str(self.model)))
 
     def num_frames(self) -> int:
         """Return how many frames of a video the model is usually shown."""

@@ -161,6 +161,16 @@ def test_comparing_comes_to_who_answered_and_later_ones_see_earlier_answers():
     assert play.last.needs == ("distractor_proposals",)
 
 
+def test_a_proposal_that_comes_after_an_answer_is_compared_with_it():
+    play = fgqa(question_checked=True, proposals=())
+    answer(play, "ann")
+    assert play.last.needs == ("answer_proposals",)
+    play.view = replace(play.view, proposals=(Proposal(1, "answer", "the blue key"),))
+    play.step()
+    assert play.wanted() == [("blind_answer", None, None), ("compare", None, "ann")]
+    assert play.last.needs == ()
+
+
 def test_nobody_answers_twice_or_after_having_seen_an_answer():
     play = fgqa(question_checked=True)
     waiting = play.view.open_slots[1]

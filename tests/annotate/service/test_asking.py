@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from judge_server import judge_server
+from quiet_server import QuietServer, running
 
 from perceptlm.annotate.asking.needs import AskSettings
 from perceptlm.annotate.asking.run import check_text_only, needy_items, propose
@@ -16,7 +18,7 @@ from perceptlm.annotate.services.setup import add_key
 from perceptlm.annotate.simulate.private_server import listening
 from perceptlm.cli.main import run
 from perceptlm.clients import ModelIdentity, ScriptedClient
-from perceptlm.errors import ClientError, ConfigError
+from perceptlm.errors import ClientError, ConfigError, PerceptLMError
 from perceptlm.media.write_video import write_video
 
 MODEL = {"name": "Qwen/Qwen2.5-VL-7B-Instruct", "revision": "0123456789abcdef", "licence": "Apache-2.0"}
@@ -164,6 +166,30 @@ def test_a_model_that_is_down_ends_the_run_and_one_that_names_no_letter_is_recor
         tally = check_text_only(service, mute, settings, items)
         assert (tally.num_needed, tally.num_refused, tally.num_asked_before) == counts
     assert served.shown(ids[0])["needs"] == ["text_only"]
+
+
+def test_a_service_that_is_busy_is_asked_again_and_nonsense_ends_the_run(monkeypatch):
+    answers = [(503, b"{}"), (200, b'{"items": [], "next": 7}'), (200, b'{"items": [], "next": 7}'),
+               (200, b"<html>"), (200, b'{"items": [{"id": "x"}]}'), (302, b"{}")]  # fmt: skip
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = answers.pop(0)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    monkeypatch.setenv("PLM_ANNOTATE_KEY", "any")
+    waited, listener = [], QuietServer(Handler)
+    with running(listener), Service(listener.url.removesuffix("/v1"), "p", sleep=waited.append) as service:
+        for said in ("in a circle", "not valid JSON", "items.0.id", "302"):
+            with pytest.raises(PerceptLMError, match=said):
+                list(service.needs("text_only"))
+    assert (waited, answers) == ([1.0], [])
 
 
 def test_a_dry_run_needs_no_model_and_wrong_keys_projects_and_models_are_told(served, capsys, monkeypatch):

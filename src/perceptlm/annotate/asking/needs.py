@@ -56,6 +56,13 @@ class NeedyItem(Config):
         return any(found.model == asked and found.prompt_sha256 == prompt_sha256 for found in self.refusals)
 
 
+class NeedsPage(Config):
+    """A page of the list; `next` is the id to go on after."""
+
+    items: tuple[NeedyItem, ...]
+    next: int | None
+
+
 def model_of(identity: ModelIdentity) -> dict[str, str]:
     """Return a model's identity as the service takes it; a server may have said anything of it."""
     return {name: line_of(getattr(identity, name)) for name in ("name", "revision", "licence")}

@@ -15,9 +15,9 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from perceptlm.annotate.asking.needs import Need, NeedyItem, line_of, model_of
+from perceptlm.annotate.asking.needs import Need, NeedsPage, NeedyItem, line_of, model_of
 from perceptlm.clients import MediaInput, ModelIdentity, Picture
-from perceptlm.clients.openai_messages import one_line
+from perceptlm.clients.openai_messages import one_line, parse_json
 from perceptlm.config import parse
 from perceptlm.errors import ClientError, ConfigError
 from perceptlm.log import logger
@@ -82,13 +82,12 @@ class Service:
         after: int | None = 0
         while after is not None:
             path = f"projects/{self._project}/needs"
-            page = self._json("GET", path, params={"need": need, "after": after, "limit": PAGE_ITEMS})
-            try:
-                found, after = page["items"], page["next"]
-                items = [parse(NeedyItem, item, source=f"{self._url}: item") for item in found]
-            except (KeyError, TypeError, ValueError) as error:
-                raise ClientError(f"{self._url}: its list of needs cannot be read", hint=_VERSION_HINT) from error
-            yield from items
+            found = self._json("GET", path, params={"need": need, "after": after, "limit": PAGE_ITEMS})
+            page = parse(NeedsPage, found, source=f"{self._url}: needs")
+            if page.next is not None and page.next <= after:
+                raise ClientError(f"{self._url}: its list of needs goes in a circle")
+            yield from page.items
+            after = page.next
 
     def media(self, item: NeedyItem, *, num_frames: int, max_side: int) -> tuple[MediaInput, ...]:
         """Return the pictures of an item's asset: the image, or `num_frames` of a video over its whole length, each
@@ -133,12 +132,8 @@ class Service:
         except OSError as error:
             raise ClientError(f"{self._url}: picture {number} of asset {asset_id} cannot be read: {error}") from error
 
-    def _json(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
-        content = self._send(method, path, body, params)
-        try:
-            return httpx.Response(200, content=content).json()
-        except ValueError as error:
-            raise ClientError(f"{self._url}: the answer is no JSON", hint="is it the annotation service?") from error
+    def _json(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        return parse_json(self._send(method, path, body, params))
 
     def _send(self, method: str, path: str, body: Any, params: dict[str, Any] | None) -> bytes:
         """Return the body of an answer that is no refusal, asking again a few times where that may help."""
@@ -157,9 +152,6 @@ class Service:
             if wait is not None:
                 self._sleep(wait)
         raise last
-
-
-_VERSION_HINT = "is it the annotation service, and of this version of perceptlm?"
 
 
 def _refusal(answer: httpx.Response, url: str) -> ClientError:

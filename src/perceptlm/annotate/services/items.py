@@ -18,7 +18,7 @@ from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item, expert_reason_of
 from perceptlm.annotate.services.item_states import item_of, locked_item, move
 from perceptlm.annotate.services.projects import content_of, policy_of
-from perceptlm.annotate.services.steps import close_all
+from perceptlm.annotate.services.steps import close_all, steps_of
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import (
@@ -169,6 +169,7 @@ def report_item(session: Session, caller: Caller, project: Project, item_id: int
     """
     is_blind = caller.role is None or not is_allowed(Action.READ_ITEM, caller.role)
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    steps_of(session, item)
     if is_blind and (State(item.state), Event.REPORT) not in MOVES:
         append(session, caller.actor, "item.report", f"item:{item.id}", {"reason": reason}, project.id)
         return {"id": item.id}
@@ -184,6 +185,7 @@ def report_item(session: Session, caller: Caller, project: Project, item_id: int
 def discard_item(session: Session, caller: Caller, project: Project, item_id: int, reason: str) -> dict[str, Any]:
     """Take an item out, with a reason."""
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    steps_of(session, item)
     move(session, item, Event.DISCARD, Mover.MANAGER, caller.actor, reason=reason)
     close_all(session, item)
     advance_item(session, item, caller.actor)  # it waits for no model any more

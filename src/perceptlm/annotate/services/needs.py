@@ -20,7 +20,7 @@ from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import item_of, locked_item
 from perceptlm.annotate.services.items import add_proposals
 from perceptlm.annotate.services.projects import policy_of
-from perceptlm.annotate.services.steps import lock_work
+from perceptlm.annotate.services.steps import lock_work, steps_of
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Asset, Item, ModelRefusal, Project, Proposal, TextOnlyRow
@@ -94,6 +94,7 @@ def propose(
 ) -> list[int]:
     """Add proposals to an item that is being worked on, and go on with it; Conflict (`item_finished`, `not_needed`)."""
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    steps_of(session, item)
     if item.state in ("discarded", "superseded", "released"):
         raise Conflict("item_finished", f"the item is {item.state}")
     if if_needed:
@@ -129,6 +130,7 @@ def check_text_only(
     Invalid for counts that cannot be, or of which too few replies could be read.
     """
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    steps_of(session, item)
     _check_needed(item, "text_only")
     confirmed = {int(number) for number, status in item.derived["distractors"].items() if status == CONFIRMED}
     asked = [count["distractor_id"] for count in body["counts"]]
