@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Tests start many processes: each would compile torch anew where the environment says not to keep compiled modules.
 export PYTHONDONTWRITEBYTECODE :=
+# How many processes share the tests; each takes about 2 GiB.
+WORKERS ?= 2
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +29,7 @@ ui: ## build the annotation page (needs Node 20.19 or newer) into src/perceptlm/
 	@tools/make_ui.sh
 
 test: check test-media test-services ui ## checks, then every test that is not slow
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup
 
 test-slow: install test-media test-services ui ## the slow tests
 	@$(BIN)/python -m pytest -m slow

@@ -38,7 +38,7 @@ from perceptlm.annotate.fgqa.groups import binary_group
 from perceptlm.annotate.frames.identity import identify
 from perceptlm.annotate.services import releases
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.projects import create_project, project_named
+from perceptlm.annotate.services.projects import create_project
 from perceptlm.annotate.services.server import open_server
 from perceptlm.annotate.services.users import create_user
 from perceptlm.annotate.store.audit import SERVER, Actor
@@ -131,12 +131,12 @@ def measure_database(folder: Path) -> dict[str, Any]:
     """Draw up a release of all finished items, and export it; return rows, seconds and peak memory."""
     server = open_server(DataDirectory.open(folder / "data"))
     start = time.perf_counter()
+    number = releases.draw_up(server, Caller(1), 1, "measured")["id"]
 
-    def draw(session: Any) -> None:
-        release = releases.draw_up(session, Caller(1), project_named(session, "p"), "measured", server.secret)
-        session.get_one(Release, release["id"]).state = releases.PUBLISHED
+    def publish(session: Any) -> None:
+        session.get_one(Release, number).state = releases.PUBLISHED
 
-    server.database.write(draw)
+    server.database.write(publish)
     drawn = time.perf_counter() - start
     counts = export_from_release(server, find_release(server.database, "p"), folder / "out", ExportSettings())
     seconds = time.perf_counter() - start

@@ -13,6 +13,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     cssCodeSplit: false,
     target: "es2022",
+    // What the colours need: light-dark().
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
   },
   test: { include: ["tests/**/*.test.ts"], environment: "node" },
 });

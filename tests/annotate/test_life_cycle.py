@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perceptlm.annotate.life_cycle import MOVES, Actor, Event, IllegalMove, State, next_state
 
-FINAL = {State.DISCARDED, State.SUPERSEDED}
+FINAL = {State.DISCARDED}
 
 
 @given(st.sampled_from(State), st.sampled_from(Event), st.sampled_from(Actor))

@@ -76,17 +76,27 @@ def files(tmp_path) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def annotated(tmp_path_factory):
-    """The data directory of an annotation server with the owner `own` and the project `p`."""
+    """The data directory of an annotation server with the owner `own`, the project `p`, and what can be revoked."""
     from perceptlm.annotate.directory import DataDirectory
-    from perceptlm.annotate.services.projects import create_project
+    from perceptlm.annotate.services.callers import Caller
+    from perceptlm.annotate.services.projects import create_project, set_member
     from perceptlm.annotate.services.server import open_server
-    from perceptlm.annotate.services.setup import add_first_owner
+    from perceptlm.annotate.services.setup import add_first_owner, add_key, add_user
+    from perceptlm.annotate.services.users import add_credential
     from perceptlm.annotate.store.audit import Actor
 
     folder = tmp_path_factory.mktemp("annotated") / "data"
     server = open_server(DataDirectory.create(folder))
     owner = Actor.user(add_first_owner(server, "own", "correct horse battery"))
-    server.database.write(lambda session: create_project(session, owner, "p", "P", "plain", "blind_first"))
+    expert = add_user(server, "left", "correct horse battery")
+
+    def fill(session):
+        project = create_project(session, owner, "p", "P", "plain", "blind_first")
+        set_member(session, Caller(owner.user_id), project, "left", "expert")
+        add_credential(session, owner, expert, "general", "md", "a" * 64, 2**52)
+
+    server.database.write(fill)
+    add_key(server, "own", "p", "import", ["items.create"], 1)
     server.close()
     return folder
 

@@ -118,13 +118,47 @@ def canvas_picture(page: Page) -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def axe(page: Page) -> list[str]:
-    """Return what axe finds on the page as it is: rule, and the element."""
+# What depends on the colours; the rest is the same in both and is looked at once.
+COLOURS: dict[str, Any] = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
+
+
+def accessible(page: Page) -> None:
+    """Fail with what axe finds on the page as it is, in light and in dark."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{rule['id']}: {node['html'][:160]} {node['any'][0]['message'][:160] if node['any'] else ''}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
+    found = []
+    for colours, options in COLOURS.items():
+        page.emulate_media(color_scheme=colours, reduced_motion="reduce")  # type: ignore[arg-type]
+        rules = page.evaluate("(options) => axe.run(document, options)", {"resultTypes": ["violations"], **options})
+        found += [
+            f"{colours}, {rule['id']}: {node['html'][:160]} {node['any'][0]['message'][:160] if node['any'] else ''}"
+            for rule in rules["violations"]
+            for node in rule["nodes"]
+        ]
+    assert not found, "\n".join(found)
+
+
+def press(page: Page, *keys: str) -> None:
+    """Press keys, one after the other."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Go on with Tab, as somebody without a pointer, until what has the focus is called this."""
+    called = """() => {
+        const { ariaLabel, textContent, labels } = document.activeElement;
+        return ariaLabel ?? labels?.[0]?.textContent.trim() ?? textContent.trim();
+    }"""
+    seen = []
+    for _ in range(40):
+        press(page, "Tab")
+        seen.append(page.evaluate(called))
+        if seen[-1].startswith(name):
+            return
+    raise AssertionError(f"Tab never comes to '{name}', but to {seen}")
+
+
+def at_step(page: Page, title: str) -> None:
+    """Wait until a step has begun and taken the focus."""
+    page.wait_for_function("(title) => document.activeElement?.textContent === title", arg=title)

@@ -14,6 +14,8 @@ from attacked_service import PACK, PASSWORD, World, picture_bytes
 from perceptlm.annotate.services.packs import picture_names
 
 HASH = "f" * 64
+IN_STEPS = ("POST /api/v1/projects/{project}/releases",)
+"""Operations of several transactions, each of which needs what the one before has written."""
 OPERATION = "6f1c1a2e-4b5d-4f60-8a1b-2c3d4e5f6071"
 
 
@@ -45,6 +47,8 @@ def request_of(world: World, method: str, path: str, who: str) -> Request:
         "frame": 0,
         "item_id": ids["released"] if path.endswith("/report") else ids["open"],
         "user_id": ids["user:exp"],
+        "credential_id": ids["credential"],
+        "key_id": ids["key"],
         "assignment_id": ids[f"lease:{holder}"],
         "release_id": ids["draft_release" if path.endswith("/approve") else "published"],
         "name": picture_names(PACK)[0],
@@ -84,6 +88,7 @@ def _options(world: World, holder: str) -> dict[str, dict[str, Any]]:
         "POST /users": {"json": {"name": "new", "password": PASSWORD}},
         "GET /users/{user_id}/credentials": {},
         "POST /users/{user_id}/credentials": {"json": credential},
+        "POST /users/{user_id}/credentials/{credential_id}/revoke": {"json": {"reason": "left"}},
         "GET /projects": {},
         "POST /projects": {"json": {"slug": "new", "title": "New"}},
         "GET /projects/{project}": {},
@@ -94,6 +99,9 @@ def _options(world: World, holder: str) -> dict[str, dict[str, Any]]:
         "POST /projects/{project}/policy": {"json": {"policy": {}}},
         "GET /projects/{project}/members": {},
         "POST /projects/{project}/members": {"json": {"user": "out", "role": "annotator"}},
+        "POST /projects/{project}/members/{user_id}/remove": {"json": {"reason": "left"}},
+        "GET /projects/{project}/keys": {},
+        "POST /projects/{project}/keys/{key_id}/revoke": {"json": {"reason": "lost"}},
         "POST /projects/{project}/assets": {"files": {"file": ("x.png", picture_bytes((0, 0, 9)))}},
         "GET /assets/{asset_id}": {},
         "GET /assets/{asset_id}/frame-table": {},

@@ -125,6 +125,7 @@ def make_world(folder: Path) -> World:
     database.write(lambda session: disable_user(session, SERVER, "dis"))
     database.write(lambda session: setattr(project_named(session, "p"), "pack", PACK))  # for its pictures
     ids |= {f"user:{name}": number for name, number in service.user_ids.items()}
+    ids["key"] = service.person("own").get("/api/v1/projects/p/keys").json()["keys"][0]["id"]
     database.is_frozen = True
     return World(service, tokens, ids)
 
@@ -163,7 +164,9 @@ def _work_of_p(service: Service) -> dict[str, int]:
     service.refit()
     soon = service.clock.now_ms() + 30 * 86_400_000
     credential = {"domain": "general", "level": "md", "evidence_sha256": "a" * 64, "expires_at": soon}
-    assert own.post(f"/api/v1/users/{service.user_ids['exp']}/credentials", json=credential).status_code == 201
+    made = own.post(f"/api/v1/users/{service.user_ids['exp']}/credentials", json=credential)
+    assert made.status_code == 201
+    ids["credential"] = made.json()["id"]
     ids["reviewed"] = service.add_items(_fgqa(service, "reviewed"))[0]["id"]
     service.work_off("ann", "bob")
     ids["open"], ids["gold"], ids["waiting"] = (

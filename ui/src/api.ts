@@ -6,10 +6,13 @@ import type {
   Assignment,
   AuditEvent,
   AuditReport,
+  Credential,
   Dashboard,
   Guideline,
   Me,
+  Member,
   OtherAnswer,
+  Page,
   Project,
   ProjectEntry,
   Proposal,
@@ -98,9 +101,15 @@ const part = encodeURIComponent;
 /** A list that the server sends under a name. */
 const list = async <T>(path: string, name: string): Promise<T[]> => (await json<Record<string, T[]>>(path))[name] ?? [];
 
+/** One page of such a list. */
+async function page<T>(path: string, name: string): Promise<Page<T>> {
+  const found = await json<Record<string, unknown>>(path);
+  return { rows: (found[name] ?? []) as T[], next: (found.next ?? null) as number | null };
+}
+
 export const api = {
   logIn: (name: string, password: string) =>
-    json<Me>("/sessions", { method: "POST", json: { name, password }, quiet: true }),
+    json<unknown>("/sessions", { method: "POST", json: { name, password }, quiet: true }),
   logOut: () => json<null>("/sessions", { method: "DELETE", quiet: true }),
   me: () => json<Me>("/me", { quiet: true }),
 
@@ -132,12 +141,21 @@ export const api = {
     }),
   submit: (id: number, body: SubmissionBody) => post<SubmissionAnswer>(`/assignments/${id}/submissions`, body),
 
-  queue: (slug: string) => list<QueueEntry>(`/projects/${part(slug)}/queue`, "queue"),
+  members: (slug: string) => list<Member>(`/projects/${part(slug)}/members`, "members"),
+  setMember: (slug: string, user: string, role: string) =>
+    post<unknown>(`/projects/${part(slug)}/members`, { user, role }),
+  removeMember: (slug: string, userId: number, reason: string) =>
+    post<unknown>(`/projects/${part(slug)}/members/${userId}/remove`, { reason }),
+  credentials: (userId: number) => list<Credential>(`/users/${userId}/credentials`, "credentials"),
+  revokeCredential: (userId: number, id: number, reason: string) =>
+    post<unknown>(`/users/${userId}/credentials/${id}/revoke`, { reason }),
+  queue: (slug: string, after: number) => page<QueueEntry>(`/projects/${part(slug)}/queue?after=${after}`, "queue"),
   dashboard: (slug: string) => json<Dashboard>(`/projects/${part(slug)}/dashboard`),
   releases: (slug: string) => list<Release>(`/projects/${part(slug)}/releases`, "releases"),
   createRelease: (slug: string, purpose: string) => post<Release>(`/projects/${part(slug)}/releases`, { purpose }),
   approveRelease: (id: number) => post<Release>(`/releases/${id}/approve`),
-  audit: (after: number) => list<AuditEvent>(`/audit?after=${after}`, "events"),
+  supersedeRelease: (id: number, reason: string) => post<Release>(`/releases/${id}/supersede`, { reason }),
+  audit: (after: number) => page<AuditEvent>(`/audit?after=${after}`, "events"),
   verifyAudit: () => json<AuditReport>("/audit/verify"),
 };
 

@@ -51,6 +51,8 @@ export interface Project {
   domains: { id: string; title: string }[];
   steps: string[];
   reason_codes: ReasonCode[];
+  /** Keys that the pack gives to some of the page's functions. */
+  shortcuts: Record<string, string>;
 }
 
 export interface Guideline {
@@ -132,17 +134,28 @@ export interface SubmissionAnswer {
   next_step: string | null;
 }
 
+/** A page of a list; `next` is where the one after it begins, null at the end. */
+export interface Page<T> {
+  rows: T[];
+  next: number | null;
+}
+
 export interface QueueEntry {
+  id: number;
   item: number;
-  key: string;
-  question?: string;
+  question: string;
+  /** The wrong answer that people could not agree on, if it is one. */
+  distractor: string | null;
   domain: string;
   about: string;
   reason: string | null;
+  /** What people said, most often first. */
+  labels: { label: string; count: number }[];
+  /** UTC milliseconds. */
+  escalated_at: number;
   posterior: number | null;
   is_leased: boolean;
   score: number;
-  labels?: { value: string; count: number }[];
 }
 
 export interface Estimate {
@@ -167,11 +180,38 @@ export interface Dashboard {
 export interface Release {
   id: number;
   purpose: string;
-  state: string;
-  num_rows: number | null;
+  state: "draft" | "published" | "superseded";
+  num_rows: number;
+  manifest: { card: { error_bound: ErrorBound } };
   created_by: number;
   approved_by: number | null;
   created_at: number;
+  superseded_reason: string | null;
+}
+
+/** With `confidence`, less than `upper` of the `num_rows` that no expert saw are wrong; `num_audited` 0: unknown. */
+export interface ErrorBound {
+  num_rows: number;
+  num_audited: number;
+  num_wrong: number;
+  upper: number;
+  confidence: number;
+}
+
+export interface Member {
+  user_id: number;
+  user: string;
+  display_name: string;
+  role: string;
+}
+
+export interface Credential {
+  id: number;
+  domain: string;
+  level: string;
+  /** UTC milliseconds, like all times. */
+  expires_at: number;
+  revoked_at: number | null;
 }
 
 export interface AuditEvent {

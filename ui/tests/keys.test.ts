@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { keyLabel, nameOf, SHORTCUTS, shortcutOf, type Focus, type KeyPress } from "../src/pure/keys";
+import { keyLabel, nameOf, SHORTCUTS, shortcutOf, shortcutsWith, type Focus, type KeyPress } from "../src/pure/keys";
 
 const press = (key: string, ...held: ("ctrl" | "meta" | "alt" | "shift")[]): KeyPress => ({
   key,
@@ -41,6 +41,20 @@ it("gives every key to one shortcut", () => {
   const keys = SHORTCUTS.flatMap((shortcut) => shortcut.keys);
   expect(new Set(keys).size).toBe(keys.length);
   expect(new Set(SHORTCUTS.map(({ id }) => id)).size).toBe(SHORTCUTS.length);
+});
+
+it("puts a pack's keys first and takes them from whatever had them", () => {
+  const mine = shortcutsWith({ guideline: "g", next_second: "Shift+ArrowRight", play: "Space", submit: "ctrl+Enter" });
+  const keys = (id: string): string[] | undefined => mine.find((shortcut) => shortcut.id === id)?.keys;
+  expect(keys("guideline")).toEqual(["g", "i"]);
+  expect(keys("jump")).toEqual(["t"]);
+  expect(keys("second-on")).toEqual(["Shift+ArrowRight", "Shift+PageDown"]);
+  expect(keys("forward")).toEqual(["PageDown"]);
+  expect(keys("play")).toEqual([" "]);
+  expect(keys("submit")).toEqual(["Ctrl+Enter"]);
+  expect(shortcutOf(press("g"), "free", true, mine)?.id).toBe("guideline");
+  expect(mine.filter((shortcut) => !shortcut.keys.length)).toEqual([]);
+  expect(shortcutsWith({})).toEqual(SHORTCUTS);
 });
 
 it("writes keys for people", () => {

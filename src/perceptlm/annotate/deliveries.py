@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -54,9 +54,9 @@ def signature(key: str, timestamp_ms: int, body: bytes) -> str:
 
 def deliver_due(server: Server, send: Send = post, *, most: int = 100) -> int:
     """Try the deliveries that are due, at most `most`, and return how many succeeded."""
-    num_delivered, began = 0, time.monotonic()
+    num_delivered, began = 0, monotonic()
     for _ in range(most):
-        if time.monotonic() - began > ROUND_SECONDS:
+        if monotonic() - began > ROUND_SECONDS:
             break
         claimed = server.database.write(_claim)
         if claimed is None:

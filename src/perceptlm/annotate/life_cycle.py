@@ -102,11 +102,18 @@ MOVES: dict[tuple[State, Event], Move] = {
     (State.ACCEPTED, Event.RECONSIDER): (State.OPEN, _BY_RULES),
     (State.ACCEPTED, Event.REPORT): (State.REOPENED, _BY_ANYONE),
     (State.RELEASED, Event.REPORT): (State.REOPENED, _BY_ANYONE),
-    (State.RELEASED, Event.SUPERSEDE): (State.SUPERSEDED, _BY_MANAGER),
+    (State.RELEASED, Event.SUPERSEDE): (State.SUPERSEDED, _BY_RULES),
+    (State.SUPERSEDED, Event.RELEASE): (State.RELEASED, _BY_MANAGER),
+    (State.SUPERSEDED, Event.REPORT): (State.REOPENED, _BY_ANYONE),
     (State.REOPENED, Event.OPEN): (State.OPEN, _BY_RULES),
     (State.REOPENED, Event.DISCARD): (State.DISCARDED, _BY_RULES),
-    (State.REOPENED, Event.SUPERSEDE): (State.SUPERSEDED, _BY_MANAGER),
 }
+
+FINISHED = (State.ACCEPTED.value, State.RELEASED.value, State.SUPERSEDED.value)
+"""States of items that a release is drawn up from. Released: a published release carries the item; superseded: none
+does any more."""
+KEEPING = frozenset({Event.RELEASE, Event.SUPERSEDE})
+"""Events that change nothing of what an item came to."""
 
 WORKABLE = frozenset({State.OPEN, State.AGREED, State.CONTESTED, State.ESCALATED})
 """States in which people may be leased steps of an item."""

@@ -50,6 +50,8 @@ class Action(StrEnum):
     WRITE_POLICY = "policy.write"
     READ_MEMBERS = "members.read"
     WRITE_MEMBERS = "members.write"
+    READ_KEYS = "keys.read"
+    REVOKE_KEY = "key.revoke"
     CREATE_USER = "users.create"
     READ_CREDENTIALS = "credentials.read"
     WRITE_CREDENTIALS = "credentials.write"
@@ -98,6 +100,8 @@ PERMISSIONS: dict[Action, tuple[Scope, frozenset[Role]]] = {
     Action.WRITE_POLICY: (Scope.PROJECT, frozenset({_O, _M})),
     Action.READ_MEMBERS: (Scope.PROJECT, frozenset({_O, _M, _U})),
     Action.WRITE_MEMBERS: (Scope.PROJECT, frozenset({_O, _M})),
+    Action.READ_KEYS: (Scope.PROJECT, frozenset({_O, _M, _U})),
+    Action.REVOKE_KEY: (Scope.PROJECT, frozenset({_O, _M})),
     Action.CREATE_ASSET: (Scope.PROJECT, frozenset({_O, _M, _S})),
     Action.READ_ASSET: (Scope.PROJECT, _EVERY_MEMBER),
     Action.CREATE_ITEMS: (Scope.PROJECT, frozenset({_O, _M, _S})),

@@ -15,6 +15,7 @@ from perceptlm.annotate.deliveries import deliver_due
 from perceptlm.annotate.services.leases import expire_overdue
 from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.refit import refit
+from perceptlm.annotate.services.releases import resume
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.database import now
@@ -55,6 +56,7 @@ def run_once(server: Server, fitted_at: dict[int, int]) -> None:
     """Do one round of the worker's work; `fitted_at` holds when each project was last fitted."""
     server.database.write(expire_overdue)
     deliver_due(server)
+    resume(server)
     for project_id in server.database.read(lambda session: _due_projects(session, server, fitted_at)):
         fitted_at[project_id] = server.database.clock.now_ms()
         refit(server.database, SERVER, project_id)

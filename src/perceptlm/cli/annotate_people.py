@@ -1,4 +1,5 @@
-"""`plm annotate user-add`, `user-password`, `user-disable`, `member`, `key-add`: accounts, without a browser."""
+"""`plm annotate user-add`, `user-password`, `user-disable`, `member`, `member-remove`, `credential-revoke`, `key-add`,
+`keys`, `key-revoke`: accounts, without a browser."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Name = Annotated[str, typer.Argument(help="Name of the person.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.")]
 ProjectName = Annotated[str, typer.Option("--project", help="Slug of the project.")]
 
 
@@ -80,6 +82,45 @@ def member(
     typer.echo(json.dumps(found) if as_json else f"'{name}' is {role} of '{project}'")
 
 
+def member_remove(
+    directory: Directory,
+    name: Name,
+    project: ProjectName,
+    reason: Reason,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a person out of a project: their leases end, what they submitted stays."""
+    from perceptlm.annotate.services.projects import project_named
+    from perceptlm.annotate.services.revocations import remove_member
+    from perceptlm.annotate.services.users import user_named
+    from perceptlm.annotate.store.audit import SERVER
+
+    def work(server: Server) -> dict[str, object]:
+        place = server.database.read(lambda session: (project_named(session, project).id, user_named(session, name).id))
+        return remove_member(server.database, SERVER, *place, reason)
+
+    found = _with_server(directory, database, work)
+    ended = f"{found['num_leases_ended']} leases ended"
+    typer.echo(json.dumps(found) if as_json else f"'{name}' is no member of '{project}' any more; {ended}")
+
+
+def credential_revoke(
+    directory: Directory,
+    number: Annotated[int, typer.Argument(min=1, help="The credential, by its id.")],
+    reason: Reason,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """End an expert's credential, and the leases that rest on it."""
+    from perceptlm.annotate.services.revocations import revoke_credential
+    from perceptlm.annotate.store.audit import SERVER
+
+    found = _with_server(directory, database, lambda server: revoke_credential(server.database, SERVER, number, reason))
+    said = f"revoked credential {number} for '{found['domain']}' of user {found['user_id']}"
+    typer.echo(json.dumps(found) if as_json else f"{said}; {found['num_leases_ended']} leases ended")
+
+
 def key_add(
     directory: Directory,
     title: Annotated[str, typer.Argument(help="What the key is for.")],
@@ -97,6 +138,40 @@ def key_add(
 
     key = _with_server(directory, database, lambda server: add_key(server, owner, project, title, scopes, days))
     typer.echo(json.dumps({"key": key}) if as_json else key)
+
+
+def keys(directory: Directory, project: ProjectName, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """List the API keys of a project; the keys themselves are not kept."""
+    from perceptlm.annotate.services.keys import list_keys
+    from perceptlm.annotate.services.projects import project_named
+
+    found = _write(directory, database, lambda session: list_keys(session, project_named(session, project)))
+    if as_json:
+        typer.echo(json.dumps({"keys": found}))
+        return
+    for entry in found:
+        ended = " (revoked)" if entry["revoked_at"] is not None else ""
+        typer.echo(f"{entry['id']}  {entry['title']}{ended}  {', '.join(entry['scopes'])}")
+
+
+def key_revoke(
+    directory: Directory,
+    number: Annotated[int, typer.Argument(min=1, help="The key, by the id that `keys` shows.")],
+    project: ProjectName,
+    reason: Reason,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """End an API key: whoever holds it is refused from now on."""
+    from perceptlm.annotate.services.keys import revoke_key
+    from perceptlm.annotate.services.projects import project_named
+    from perceptlm.annotate.store.audit import SERVER
+
+    def work(session: Session) -> dict[str, object]:
+        return revoke_key(session, SERVER, project_named(session, project), number, reason)
+
+    found = _write(directory, database, work)
+    typer.echo(json.dumps(found) if as_json else f"revoked key {number} ('{found['title']}')")
 
 
 def _with_server(directory: Path, database: str | None, work: Callable[[Server], T]) -> T:

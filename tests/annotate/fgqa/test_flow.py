@@ -388,6 +388,11 @@ def test_the_ceiling_gives_each_pair_to_another_fresh_person():
     play.submit("ida", "ceiling", 0, choice=1)
     fresh = advance(replace(play.view, open_slots=()), play.submissions, POLICY).new_steps
     assert [(slot.subject, "ida" in slot.not_users, "ann" in slot.not_users) for slot in fresh] == [(1, True, True)]
+    # Reopened and accepted anew: what was answered of the pairs before was answered of something else.
+    again = replace(play.view, round=1, open_slots=())
+    anew = tuple(replace(item, round=1) for item in play.submissions if item.step != "ceiling")
+    reopened = advance(again, [*anew, *(item for item in play.submissions if item.step == "ceiling")], POLICY).new_steps
+    assert [(slot.subject, "ida" in slot.not_users) for slot in reopened] == [(0, True), (1, True)]
 
 
 def choices(**changes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from annotate_browser import context_of, shown_frame, sign_in, watched
+from annotate_browser import accessible, context_of, press, shown_frame, sign_in, tab_to, watched
 from annotate_site import PASSWORD, Site
 from frame_corpus import CorpusVideo
 from playwright.sync_api import Browser, Page, expect
@@ -18,10 +18,16 @@ def state(page: Page, words: str) -> None:
 
 
 def answer(page: Page, words: str) -> None:
-    """Write an answer with evidence."""
+    """Write an answer with evidence and save it at once."""
     shown_frame(page, 0)
-    page.keyboard.press("]")
-    page.fill("[data-field=answer]", words)
+    press(page, "]")
+    write(page, "answer", words)
+
+
+def write(page: Page, field: str, words: str) -> None:
+    """Fill a field and save at once, not only after a moment."""
+    page.fill(f"[data-field={field}]", words)
+    press(page, "Control+s")
 
 
 def test_offline_work_is_queued_survives_and_arrives_once(browser: Browser, site: Site, clip: CorpusVideo) -> None:
@@ -91,6 +97,7 @@ def test_an_expired_login_is_renewed_in_place(browser: Browser, site: Site, clip
         page.fill("[data-field=note]", "not lost")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=Your login has expired")
+        accessible(page)
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_selector("text=No work is waiting for you")
@@ -105,22 +112,26 @@ def test_two_tabs_never_overwrite_each_other(browser: Browser, site: Site, clip:
         first, second = watch.add(context.new_page()), watch.add(context.new_page())
         for page in (first, second):
             page.goto(f"{site.url}/#/p/{project.slug}/work")
-            shown_frame(page, 0)
         for page in (first, second):
+            shown_frame(page, 0)
             page.wait_for_selector("text=also open in another tab")
-        first.fill("[data-field=answer]", "from the first tab")
+        write(first, "answer", "from the first tab")
         state(first, "Saved")
-        second.fill("[data-field=answer]", "from the second tab")
+        write(second, "answer", "from the second tab")
         second.wait_for_selector("text=This draft was changed elsewhere")
         assert "from the second tab" in second.inner_text("[data-testid=mine]")
         assert "from the first tab" in second.inner_text("[data-testid=theirs]")
-        second.click("text=Take that one")
+        accessible(second)
+        tab_to(second, "Take that one")
+        press(second, "Enter")
+        second.wait_for_selector("dialog", state="detached")
         assert second.input_value("[data-field=answer]") == "from the first tab"
-        second.fill("[data-field=answer]", "from both")
+        write(second, "answer", "from both")
         state(second, "Saved")
-        first.fill("[data-field=answer]", "the first tab goes on")
+        write(first, "answer", "the first tab goes on")
         first.wait_for_selector("text=This draft was changed elsewhere")
-        first.click("text=Keep this one")
+        # The dialog has the focus, on its first button.
+        press(first, "Enter")
         state(first, "Saved")
     assert project.take("ann")["draft"]["body"]["edits"]["answer"] == "the first tab goes on"
 
@@ -137,12 +148,17 @@ def test_a_lost_lease_is_said_and_the_work_kept(browser: Browser, site: Site, cl
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=This work is no longer yours")
         assert "Too late." in page.input_value("[aria-label='What you entered']")
-        page.click("text=Get other work")
+        accessible(page)
+        tab_to(page, "Get other work")
+        press(page, "Enter")
         page.wait_for_selector("text=No work is waiting for you")
-        page.click("text=1 not taken")
+        tab_to(page, "1 not taken")
+        press(page, "Enter")
         page.wait_for_selector("text=Submissions that were not taken")
+        accessible(page)
         assert "Too late." in page.input_value("[aria-label='What you entered for item " + str(item) + "']")
-        page.click("text=Throw away")
+        tab_to(page, "Throw away")
+        press(page, "Enter")
         page.wait_for_selector("text=None.")
     assert len(project.payloads(item, "blind_answer")) == 1
 

@@ -1,49 +1,42 @@
-"""Every step of the work, done with the keyboard only, against the real server."""
+"""Every step of the work, done with the keyboard only, against the real server; axe finds nothing on the way."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from annotate_browser import shown_frame, watched
-from annotate_site import PASSWORD, Site, proposal
+from annotate_browser import accessible, at_step, press, shown_frame, tab_to, watched
+from annotate_site import PASSWORD, ProjectOnSite, Site, proposal
 from frame_corpus import CorpusVideo
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 PROPOSALS = [proposal("answer", "The light turns red."), proposal("distractor", "The light turns blue.")]
 
 
-def press(page: Page, *keys: str) -> None:
-    """Press keys, one after the other."""
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def at_step(page: Page, title: str) -> None:
-    """Wait until a step has begun and taken the focus."""
-    page.wait_for_function("(title) => document.activeElement?.textContent === title", arg=title)
+def answer_and_compare(project: ProjectOnSite, item: int) -> None:
+    """Let Ann answer blind and find the proposal the same."""
+    project.do("ann", "blind_answer", {"answer": "It turns red.", "evidence": {"start": 0, "end": 9}})
+    (found,) = [row["id"] for row in project.item(item)["proposals"] if row["kind"] == "answer"]
+    project.do("ann", "compare", {"proposal_id": found, "same_meaning": True})
 
 
 def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, site: Site, clip: CorpusVideo) -> None:
-    project = site.new_project()
+    project = site.new_project(pack="inspection-demo", title="Filling line with keys of its own")
     (item,) = project.add_items(project.add_footage(clip.path), {"step": "question_check", "proposals": PROPOSALS})
     with watched(browser, site, None) as page:
         page.wait_for_selector("text=Password")
-        press(page, "Tab")
+        accessible(page)
+        tab_to(page, "Name")
         page.keyboard.type("ann")
-        press(page, "Tab")
+        tab_to(page, "Password")
         page.keyboard.type(PASSWORD)
         press(page, "Enter")
         page.wait_for_selector("h1:has-text('Projects')")
-        # From the top to the button of this project, as somebody without a pointer comes there.
-        for _ in range(60):
-            press(page, "Tab")
-            if page.evaluate("document.activeElement.href") and f"/{project.slug}/" in page.evaluate(
-                "document.activeElement.href"
-            ):
-                break
+        accessible(page)
+        tab_to(page, "Work: Filling line with keys of its own")
         press(page, "Enter")
 
         at_step(page, "Check the question")
+        accessible(page)
         press(page, "2")
         press(page, "a")
         press(page, "Control+a")
@@ -53,12 +46,29 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
         at_step(page, "Answer in your own words")
         assert page.inner_text("blockquote") == "What happens to the light?"
         shown_frame(page, 0)
+        # `g` and Shift with an arrow are the pack's: the guideline, and a second. What had them keeps its other keys.
         press(page, "g")
+        page.wait_for_selector("[aria-label='Text of the guideline']", state="detached")
+        press(page, "g")
+        press(page, "Shift+ArrowRight")
+        shown_frame(page, 29)
+        press(page, "?")
+        page.wait_for_selector("dialog :text('One second on')")
+        keys = page.inner_text("dialog div:has(> dd:text-is('One second on')) dt")
+        assert keys.split() == ["Shift", "→", "Shift", "Page", "Down"]
+        accessible(page)
+        press(page, "Escape")
+        # A text that has the focus scrolls; the frame stays.
+        tab_to(page, "Text of the guideline")
+        press(page, "PageDown", "Home", "End", "Escape")
+        shown_frame(page, 29)
+        press(page, "t")
         page.keyboard.type("10")
-        press(page, "Enter", "[", "Shift+ArrowRight", "ArrowRight", "]", "b", "Alt+ArrowRight", "Alt+Shift+ArrowDown")
+        press(page, "Enter", "[", "PageDown", "ArrowRight", "]", "b", "Alt+ArrowRight", "Alt+Shift+ArrowDown")
         page.wait_for_selector("h2:has-text('Boxes on frame 21')")
         press(page, "Control+Enter")
         page.wait_for_selector("text=Write an answer.")
+        accessible(page)
         page.keyboard.type("It turns red.")
         press(page, "Escape", "u", "m")
         page.keyboard.type("dim")
@@ -66,9 +76,11 @@ def test_an_annotator_signs_in_checks_answers_and_compares(browser: Browser, sit
 
         at_step(page, "Compare with the proposal")
         assert page.inner_text("[aria-label='Your answer'] p") == "It turns red."
-        assert page.inner_text("[aria-label='Proposal of the model'] p") == "The light turns red."
+        assert page.inner_text("[aria-label='Proposal of a model'] p") == "The light turns red."
+        accessible(page)
         press(page, "1", "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
+        accessible(page)
     assert project.payloads(item, "question_check")[0]["question"] == "What happens to the light?"
     (answer,) = project.payloads(item, "blind_answer")
     assert answer["answer"] == "It turns red."
@@ -108,12 +120,11 @@ def test_a_distractor_a_review_and_a_rework(browser: Browser, site: Site, clip: 
     project = site.new_project(policy={"min_distractors": 1})
     entry = {"question": "What happens?", "proposals": PROPOSALS}
     (item,) = project.add_items(project.add_footage(clip.path), entry)
-    project.do("ann", "blind_answer", {"answer": "It turns red.", "evidence": {"start": 0, "end": 9}})
-    (found,) = [row["id"] for row in project.item(item)["proposals"] if row["kind"] == "answer"]
-    project.do("ann", "compare", {"proposal_id": found, "same_meaning": True})
+    answer_and_compare(project, item)
     with watched(browser, site, "bea", f"/#/p/{project.slug}/work") as page:
         at_step(page, "Judge the wrong answer")
-        assert page.inner_text("[aria-label='The answer to judge'] p") == "The light turns blue."
+        assert page.inner_text("[aria-label='Somebody could answer'] p") == "The light turns blue."
+        accessible(page)
         press(page, "1", "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
     assert project.payloads(item, "distractor")[0]["verdict"] == "certainly_false"
@@ -122,6 +133,7 @@ def test_a_distractor_a_review_and_a_rework(browser: Browser, site: Site, clip: 
         page.wait_for_selector("text=It turns red.")
         press(page, "2", "Control+Enter")
         page.wait_for_selector("text=Give at least one reason.")
+        accessible(page)
         # The first reason has the focus now.
         press(page, "Space", "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
@@ -139,26 +151,58 @@ def test_a_choice_is_made_blind_and_may_be_made_again(browser: Browser, site: Si
         press(page, "2", "Control+Enter")
         at_step(page, "Choose again, with the proposal")
         page.wait_for_selector("text=A model proposes")
+        accessible(page)
         press(page, "3", "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
     assert [row["choice"] for row in project.payloads(item, "choice")] == [1, 2]
 
 
-def test_an_expert_decides_with_rationale_and_reason(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+def test_somebody_new_to_the_item_does_the_ceiling(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+    project = site.new_project(policy={"min_distractors": 1, "ceiling_share": 1.0})
+    (item,) = project.add_items(project.add_footage(clip.path), {"proposals": PROPOSALS})
+    answer_and_compare(project, item)
+    (wrong,) = [row["id"] for row in project.item(item)["proposals"] if row["kind"] == "distractor"]
+    project.do("bea", "distractor", {"distractor_id": wrong, "verdict": "certainly_false"})
+    project.do("vera", "review", {"verdict": "accept"})
+    site.add_person("kim", "Kim Kwon")
+    project.add_member("kim", "annotator")
+    with watched(browser, site, "kim", f"/#/p/{project.slug}/work") as page:
+        at_step(page, "Choose the answer")
+        options = page.locator("[role=radiogroup] label .people").all_inner_texts()
+        assert sorted(options) == ["It turns red.", "The light turns blue."]
+        accessible(page)
+        press(page, str(options.index("It turns red.") + 1), "Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    assert [options[row["choice"]] for row in project.payloads(item, "ceiling")] == ["It turns red."]
+
+
+def test_an_expert_finds_in_the_queue_what_to_decide_and_decides(
+    browser: Browser, site: Site, clip: CorpusVideo
+) -> None:
     project = site.new_project(policy={"first_labels": 2, "most_labels": 2})
     project.add_expert(project.domain)
-    entry = {"step": "choice", "options": ["red", "blue"]}
+    entry = {"step": "choice", "options": ["red", "blue"], "question": "Which colour does it turn?"}
     (item,) = project.add_items(project.add_footage(clip.path), entry)
     project.do("ann", "choice", {"choice": 0})
     project.do("bea", "choice", {"choice": 1, "note": "looks blue to me"})
     project.refit()
     assert project.item(item)["state"] == "escalated"
-    with watched(browser, site, "eli", f"/#/p/{project.slug}/work") as page:
+    with watched(browser, site, "eli", f"/#/p/{project.slug}/queue") as page:
+        row = page.locator("tbody tr")
+        row.wait_for()
+        for words in ("Which colour does it turn?", "red ×1", "blue ×1", "under a minute"):
+            assert words in row.inner_text()
+        (entry,) = site.as_person("eli").get(f"/projects/{project.slug}/queue")["queue"]
+        assert row.locator(".pill").all_inner_texts() == [entry["reason"].replace("_", " ")]
+        accessible(page)
+        tab_to(page, "Take the first one")
+        press(page, "Enter")
         at_step(page, "Decide as the expert")
         page.wait_for_selector("text=looks blue to me")
         page.wait_for_selector("text=Escalated")
         press(page, "1", "Control+Enter")
         page.wait_for_selector("text=Say why: the rationale is kept with the item.")
+        accessible(page)
         page.keyboard.type("The lamp is behind tinted glass.")
         press(page, "Tab")
         page.keyboard.type("What is asked is hard")

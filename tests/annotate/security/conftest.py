@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from annotation_service import fill
-from attack_requests import operations, request_of
+from attack_requests import IN_STEPS, operations, request_of
 from attacked_service import COLUMNS, World, copy_of, make_world
 
 from perceptlm.annotate.clock import ManualClock
@@ -37,7 +38,9 @@ def answered(world: World) -> dict[tuple[str, str, str], dict[str, Any]]:
     for method, path, action in operations(world):
         for who in COLUMNS:
             request = request_of(world, method, path, who)
-            answer = world.ask(who, method, request.path, **request.options)
+            # What takes several transactions finds nothing of its first one where that is taken back.
+            with world.kept() if f"{method} {path}" in IN_STEPS else nullcontext():
+                answer = world.ask(who, method, request.path, **request.options)
             assert answer.status_code < 500, (method, path, who, answer.text)
             found.setdefault((method, path, action), {})[who] = answer
     return found

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from perceptlm.annotate.api.app import make_app
 from perceptlm.annotate.directory import DEFAULT_SECRETS, DataDirectory
-from perceptlm.annotate.services.logins import create_key
+from perceptlm.annotate.services.keys import create_key
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.services.users import disable_user, set_password
 from perceptlm.annotate.store.audit import SERVER

@@ -141,7 +141,7 @@ def test_a_receiver_that_answers_byte_by_byte_is_cut_off():
 
 def test_slow_receivers_do_not_keep_the_worker_from_its_other_work(own_world, monkeypatch):
     ticks = iter(range(0, 10_000, 10))
-    monkeypatch.setattr("perceptlm.annotate.deliveries.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("perceptlm.annotate.deliveries.monotonic", lambda: next(ticks))
     tried = []
 
     def send(*arguments):

@@ -93,7 +93,7 @@ def test_a_project_made_before_the_policy_held_the_switch_is_still_read(migrated
 
     with database.engine.connect().execution_options(**{GOLD_ALLOWED: True}) as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0004")
+        command.downgrade(config, "0005")
         connection.commit()
         kept = json.loads(connection.execute(text("SELECT pack_content FROM projects")).scalar())
     assert kept["use_text_only"] is False

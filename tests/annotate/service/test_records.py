@@ -11,6 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from perceptlm.annotate.deliveries import deliver_due, signature, signing_key
 from perceptlm.annotate.egress import EgressRefused
+from perceptlm.annotate.refusals import Unavailable
+from perceptlm.annotate.services import release_drawing, releases
 from perceptlm.annotate.store import audit
 from perceptlm.annotate.store.gold_guard import GoldReached
 from perceptlm.annotate.store.tables import APPEND_ONLY, Delivery, GoldItem
@@ -130,10 +132,54 @@ def test_a_release_is_frozen_published_by_another_person_and_streamed(labelled):
     assert service.state(item) == "open"
     assert man.get(f"/api/v1/releases/{drawn['id']}").json()["errata"] == [found[0]["key"]]
     assert man.get(f"/api/v1/releases/{drawn['id']}/rows").content == rows.content
+    again = man.post("/api/v1/projects/p/releases", json={"purpose": "training, mended"}).json()
+    assert sue.post(f"/api/v1/releases/{again['id']}/approve").json()["num_rows"] == 1
     done = man.post(f"/api/v1/releases/{drawn['id']}/supersede", json={"reason": "an error"})
     assert done.json()["state"] == "superseded"
+    kept = found[1]["item"]
+    assert [service.state(number) for number in (item, kept)] == ["open", "released"], "another one carries it"
+    man.post(f"/api/v1/releases/{again['id']}/supersede", json={"reason": "another"})
+    assert service.state(kept) == "superseded"
+    last = man.post("/api/v1/projects/p/releases", json={"purpose": "once more"}).json()
+    assert sue.post(f"/api/v1/releases/{last['id']}/approve").json()["state"] == "published"
+    assert service.state(kept) == "released", "and carries it again"
+    assert man.get(f"/api/v1/releases/{last['id']}").json()["errata"] == []
     assert man.post(f"/api/v1/releases/{drawn['id']}/supersede", json={"reason": "again"}).status_code == 409
     assert service.is_intact()
+
+
+def test_a_release_that_was_left_half_drawn_is_unseen_and_finished_by_the_worker(labelled, monkeypatch):
+    """As where the server is killed: nothing but what was committed is there, and the next server goes on with it."""
+    man, sue, server = labelled.person("man"), labelled.person("sue"), labelled.server
+    monkeypatch.setattr(release_drawing, "CHUNK", 1)
+    keep, seal, settle, written = release_drawing._keep, release_drawing._seal, releases.settle, []
+
+    def killed(*arguments):
+        if written:
+            raise Unavailable("unavailable", "killed here")
+        written.append(keep(*arguments))
+
+    monkeypatch.setattr(release_drawing, "_keep", killed)
+    assert man.post("/api/v1/projects/p/releases", json={"purpose": "t"}).status_code == 503
+    monkeypatch.setattr(release_drawing, "_keep", keep)
+    monkeypatch.setattr(release_drawing, "_seal", lambda *arguments: None)
+    releases.resume(server)
+    assert man.get("/api/v1/projects/p/releases").json()["releases"] == []
+    assert [man.get(f"/api/v1/releases/1{part}").status_code for part in ("", "/rows")] == [404, 404]
+    assert sue.post("/api/v1/releases/1/approve").status_code == 404
+    monkeypatch.setattr(release_drawing, "_seal", seal)
+    releases.resume(server)
+    (drawn,) = man.get("/api/v1/projects/p/releases").json()["releases"]
+    assert (drawn["state"], drawn["num_rows"], drawn["purpose"]) == ("draft", 2, "t")
+    rows = man.get("/api/v1/releases/1/rows").content
+    assert hashlib.sha256(rows).hexdigest() == drawn["rows_sha256"]
+    monkeypatch.setattr(releases, "settle", lambda *arguments: None)
+    assert sue.post("/api/v1/releases/1/approve").json()["state"] == "published"
+    assert labelled.state(1) == "accepted"
+    monkeypatch.setattr(releases, "settle", settle)
+    releases.resume(server)
+    assert labelled.state(1) == "released"
+    assert labelled.is_intact()
 
 
 def test_a_release_whose_items_changed_is_not_published(labelled):

@@ -7,6 +7,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from annotation_service import usual_payload
 from sqlalchemy import func, select
 
 from perceptlm.annotate.store.tables import Assignment, Draft, Step, Submission
@@ -46,13 +47,43 @@ def test_choices_are_accepted_by_the_engine_and_contested_ones_go_to_an_expert(s
     assert service.person("exp").next() is None, "nor with an expired one"
     credential |= {"expires_at": service.clock.now_ms() + 60_000, "evidence_sha256": "b" * 64}
     assert own.post(f"/api/v1/users/{service.user_ids['exp']}/credentials", json=credential).status_code == 201
-    queue = service.person("exp").get("/api/v1/projects/p/queue").json()["queue"]
-    assert split["id"] in [entry["item"] for entry in queue]
+    (row,) = service.person("exp").get("/api/v1/projects/p/queue").json()["queue"]
+    assert (row["item"], row["question"], row["domain"]) == (split["id"], "Which?", "general")
+    assert row["labels"] == [{"label": "left", "count": 1}, {"label": "right", "count": 1}]
+    assert row["reason"] is not None
+    assert row["escalated_at"] == service.clock.now_ms() - 61_000
     while (assignment := service.person("exp").next()) is not None:
         assert assignment["step"] == "expert"
         payload = {"choice": 0, "rationale": "seen", "reason": "other"}
         assert service.person("exp").submit(assignment, payload).status_code == 201
     assert service.state(split["id"]) == "accepted"
+
+
+def test_the_queue_of_experts_comes_in_pages_those_first_where_an_expert_saves_most(service):
+    service.policy(first_labels=2, most_answers=2)
+    service.add_items(*(service.fgqa(f"k{n}", step="blind_answer", priority=n % 3) for n in range(3)))
+    for name, answer in (("ann", "A dog."), ("bob", "a cow")):
+        while (assignment := service.person(name).next()) is not None:
+            blind = {"answer": answer, "evidence": {"start": 0, "end": 3}}
+            compare = {**usual_payload(assignment), "same_meaning": False, "merged": None}
+            if assignment["step"] == "compare":
+                compare["others"] = [{**entry, "same_meaning": False} for entry in compare["others"]]
+            payload = blind if assignment["step"] == "blind_answer" else compare
+            assert service.person(name).submit(assignment, payload).status_code == 201
+    man = service.person("man")
+
+    def page(after):
+        return man.get(f"/api/v1/projects/p/queue?limit=2&after={after}").json()
+
+    rows, after = [], 0
+    while after is not None:
+        found = page(after)
+        rows, after = [*rows, *found["queue"]], found["next"]
+    assert [row["key"] for row in rows] == ["k2", "k1", "k0"]
+    assert {str(row["labels"]) for row in rows} == {
+        str([{"label": "A dog.", "count": 1}, {"label": "a cow", "count": 1}])
+    }
+    assert man.get("/api/v1/projects/p/queue?after=999").json()["error"]["field"] == "after"
 
 
 def test_the_same_operation_sent_again_gets_the_same_answer_once(service):

@@ -24,11 +24,13 @@ export const SHORTCUTS: Shortcut[] = [
 
   { id: "previous", keys: ["ArrowLeft", ","], group: "Frames", what: "Previous frame" },
   { id: "next", keys: ["ArrowRight", "."], group: "Frames", what: "Next frame" },
-  { id: "back", keys: ["Shift+ArrowLeft"], group: "Frames", what: "Ten frames back" },
-  { id: "forward", keys: ["Shift+ArrowRight"], group: "Frames", what: "Ten frames on" },
+  { id: "back", keys: ["Shift+ArrowLeft", "PageUp"], group: "Frames", what: "Ten frames back" },
+  { id: "forward", keys: ["Shift+ArrowRight", "PageDown"], group: "Frames", what: "Ten frames on" },
+  { id: "second-back", keys: ["Shift+PageUp"], group: "Frames", what: "One second back" },
+  { id: "second-on", keys: ["Shift+PageDown"], group: "Frames", what: "One second on" },
   { id: "first", keys: ["Home"], group: "Frames", what: "First frame" },
   { id: "last", keys: ["End"], group: "Frames", what: "Last frame" },
-  { id: "jump", keys: ["g"], group: "Frames", what: "Go to a frame or time" },
+  { id: "jump", keys: ["g", "t"], group: "Frames", what: "Go to a frame or time" },
   { id: "play", keys: [" "], group: "Frames", what: "Play or pause" },
   { id: "slower", keys: ["<"], group: "Frames", what: "Slower" },
   { id: "faster", keys: [">"], group: "Frames", what: "Faster" },
@@ -64,6 +66,49 @@ export const SHORTCUTS: Shortcut[] = [
   { id: "line-out", keys: ["z"], group: "View", what: "Zoom out of the timeline" },
 ];
 
+/** What packs call some of the shortcuts (`perceptlm.annotate.packs.pack.Shortcut`). */
+const PACK_NAMES: Record<string, string> = {
+  next_frame: "next",
+  previous_frame: "previous",
+  next_second: "second-on",
+  previous_second: "second-back",
+  play: "play",
+  set_start: "start",
+  set_end: "end",
+  submit: "submit",
+  unsure: "unsure",
+  undo: "undo",
+  redo: "redo",
+  guideline: "guideline",
+};
+
+/** The table with the keys of a pack: each comes first in its row, and is taken from the row that had it. */
+export function shortcutsWith(pack: Record<string, string>): Shortcut[] {
+  const given = new Map(
+    Object.entries(pack).flatMap(([name, key]) => (PACK_NAMES[name] ? [[PACK_NAMES[name], packKey(key)]] : [])),
+  );
+  const taken = [...given.values()];
+  return SHORTCUTS.map((shortcut) => {
+    const own = shortcut.keys.filter((key) => !taken.includes(key));
+    const key = given.get(shortcut.id);
+    return { ...shortcut, keys: key === undefined ? own : [key, ...own] };
+  });
+}
+
+/** A key as packs write it ("Shift+ArrowLeft", "Space", "g") as the table writes it. */
+function packKey(text: string): string {
+  const parts = text.split("+").map((part) => part.trim());
+  const held = (name: string): boolean => parts.slice(0, -1).some((part) => part.toLowerCase() === name);
+  const last = parts.at(-1) || "+";
+  return nameOf({
+    key: last === "Space" ? " " : last.length === 1 && held("shift") ? last.toUpperCase() : last,
+    ctrlKey: held("ctrl") || held("cmd"),
+    metaKey: false,
+    altKey: held("alt"),
+    shiftKey: held("shift"),
+  });
+}
+
 export interface KeyPress {
   key: string;
   ctrlKey: boolean;
@@ -82,13 +127,18 @@ export function nameOf(press: KeyPress): string {
   return [ctrl && "Ctrl", press.altKey && "Alt", shift && "Shift", key].filter(Boolean).join("+");
 }
 
-/** What has the focus: a text field takes every key, a slider or radio the arrows, a button Space. */
+/** What has the focus: a text field takes every key; a slider, a radio or a text to scroll the arrows; a button Space. */
 export type Focus = "text" | "arrows" | "button" | "free";
 
-const ARROWS = /^(Shift\+)?(Arrow\w+|Home|End| )$/;
+const ARROWS = /^(Shift\+)?(Arrow\w+|Page\w+|Home|End| )$/;
 
 /** The shortcut of a key press, or null where the focused control needs the key itself or single keys are off. */
-export function shortcutOf(press: KeyPress, focus: Focus, singleKeys: boolean): Shortcut | null {
+export function shortcutOf(
+  press: KeyPress,
+  focus: Focus,
+  singleKeys: boolean,
+  shortcuts: Shortcut[] = SHORTCUTS,
+): Shortcut | null {
   const name = nameOf(press);
   if (!name.startsWith("Ctrl+") && name !== "Escape") {
     if (focus === "text") return null;
@@ -96,7 +146,7 @@ export function shortcutOf(press: KeyPress, focus: Focus, singleKeys: boolean): 
     if (focus === "button" && name === " ") return null;
     if (!singleKeys && name.length === 1 && name !== " ") return null;
   }
-  return SHORTCUTS.find((shortcut) => shortcut.keys.includes(name)) ?? null;
+  return shortcuts.find((shortcut) => shortcut.keys.includes(name)) ?? null;
 }
 
 /** How a key is written for people. */
@@ -107,6 +157,8 @@ export function keyLabel(name: string): string {
     ArrowRight: "→",
     ArrowUp: "↑",
     ArrowDown: "↓",
+    PageUp: "Page Up",
+    PageDown: "Page Down",
     Escape: "Esc",
   };
   const last = name.endsWith("++") || name === "+" ? "+" : (name.split("+").at(-1) ?? name);

@@ -46,6 +46,10 @@ export const REVIEW_VERDICTS = [
   { value: "reject", title: "Reject", hint: "leave this item out" },
 ];
 
+/** The options of an item as they are chosen: by number. */
+export const numbered = (options: string[] | null | undefined): { value: number; title: string }[] =>
+  (options ?? []).map((title, value) => ({ value, title }));
+
 export const emptyEdits = (): Edits => ({
   verdict: null,
   question: "",

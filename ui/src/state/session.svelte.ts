@@ -1,6 +1,6 @@
 // Who is logged in, and whether the login has expired. Knows no screen.
 import { api, ApiError, setCsrfToken, whenExpired } from "../api";
-import type { Me, ProjectEntry, User } from "../types";
+import type { ProjectEntry, User } from "../types";
 
 const BEEN_HERE = "perceptlm-annotate-been-here";
 
@@ -18,7 +18,7 @@ class Session {
     });
     try {
       // Who never logged in here has no session to ask for.
-      if (localStorage.getItem(BEEN_HERE)) await this.take(await api.me());
+      if (localStorage.getItem(BEEN_HERE)) await this.take();
     } catch (error) {
       // Not logged in is the usual case; without a server the login form will say so.
       if (!(error instanceof ApiError)) throw error;
@@ -28,9 +28,8 @@ class Session {
   }
 
   async logIn(name: string, password: string): Promise<void> {
-    const answer = await api.logIn(name, password);
-    setCsrfToken(answer.csrf_token);
-    await this.take(await api.me());
+    await api.logIn(name, password);
+    await this.take();
   }
 
   async logOut(): Promise<void> {
@@ -55,9 +54,10 @@ class Session {
     return this.user?.is_owner === true || this.projects.some(({ role }) => role === "auditor");
   }
 
-  private async take(me: Me): Promise<void> {
+  private async take(): Promise<void> {
+    const [me, projects] = await Promise.all([api.me(), api.projects()]);
     setCsrfToken(me.csrf_token);
-    this.projects = await api.projects();
+    this.projects = projects;
     this.user = me.user;
     this.expired = false;
     localStorage.setItem(BEEN_HERE, "yes");

@@ -2,7 +2,7 @@
 // timeline in sight. Editing goes through the work; drawing is the component's.
 import { api } from "../api";
 import { fitView, holdView, zoomView, type Point, type Size, type View } from "../pure/boxes";
-import { clampFrame, type FrameTable } from "../pure/frames";
+import { clampFrame, frameAt, seconds, timeOf, type FrameTable } from "../pure/frames";
 import { panSpan, reveal, wholeSpan, zoomSpan, type Span } from "../pure/interval";
 import type { Asset } from "../types";
 import { announcer } from "./announcer.svelte";
@@ -19,6 +19,8 @@ export class Viewer {
   /** The frame whose picture is on the canvas. */
   shown = $state(-1);
   direction = 1;
+  /** How far the last move went: who steps by one will step on. */
+  stride = 0;
   playing = $state(false);
   problem = $state("");
   source: Size = $state({ width: 0, height: 0 });
@@ -51,6 +53,7 @@ export class Viewer {
     if (this.playing) this.player?.pause();
     const next = clampFrame(frame, this.numFrames);
     if (next !== this.frame) this.direction = next < this.frame ? -1 : 1;
+    this.stride = Math.abs(next - this.frame);
     this.frame = next;
     this.selected = null;
     this.span = reveal(this.span, next, this.numFrames);
@@ -69,6 +72,13 @@ export class Viewer {
 
   step(by: number): void {
     this.go(this.frame + by);
+  }
+
+  /** Go to the picture that is on screen so many seconds later, at least one frame away. */
+  stepSeconds(by: number): void {
+    if (!this.table) return;
+    const wanted = frameAt(this.table, seconds(timeOf(this.table, this.frame)) + by);
+    this.go(wanted === this.frame ? this.frame + Math.sign(by) : wanted);
   }
 
   async toggle(): Promise<void> {

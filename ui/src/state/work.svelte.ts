@@ -2,7 +2,6 @@
 // person entered is never thrown away by this module: it stays on screen, in IndexedDB, or both.
 import { api, ApiError, problemOf } from "../api";
 import { DraftSync, type DraftState, type SaveAnswer, type Versioned } from "../pure/draft";
-import type { FrameTable } from "../pure/frames";
 import * as history from "../pure/history";
 import { newOperationId, type Delivery } from "../pure/queue";
 import { build, emptyEdits, isAfter, type Missing } from "../pure/steps";
@@ -96,16 +95,17 @@ export class Work {
   }
 
   private async open(assignment: Assignment): Promise<void> {
-    const [asset, guideline] = await Promise.all([
-      api.asset(assignment.item.asset_id),
+    const id = assignment.item.asset_id;
+    const [asset, table, guideline] = await Promise.all([
+      api.asset(id),
+      api.frameTable(id),
       this.guideline?.version === assignment.guideline_version
         ? this.guideline
         : api.guideline(this.project.slug, assignment.guideline_version),
     ]);
-    const table: FrameTable | null = asset.kind === "video" ? await api.frameTable(asset.id) : null;
     this.assignment = assignment;
     this.guideline = guideline;
-    this.viewer = new Viewer(asset, table);
+    this.viewer = new Viewer(asset, asset.kind === "video" ? table : null);
     // More work on the same footage begins where the person was.
     if (this.last?.asset.id === asset.id) this.viewer.go(this.last.frame);
     this.proposals = assignment.proposals;

@@ -1,7 +1,9 @@
+import type { Field } from "../parts/field";
 import type { Work } from "../state/work.svelte";
+import type { Edits } from "../types";
 
-/** What every step component gets: the work, and the message about a field that is missing or refused ("" if none). */
+/** What every step component gets: the work, and each entry of it as its control needs it. */
 export interface StepProps {
   work: Work;
-  error: (field: string) => string;
+  field: <K extends keyof Edits>(name: K) => Field<Edits[K]>;
 }

@@ -21,7 +21,8 @@ from perceptlm.annotate.api.answers import answers_of
 from perceptlm.annotate.refusals import Forbidden, NotFound, NotSignedIn
 from perceptlm.annotate.roles import PERMISSIONS, Action, Role, Scope, is_allowed
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.logins import find_key, find_login
+from perceptlm.annotate.services.keys import find_key
+from perceptlm.annotate.services.logins import find_login
 from perceptlm.annotate.services.projects import role_in
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.store.tables import Asset, Assignment, Membership, Project, Release

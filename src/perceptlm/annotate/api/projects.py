@@ -1,4 +1,4 @@
-"""Routes of projects, members, guidelines and policies."""
+"""Routes of projects, members, API keys, guidelines and policies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
 from perceptlm.annotate.api.answers import content
-from perceptlm.annotate.api.bodies import NewGuideline, NewMember, NewPolicy, NewProject, ProjectPath
+from perceptlm.annotate.api.bodies import Because, IdPath, NewGuideline, NewMember, NewPolicy, NewProject, ProjectPath
 from perceptlm.annotate.packs.guideline import render_guideline
 from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.roles import Action
-from perceptlm.annotate.services import needs, projects
+from perceptlm.annotate.services import keys, needs, projects, revocations
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.packs import pack_picture, picture_names
 from perceptlm.annotate.store.tables import Guideline
@@ -140,5 +140,34 @@ def set_member(project: ProjectPath, body: NewMember, caller: CallerNow, server:
     return server.database.write(
         lambda session: projects.set_member(
             session, caller, projects.project_named(session, project), body.user, body.role
+        )
+    )
+
+
+@guarded(router, "POST", "/projects/{project}/members/{user_id}/remove", Action.WRITE_MEMBERS)
+def remove_member(
+    project: ProjectPath, user_id: IdPath, body: Because, caller: CallerNow, server: ServerNow
+) -> dict[str, Any]:
+    """Take a person out of the project: their leases end, what they submitted stays."""
+    assert caller.project_id is not None
+    return revocations.remove_member(server.database, caller.actor, caller.project_id, user_id, body.reason)
+
+
+@guarded(router, "GET", "/projects/{project}/keys", Action.READ_KEYS)
+def list_keys(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
+    """List the API keys of a project; never the keys themselves."""
+    return server.database.read(
+        lambda session: {"keys": keys.list_keys(session, projects.project_named(session, project))}
+    )
+
+
+@guarded(router, "POST", "/projects/{project}/keys/{key_id}/revoke", Action.REVOKE_KEY)
+def revoke_key(
+    project: ProjectPath, key_id: IdPath, body: Because, caller: CallerNow, server: ServerNow
+) -> dict[str, Any]:
+    """End an API key."""
+    return server.database.write(
+        lambda session: keys.revoke_key(
+            session, caller.actor, projects.project_named(session, project), key_id, body.reason
         )
     )

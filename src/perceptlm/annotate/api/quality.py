@@ -8,10 +8,11 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, guarded
-from perceptlm.annotate.api.bodies import LimitQuery, ProjectPath
+from perceptlm.annotate.api.bodies import AfterQuery, LimitQuery, ProjectPath
 from perceptlm.annotate.roles import Action
 from perceptlm.annotate.services import dashboard as figures
 from perceptlm.annotate.services.choices import choices as known_now
+from perceptlm.annotate.services.expert_queue import expert_queue
 from perceptlm.annotate.services.projects import project_named
 from perceptlm.annotate.services.refit import refit as run_refit
 
@@ -46,10 +47,10 @@ def choices(project: ProjectPath, caller: CallerNow, server: ServerNow) -> dict[
 
 
 @guarded(router, "GET", "/projects/{project}/queue", Action.READ_QUEUE)
-def queue(project: ProjectPath, caller: CallerNow, server: ServerNow, limit: LimitQuery = 100) -> dict[str, Any]:
+def queue(
+    project: ProjectPath, caller: CallerNow, server: ServerNow, after: AfterQuery = 0, limit: LimitQuery = 100
+) -> dict[str, Any]:
     """Show what waits for experts."""
-
-    def look(session: Session) -> dict[str, Any]:
-        return {"queue": figures.queue(session, project_named(session, project), limit)}
-
-    return server.database.read(look)
+    return server.database.read(
+        lambda session: expert_queue(session, project_named(session, project), after=after, limit=limit)
+    )

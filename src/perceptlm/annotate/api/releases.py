@@ -33,21 +33,20 @@ def list_releases(project: ProjectPath, caller: CallerNow, server: ServerNow) ->
 @guarded(router, "POST", "/projects/{project}/releases", Action.CREATE_RELEASE, status_code=201)
 def draw_up(project: ProjectPath, body: NewRelease, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Draw up a release of all finished items."""
-    return server.database.write(
-        lambda session: releases.draw_up(session, caller, project_named(session, project), body.purpose, server.secret)
-    )
+    assert caller.project_id is not None
+    return releases.draw_up(server, caller, caller.project_id, body.purpose)
 
 
 @guarded(router, "POST", "/releases/{release_id}/approve", Action.APPROVE_RELEASE)
 def approve(release_id: IdPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Publish a release that somebody else drew up."""
-    return server.database.write(lambda session: releases.approve(session, caller, release_id))
+    return releases.approve(server, caller, release_id)
 
 
 @guarded(router, "POST", "/releases/{release_id}/supersede", Action.SUPERSEDE_RELEASE)
 def supersede(release_id: IdPath, body: Because, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Mark a published release as superseded."""
-    return server.database.write(lambda session: releases.supersede(session, caller, release_id, body.reason))
+    return releases.supersede(server, caller, release_id, body.reason)
 
 
 @guarded(router, "GET", "/releases/{release_id}", Action.READ_RELEASE)

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from perceptlm.annotate.api.access import CallerNow, ServerNow, cookie_name, csrf_token, guarded
-from perceptlm.annotate.api.bodies import IdPath, NewCredential, NewUser, SignIn
+from perceptlm.annotate.api.bodies import Because, IdPath, NewCredential, NewUser, SignIn
 from perceptlm.annotate.refusals import Forbidden, NotSignedIn
 from perceptlm.annotate.roles import Action
-from perceptlm.annotate.services import logins, projects, users
+from perceptlm.annotate.services import logins, projects, revocations, users
 from perceptlm.annotate.store.tables import User
 
 router = APIRouter()
@@ -96,3 +96,11 @@ def add_credential(user_id: IdPath, body: NewCredential, caller: CallerNow, serv
         return users.credential_answer(row)
 
     return server.database.write(work)
+
+
+@guarded(router, "POST", "/users/{user_id}/credentials/{credential_id}/revoke", Action.WRITE_CREDENTIALS)
+def revoke_credential(
+    user_id: IdPath, credential_id: IdPath, body: Because, caller: CallerNow, server: ServerNow
+) -> dict[str, Any]:
+    """End a credential, and the experts' leases that rest on it."""
+    return revocations.revoke_credential(server.database, caller.actor, credential_id, body.reason, user_id)

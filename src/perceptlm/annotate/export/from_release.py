@@ -26,7 +26,8 @@ from perceptlm.annotate.export.released import (
 )
 from perceptlm.annotate.release_row import FORMAT, ReleaseRowBody, RowDistractor
 from perceptlm.annotate.services.projects import project_named
-from perceptlm.annotate.services.releases import published_release, row_pages, show_release
+from perceptlm.annotate.services.release_drawing import row_pages
+from perceptlm.annotate.services.releases import published_release, show_release
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.store.database import Database
 from perceptlm.config import canonical_json

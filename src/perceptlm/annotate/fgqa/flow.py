@@ -23,6 +23,7 @@ from perceptlm.annotate.fgqa.stages import (
     question_stage,
 )
 from perceptlm.annotate.fgqa.view import Advance, Event, ItemView, SlotRequest, SubmissionView
+from perceptlm.annotate.life_cycle import FINISHED
 from perceptlm.annotate.policy import Policy
 
 Status = Literal["working", "expert", "reviewing", "accepted", "discarded", "rework"]
@@ -59,8 +60,6 @@ _MOVES: dict[str, dict[Status, Entry]] = {
     },
 }
 """(state, where the item is) -> moves of the life cycle. From states that are not here the flow moves nothing."""
-FINISHED = ("accepted", "released")
-"""An accepted choice is not beyond doubt before it is released: whoever gave it may turn out worse than it seemed."""
 
 
 def advance(view: ItemView, submissions: Sequence[SubmissionView], policy: Policy) -> Advance:
@@ -69,7 +68,8 @@ def advance(view: ItemView, submissions: Sequence[SubmissionView], policy: Polic
     Submissions are all of the item's, of every round. After `next_round` the server counts the round up and asks again.
     """
     record = Record(view, tuple(submissions))
-    if view.state in FINISHED and (view.kind == "fgqa" or view.state == "released"):
+    # An accepted choice is not beyond doubt before it is released: whoever gave it may turn out worse than it seemed.
+    if view.state in FINISHED and (view.kind == "fgqa" or view.state != "accepted"):
         return _finished(record, policy)
     if view.state not in _MOVES:
         return Advance()
@@ -165,7 +165,8 @@ def _finished(record: Record, policy: Policy) -> Advance:
         return Advance()
     settled = Record(record.view, tuple(item for item in record.submissions if item.step != "ceiling"))
     _, stage = _accepted(settled, _place(settled, policy)[1])
-    done = {item.subject for item in record.submissions if item.step == "ceiling"}
+    # Whatever was answered of it before it was reopened was answered of something else.
+    done = {item.subject for item in record.submissions if item.step == "ceiling" and item.round == record.view.round}
     wanted = tuple(
         SlotRequest("ceiling", subject=number, not_users=barred_from("ceiling", number, record.submissions))
         for number in range(len(stage.derived["groups"]))

@@ -170,7 +170,7 @@ def answer_stage(record: Record, policy: Policy) -> Stage:
     comparing = tuple(
         SlotRequest("compare", only_user=item.user)
         for item in answers
-        if item.user not in {done.user for done in compares} and targets_of(view, item, answers)
+        if item.user not in {done.user for done in compares} | view.gone and targets_of(view, item, answers)
     )
     missing = record.more("blind_answer", policy.first_labels, len(answers))
     needs: tuple[Need, ...] = () if view.of_kind("answer") else ("answer_proposals",)

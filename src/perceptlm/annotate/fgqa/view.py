@@ -92,6 +92,8 @@ class ItemView:
     """True where the question came checked, as in gold."""
     text_only: tuple[TextOnlyCheck, ...] = ()
     in_ceiling_sample: bool = False
+    gone: frozenset[str] = frozenset()
+    """People who answered and will not come back: their comparison is waited for no longer."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """By `decision_key`."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.life_cycle import FINISHED
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.assess import Assessment
 from perceptlm.annotate.quality.calibration import calibrate
@@ -16,7 +17,7 @@ from perceptlm.annotate.quality.drift import find_drift
 from perceptlm.annotate.quality.records import EXPERT
 from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.quality_records import Records, read_records
-from perceptlm.annotate.store.tables import Item, ItemMove, Project, Step, StepDecision, Submission, User
+from perceptlm.annotate.store.tables import Item, ItemMove, Project, StepDecision, Submission, User
 from perceptlm.statistics.agreement import krippendorff_alpha
 
 DAY_MS = 86_400_000
@@ -200,7 +201,7 @@ def _escalations(session: Session, project: Project) -> dict[str, Any]:
 
 def _cost(session: Session, project: Project, policy: Policy, states: dict[str, int]) -> float | None:
     """Return cost in labels per accepted item: an expert's answer counts `expert_cost`."""
-    accepted = states.get("accepted", 0) + states.get("released", 0)
+    accepted = sum(states.get(state, 0) for state in FINISHED)
     counts = dict(
         session.execute(
             select(Submission.step_kind, func.count())
@@ -212,33 +213,3 @@ def _cost(session: Session, project: Project, policy: Policy, states: dict[str, 
         return None
     total = sum(count * (policy.expert_cost if kind == "expert" else 1) for kind, count in counts.items())
     return total / accepted
-
-
-def queue(session: Session, project: Project, limit: int) -> list[dict[str, Any]]:
-    """Return escalated items, those first where an expert's minute saves most: by (1 - posterior) x weight."""
-    posterior = (
-        select(func.max(StepDecision.id)).where(StepDecision.item_id == Item.id).correlate(Item).scalar_subquery()
-    )
-    rows = session.execute(
-        select(Item, StepDecision, Step)
-        .join(Step, (Step.item_id == Item.id) & (Step.kind == "expert") & (Step.round == Item.round))
-        .outerjoin(StepDecision, StepDecision.id == posterior)
-        .where(Item.project_id == project.id, Item.state == "escalated", Step.state == "open")
-        .order_by(Item.id)
-        .limit(10 * limit)
-    ).all()
-    found = [
-        {
-            "item": item.id,
-            "key": item.key,
-            "domain": item.domain,
-            "about": step.about,
-            "reason": step.reason,
-            "posterior": None if decision is None else decision.posterior,
-            "priority": item.priority,
-            "is_leased": step.num_taken > step.num_submitted,
-            "score": (1 + item.priority) * (1 - ((decision.posterior if decision else None) or 0.0)),
-        }
-        for item, decision, step in rows
-    ]
-    return sorted(found, key=lambda entry: (-float(str(entry["score"])), entry["item"]))[:limit]

@@ -26,7 +26,17 @@ from perceptlm.annotate.services.steps import close_all, close_slots, open_slots
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.outbox import emit
-from perceptlm.annotate.store.tables import Item, Project, Proposal, Step, StepDecision, Submission, TextOnlyRow
+from perceptlm.annotate.store.tables import (
+    Item,
+    Membership,
+    Project,
+    Proposal,
+    Step,
+    StepDecision,
+    Submission,
+    TextOnlyRow,
+    User,
+)
 from perceptlm.seeding import derive_seed
 
 _MOVERS = {
@@ -102,6 +112,7 @@ def view_of(session: Session, item: Item, project: Project, policy: Policy, step
         question_checked=item.first_step == "blind_answer",
         text_only=() if is_choice else text_only_of(session, item),
         in_ceiling_sample=_draw(project, "ceiling", item.key) < policy.ceiling_share,
+        gone=_gone(session, item),
         decisions=decisions_of(session, item),
     )
 
@@ -113,6 +124,16 @@ def text_only_of(session: Session, item: Item) -> tuple[TextOnlyCheck, ...]:
         TextOnlyCheck(row.about, frozenset(count["distractor_id"] for count in row.counts), frozenset(row.told))
         for row in rows
     )
+
+
+def _gone(session: Session, item: Item) -> frozenset[str]:
+    """Return who gave an answer and cannot sign in, or is no member of the project, any more."""
+    here = select(Membership.user_id).join(User, User.id == Membership.user_id)
+    here = here.where(Membership.project_id == item.project_id, User.disabled_at.is_(None))
+    statement = select(Submission.user_id).where(
+        Submission.item_id == item.id, Submission.step_kind == "blind_answer", Submission.user_id.not_in(here)
+    )
+    return frozenset(str(user_id) for user_id in session.scalars(statement))
 
 
 def decisions_of(session: Session, item: Item) -> dict[str, Decision]:

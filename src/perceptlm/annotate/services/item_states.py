@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.life_cycle import KEEPING, Event, State, next_state
 from perceptlm.annotate.life_cycle import Actor as Mover
-from perceptlm.annotate.life_cycle import Event, State, next_state
 from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
@@ -35,7 +35,7 @@ def move(session: Session, item: Item, event: Event, mover: Mover, actor: Actor,
     before = State(item.state)
     after = next_state(before, event, mover)
     item.state = after.value
-    item.row_version += 1
+    item.row_version += event not in KEEPING
     item.updated_at = now(session)
     session.add(
         ItemMove(

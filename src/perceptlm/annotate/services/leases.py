@@ -7,6 +7,7 @@ whose slot nobody else took may still be used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from perceptlm.annotate.quality.turns import GoldRule, gold_start, is_gold_turn
 from perceptlm.annotate.refusals import Conflict, Forbidden, NotFound, Refused
 from perceptlm.annotate.roles import BLIND_STEPS, FRESH_STEPS, OWN_STEPS, ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
+from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.services.projects import content_of, policy_of
 from perceptlm.annotate.services.queue import (
     EXPIRED,
@@ -26,12 +28,12 @@ from perceptlm.annotate.services.queue import (
     next_of_lane_after,
     pass_step,
 )
-from perceptlm.annotate.services.steps import OPEN, better_lane, chosen_lane, update_lane
+from perceptlm.annotate.services.steps import OPEN, better_lane, chosen_lane, set_home_lane, update_lane
 from perceptlm.annotate.services.users import valid_domains
-from perceptlm.annotate.store.audit import SERVER, append
+from perceptlm.annotate.store.audit import SERVER, Actor, append
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.numbers import FENCE, take_numbers
-from perceptlm.annotate.store.tables import Assignment, Membership, Project, Step, Submission, User
+from perceptlm.annotate.store.tables import Assignment, Item, Membership, Project, Step, Submission, User
 
 LEASED, SUBMITTED, RELEASED = "leased", "submitted", "released"
 MAX_EXPIRED_AT_ONCE = 200
@@ -45,7 +47,9 @@ def next_assignment(
     assert role is not None
     # One lease per person: two requests of the same person wait for each other here.
     mine = select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id)
-    membership = session.execute(mine.with_for_update(key_share=True)).scalar_one()
+    membership = session.scalar(mine.with_for_update(key_share=True))
+    if membership is None:
+        raise NotFound("not_found", "there is no such thing, or not for you")  # removed since the request came in
     policy = policy_of(session, project)
     held = session.scalar(
         select(Assignment)
@@ -95,12 +99,16 @@ def _choose(
         return gold
     lanes = [*([better_lane("choice")] if membership.is_better and "choice" in labels else []), *labels]
     if "expert" in wanted:
-        held = set(valid_domains(session, user_id))
-        # A credential for a domain holds for those below it.
-        own_domains = [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
+        own_domains = expert_domains(session, project, user_id)
         chosen = [chosen_lane(domain, user_id) for domain in own_domains]
         lanes = [*chosen, *(f"expert:{domain}" for domain in own_domains), *lanes]
     return first_step(session, project.id, user_id, lanes, rescan_ms)
+
+
+def expert_domains(session: Session, project: Project, user_id: int) -> list[str]:
+    """Return the domains in which a person may decide as an expert: a credential holds for those below it as well."""
+    held = set(valid_domains(session, user_id))
+    return [entry.id for entry in content_of(project).domains if held & {entry.id, *entry.parents}]
 
 
 def _gold(
@@ -166,14 +174,27 @@ def expire_overdue(session: Session, project_id: int | None = None) -> int:
         statement = statement.where(Assignment.project_id == project_id)
     statement = statement.order_by(Assignment.lease_until).limit(MAX_EXPIRED_AT_ONCE)
     overdue = list(session.scalars(statement.with_for_update(key_share=True, skip_locked=True)))
-    # All steps before the audit log's head: see `store.audit.locked_head`.
-    ids = sorted({assignment.step_id for assignment in overdue})
-    session.execute(select(Step.id).where(Step.id.in_(ids)).order_by(Step.id).with_for_update(key_share=True))
-    for assignment in overdue:
-        give_slot_back(session, assignment, EXPIRED)
-        body = {"fence": assignment.fence}
-        append(session, SERVER, "lease.expire", f"assignment:{assignment.id}", body, assignment.project_id)
+    _end(session, SERVER, overdue, "lease.expire", {})
     return len(overdue)
+
+
+def end_leases(session: Session, actor: Actor, assignment_ids: Sequence[int], reason: str) -> int:
+    """End those of these leases that are still held, as if their time were over; returns how many."""
+    statement = select(Assignment).where(Assignment.id.in_(assignment_ids), Assignment.state == LEASED)
+    statement = statement.order_by(Assignment.id).with_for_update(key_share=True)
+    held = list(session.scalars(statement.execution_options(populate_existing=True)))
+    _end(session, actor, held, "lease.end", {"reason": reason})
+    return len(held)
+
+
+def _end(session: Session, actor: Actor, leases: Sequence[Assignment], action: str, body: dict[str, Any]) -> None:
+    # All steps before the audit log's head: see `store.audit.locked_head`.
+    ids = sorted({assignment.step_id for assignment in leases})
+    session.execute(select(Step.id).where(Step.id.in_(ids)).order_by(Step.id).with_for_update(key_share=True))
+    for assignment in leases:
+        give_slot_back(session, assignment, EXPIRED)
+        logged = {"fence": assignment.fence, **body}
+        append(session, actor, action, f"assignment:{assignment.id}", logged, assignment.project_id)
 
 
 def shorten_leases(session: Session, project_id: int, policy: Policy) -> None:
@@ -208,6 +229,13 @@ def locked_step(session: Session, step_id: int) -> Step:
     return session.execute(statement).scalar_one()
 
 
+def to_any_expert(session: Session, step_id: int) -> None:
+    """Let any expert of the domain take a step that was kept for one of them."""
+    item_id = session.execute(select(Step.item_id).where(Step.id == step_id)).scalar_one()
+    item, step = locked_item(session, item_id), locked_step(session, step_id)
+    set_home_lane(session, step, f"expert:{item.domain}")
+
+
 def own_assignment(session: Session, caller: Caller, assignment_id: int, *, lock: bool = False) -> Assignment:
     """Return an assignment of the caller's; NotFound for anybody else's."""
     statement = select(Assignment).where(Assignment.id == assignment_id, Assignment.user_id == caller.person())
@@ -231,12 +259,17 @@ def lease_lost() -> Conflict:
 
 
 def why_barred(session: Session, caller: Caller, assignment: Assignment, step: Step) -> Refused | None:
-    """Return why the holder of a lease may not do the work any more: they have another role by now, had a part in what
-    they would judge, or have seen what they would answer blind. Leases that expire and are revived make that possible.
+    """Return why the holder of a lease may not do the work any more: they have another role by now, their credential
+    has ended, they had a part in what they would judge, or have seen what they would answer blind. Leases that expire
+    and are revived make that possible.
     """
     role = caller.role
     if role is None or step.kind not in ROLE_STEPS.get(role, ()) + OWN_STEPS:
         return Forbidden("step_not_allowed", f"'{step.kind}' is not for your role any more", hint="give it back")
+    if step.kind == "expert":
+        project, domain = session.get_one(Project, step.project_id), session.get_one(Item, step.item_id).domain
+        if domain not in expert_domains(session, project, assignment.user_id):
+            return Forbidden("no_credential", f"you hold no valid credential for '{domain}'", hint="give it back")
     mine = (Submission.item_id == step.item_id, Submission.user_id == assignment.user_id)
     if step.kind in FRESH_STEPS:
         # An expert may settle several splits of one item; `ordinal` 0 and this assignment is the work itself.
@@ -273,6 +306,9 @@ def heartbeat(session: Session, caller: Caller, assignment_id: int, fence: int) 
         take_again(session, caller, assignment)
     if assignment.state != LEASED:
         raise Conflict("not_leased", f"the assignment is {assignment.state}")
+    step = session.get_one(Step, assignment.step_id)
+    if (barred := why_barred(session, caller, assignment, step)) is not None:
+        raise barred
     policy = policy_of(session, session.get_one(Project, assignment.project_id))
     assignment.lease_until = now(session) + policy.lease_seconds * 1000
     return assignment.lease_until

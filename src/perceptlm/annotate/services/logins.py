@@ -1,4 +1,4 @@
-"""Signing in and out: sessions kept by the server, failures counted by name and by address, API keys."""
+"""Signing in and out: sessions kept by the server, failures counted by name and by address."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import now
-from perceptlm.annotate.store.tables import ApiKey, LoginFailure, LoginSession, User
-from perceptlm.annotate.tokens import KEY_PREFIX, is_password, new_token, nobodys_hash, token_digest
+from perceptlm.annotate.store.tables import LoginFailure, LoginSession, User
+from perceptlm.annotate.tokens import is_password, new_token, nobodys_hash, token_digest
 
 
 @dataclass(frozen=True)
@@ -90,40 +90,6 @@ def find_login(session: Session, token: str) -> Login | None:
     )
     row = session.execute(statement).one_or_none()
     return None if row is None else Login(*row)
-
-
-def create_key(
-    session: Session,
-    actor: Actor,
-    created_by: int,
-    project_id: int,
-    title: str,
-    scopes: list[str],
-    expires_at: int | None,
-) -> str:
-    """Make an API key for some actions in one project and return it; only its digest is kept."""
-    key = KEY_PREFIX + new_token()
-    row = ApiKey(
-        key_sha256=token_digest(key),
-        project_id=project_id,
-        title=title,
-        scopes=scopes,
-        created_by=created_by,
-        created_at=now(session),
-        expires_at=expires_at,
-    )
-    session.add(row)
-    session.flush()
-    append(session, actor, "key.create", f"key:{row.id}", {"title": title, "scopes": scopes}, project_id)
-    return key
-
-
-def find_key(session: Session, key: str) -> ApiKey | None:
-    """Return the record of an API key that is neither expired nor revoked."""
-    row = session.scalar(select(ApiKey).where(ApiKey.key_sha256 == token_digest(key), ApiKey.revoked_at.is_(None)))
-    if row is None or (row.expires_at is not None and row.expires_at <= now(session)):
-        return None
-    return row
 
 
 def _check_failures(session: Session, settings: Settings, keys: list[str]) -> None:

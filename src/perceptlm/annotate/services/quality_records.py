@@ -8,7 +8,7 @@ not as objects: a fit of thousands of labels waits for this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,10 +120,15 @@ def read_records(session: Session, project: Project, policy: Policy) -> Records:
     proposed, num_models = _proposed(pieces, proposals, planted, len(user_ids)) if counts else ([], 0)
     domains = [entry.id for entry in content_of(project).domains]
     people = [members.get(user_id) for user_id in user_ids]
-    roles = [EXPERT if row is not None and row.role == Role.EXPERT else ANNOTATOR for row in people]
+    # Who is no member any more is what they were when they worked; nothing is given to them.
+    decided = {row.user_id for row, _ in rows if row.step_kind != KIND}
+    roles = [
+        EXPERT if (user_id in decided if row is None else row.role == Role.EXPERT) else ANNOTATOR
+        for user_id, row in zip(user_ids, people, strict=True)
+    ]
     no_models = [False] * num_models
     own = np.zeros((len(user_ids) + num_models, len(domains)), dtype=np.bool_)
-    own[: len(user_ids)] = _own_domains(session, project, user_ids)
+    own[: len(user_ids)] = _own_domains(session, project, user_ids, members)
     return Records(
         labels=_labels([*proposed, *given]),
         items=Items(
@@ -287,12 +292,12 @@ def _known(session: Session, project: Project) -> tuple[dict[int, int], set[int]
     return known, planted
 
 
-def _own_domains(session: Session, project: Project, user_ids: list[int]) -> Any:
-    """Return who holds a valid credential for which domain; one for a domain holds for those below it."""
+def _own_domains(session: Session, project: Project, user_ids: list[int], members: Collection[int]) -> Any:
+    """Return which member holds a valid credential for which domain; one for a domain holds for those below it."""
     domains = content_of(project).domains
     own = np.zeros((len(user_ids), len(domains)), dtype=np.bool_)
     statement = select(Credential.user_id, Credential.domain).where(
-        Credential.user_id.in_(user_ids), Credential.expires_at > now(session), Credential.revoked_at.is_(None)
+        Credential.user_id.in_(members), Credential.expires_at > now(session), Credential.revoked_at.is_(None)
     )
     place = {user_id: number for number, user_id in enumerate(user_ids)}
     for user_id, domain in session.execute(statement):

@@ -17,19 +17,16 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import locked_item
-from perceptlm.annotate.services.leases import locked_step
+from perceptlm.annotate.services.leases import locked_step, to_any_expert
 from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.quality_records import KIND
 from perceptlm.annotate.services.refit_plan import Due, Plan, plan_refit
 from perceptlm.annotate.services.standing import set_standing
 from perceptlm.annotate.services.steps import OPEN, chosen_lane, lock_work, set_home_lane
 from perceptlm.annotate.store.audit import Actor, append
-from perceptlm.annotate.store.database import Database, now
+from perceptlm.annotate.store.database import LONGEST_TURN, LONGEST_TURN_SECONDS, PAUSE_SECONDS, Database, now
 from perceptlm.annotate.store.tables import Item, Project, Step, StepDecision
 
-LONGEST_TURN, LONGEST_TURN_SECONDS = 50, 0.1
-"""So long one transaction of decisions holds back whoever submits; then others have their turn."""
-PAUSE_SECONDS = 0.005
 METHOD = "dawid_skene 2"
 _WORKABLE = ("open", "agreed", "contested", "escalated", "accepted")
 
@@ -89,14 +86,9 @@ def free_waiting(database: Database, project_id: int) -> int:
         )
         return list(session.scalars(late.order_by(Step.id)))
 
-    def free(session: Session, step_id: int) -> None:
-        item_id = session.execute(select(Step.item_id).where(Step.id == step_id)).scalar_one()
-        item, step = locked_item(session, item_id), locked_step(session, step_id)
-        set_home_lane(session, step, f"expert:{item.domain}")
-
     late = database.read(look)
     for step_id in late:
-        database.write(lambda session, step_id=step_id: free(session, step_id))  # type: ignore[misc]
+        database.write(lambda session, step_id=step_id: to_any_expert(session, step_id))  # type: ignore[misc]
     return len(late)
 
 

@@ -1,160 +1,193 @@
-"""Releases: accepted items, frozen; drawn up by one person, published by another, never changed, only superseded.
+"""Releases: finished items, frozen; drawn up by one person, published by another, never changed, only superseded.
 
-A row holds what an item came to and from which submissions; people are pseudonyms. Rows are written and read in
-batches, so that a release of any size takes constant memory.
+A row holds what an item came to and from which submissions; people are pseudonyms. An item is `released` while a
+published release carries it, and `superseded` when none does any more: publishing and superseding are one short
+transaction, after which the items are moved a few at a time (`settle`). Whatever of this a killed server left undone is
+done by the next one (`resume`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.life_cycle import FINISHED, Event, State
 from perceptlm.annotate.life_cycle import Actor as Mover
-from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.refusals import Conflict, NotFound
-from perceptlm.annotate.release_row import FORMAT
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.item_states import locked_item, move
-from perceptlm.annotate.services.release_card import Tally
-from perceptlm.annotate.services.release_rows import num_audited_discards, row_bodies
-from perceptlm.annotate.store.audit import append, head_of
-from perceptlm.annotate.store.database import Database, now
+from perceptlm.annotate.services.projects import project_of
+from perceptlm.annotate.services.release_drawing import BATCH, DRAFT, DRAWING, begin, finish, row_pages
+from perceptlm.annotate.services.server import Server
+from perceptlm.annotate.store.audit import SERVER, Actor, append
+from perceptlm.annotate.store.database import LONGEST_TURN, LONGEST_TURN_SECONDS, PAUSE_SECONDS, Database, now
 from perceptlm.annotate.store.outbox import emit
-from perceptlm.annotate.store.tables import Item, Project, Proposal, Release, ReleaseRow, Submission
+from perceptlm.annotate.store.tables import Item, Project, Release, ReleaseRow
 from perceptlm.config import canonical_json
 
-BATCH = 500
-DRAFT, PUBLISHED, SUPERSEDED = "draft", "published", "superseded"
-FINISHED = ("accepted", "released")
+PUBLISHED, SUPERSEDED = "published", "superseded"
+LONGEST_ROUND_SECONDS = 1.0
+"""So long the worker goes on with one release; then it sees to its other duties."""
 
 
-def draw_up(session: Session, caller: Caller, project: Project, purpose: str, secret: bytes) -> dict[str, Any]:
+def draw_up(server: Server, caller: Caller, project_id: int, purpose: str) -> dict[str, Any]:
     """Freeze all items that are accepted, or were released before, as the rows of a new release."""
-    digest, position, tally = hashlib.sha256(), 0, Tally()
-    release = Release(
-        project_id=project.id,
-        purpose=purpose,
-        state=DRAFT,
-        num_rows=0,
-        rows_sha256="",
-        manifest={},
-        created_by=caller.person(),
-        created_at=now(session),
-    )
-    session.add(release)
-    session.flush()
-    for items in _finished_items(session, project):
-        for body, item in row_bodies(session, project, items, secret):
-            digest.update(canonical_json(body).encode() + b"\n")
-            tally.add(body)
-            row = ReleaseRow(
-                release_id=release.id, position=position, item_id=item.id, row_version=item.row_version, body=body
-            )
-            session.add(row)
-            position += 1
-        for table in (ReleaseRow, Submission, Proposal):
-            _forget(session, table)
-    if position == 0:
-        raise Conflict("nothing_to_release", "no item is accepted yet")
-    seq, head = head_of(session)
-    release.num_rows, release.rows_sha256 = position, digest.hexdigest()
-    release.manifest = {
-        "format": FORMAT,
-        "project": project.slug,
-        "release": release.id,
-        "purpose": purpose,
-        "guideline_version": project.guideline_version,
-        "policy_version": project.policy_version,
-        "licences": sorted(tally.licences),
-        "num_rows": position,
-        "rows_sha256": release.rows_sha256,
-        "audit": {"seq": seq, "head": head},
-        "card": tally.card(num_audited_discards(session, project)),
-    }
-    body = {"num_rows": position, "rows_sha256": release.rows_sha256, "purpose": purpose}
-    append(session, caller.actor, "release.create", f"release:{release.id}", body, project.id)
-    return release_answer(release)
+    database, person = server.database, caller.person()
+
+    release_id = database.write(lambda session: begin(session, project_of(session, project_id), person, purpose))
+    server.at_work.add(release_id)
+    try:
+        finish(database, release_id, server.secret)
+    finally:
+        server.at_work.discard(release_id)
+    return database.read(lambda session: release_answer(found_release(session, release_id)))
 
 
-def _finished_items(session: Session, project: Project) -> Iterator[list[Item]]:
-    after = 0
-    while True:
-        statement = select(Item).where(Item.project_id == project.id, Item.state.in_(FINISHED), Item.id > after)
-        items = list(session.scalars(statement.order_by(Item.id).limit(BATCH)))
-        if not items:
-            return
-        after = items[-1].id
-        yield items
-        _forget(session, Item)
+def approve(server: Server, caller: Caller, release_id: int) -> dict[str, Any]:
+    """Publish a release that somebody else drew up; Conflict if an item has changed since.
+
+    An item that changes while this is looked at is an erratum, as one that changes a moment later.
+    """
+
+    def check(session: Session) -> None:
+        _check_approvable(found_release(session, release_id), caller)
+        changed = or_(Item.state.not_in(FINISHED), Item.row_version != ReleaseRow.row_version)
+        statement = select(Item.key).join(ReleaseRow, ReleaseRow.item_id == Item.id)
+        key = session.scalar(statement.where(ReleaseRow.release_id == release_id, changed).limit(1))
+        if key is not None:
+            raise Conflict("release_stale", f"the item '{key}' has changed since", hint="draw it up anew")
+
+    def publish(session: Session) -> None:
+        release = found_release(session, release_id, lock=True)
+        _check_approvable(release, caller)
+        release.state, release.approved_by, release.published_at = PUBLISHED, caller.person(), now(session)
+        body = {"release": release.id, "num_rows": release.num_rows, "rows_sha256": release.rows_sha256}
+        append(session, caller.actor, "release.publish", f"release:{release.id}", body, release.project_id)
+        emit(session, release.project_id, "release.published", body)
+
+    server.database.read(check)
+    server.database.write(publish)
+    return _settled(server, release_id)
 
 
-def _forget(session: Session, table: type[Any]) -> None:
-    """Let go of rows that were written or read, so that memory does not grow with the release."""
-    session.flush()
-    for row in [row for row in session.identity_map.values() if isinstance(row, table)]:
-        session.expunge(row)
-
-
-def approve(session: Session, caller: Caller, release_id: int) -> dict[str, Any]:
-    """Publish a release that somebody else drew up; Conflict if an item has changed since."""
-    release = locked_release(session, release_id)
+def _check_approvable(release: Release, caller: Caller) -> None:
     if release.state != DRAFT:
         raise Conflict("not_a_draft", f"the release is {release.state}")
     if release.created_by == caller.person():
         raise Conflict("second_person_needed", "a release is published by another person than drew it up")
-    _lock_items(session, release)
-    after = -1
-    while True:
-        statement = select(ReleaseRow.position, ReleaseRow.item_id, ReleaseRow.row_version).where(
-            ReleaseRow.release_id == release.id, ReleaseRow.position > after
-        )
-        rows = session.execute(statement.order_by(ReleaseRow.position).limit(BATCH)).all()
-        if not rows:
+
+
+def supersede(server: Server, caller: Caller, release_id: int, reason: str) -> dict[str, Any]:
+    """Mark a published release as superseded; its rows stay. Items that no other published one carries are superseded
+    with it, until a later one carries them again."""
+
+    def work(session: Session) -> None:
+        release = found_release(session, release_id, lock=True)
+        if release.state != PUBLISHED:
+            raise Conflict("not_published", f"the release is {release.state}")
+        release.state, release.superseded_at, release.superseded_reason = SUPERSEDED, now(session), reason
+        release.num_settled = 0
+        body = {"release": release.id, "reason": reason}
+        append(session, caller.actor, "release.supersede", f"release:{release.id}", body, release.project_id)
+        emit(session, release.project_id, "release.superseded", body)
+
+    server.database.write(work)
+    return _settled(server, release_id)
+
+
+def _settled(server: Server, release_id: int) -> dict[str, Any]:
+    server.at_work.add(release_id)
+    try:
+        settle(server.database, release_id)
+    finally:
+        server.at_work.discard(release_id)
+    return server.database.read(lambda session: release_answer(found_release(session, release_id)))
+
+
+def settle(database: Database, release_id: int, *, until: float | None = None) -> None:
+    """Move the items of a release as its state says, a few at a time, to the end or to the time `until`."""
+    while database.write(lambda session: _settle_some(session, release_id)):
+        if until is not None and time.monotonic() > until:
+            return
+        # A lock of the process is not fair: whoever waits for it gets it now.
+        time.sleep(PAUSE_SECONDS)
+
+
+def _settle_some(session: Session, release_id: int) -> bool:
+    """Move the next few items; return whether there are more."""
+    release = found_release(session, release_id, lock=True)
+    if release.state not in (PUBLISHED, SUPERSEDED) or release.num_settled == release.num_rows:
+        return False
+    until = time.monotonic() + LONGEST_TURN_SECONDS
+    # Released, as the release does if it is published; else those that no other one releases are superseded.
+    start: tuple[str, ...]
+    if release.state == PUBLISHED:
+        event, start, mover = Event.RELEASE, (State.ACCEPTED.value, State.SUPERSEDED.value), Mover.MANAGER
+    else:
+        event, start, mover = Event.SUPERSEDE, (State.RELEASED.value,), Mover.RULES
+    rows = session.execute(
+        select(ReleaseRow.position, ReleaseRow.item_id, ReleaseRow.row_version, Item.state)
+        .join(Item, Item.id == ReleaseRow.item_id)
+        .where(ReleaseRow.release_id == release_id, ReleaseRow.position >= release.num_settled)
+        .order_by(ReleaseRow.position)
+        .limit(BATCH)
+    ).all()
+    waiting = [row for row in rows if row.state in start][:LONGEST_TURN]
+    ids = [row.item_id for row in waiting]
+    # All items before the audit log's head: see `store.audit.locked_head`.
+    session.execute(select(Item.id).where(Item.id.in_(ids)).order_by(Item.id).with_for_update(key_share=True))
+    carried = _carried(session, ids) if event is Event.SUPERSEDE else set()
+    end = rows[-1].position + 1 if len(waiting) < LONGEST_TURN else waiting[-1].position + 1
+    actor = Actor.user(release.approved_by or 0) if event is Event.RELEASE else SERVER
+    for position, item_id, version, _ in waiting:
+        item = locked_item(session, item_id)
+        is_meant = item.row_version == version if event is Event.RELEASE else item_id not in carried
+        if item.state in start and is_meant:
+            move(session, item, event, mover, actor, reason=f"release {release_id}")
+        if time.monotonic() > until:
+            end = position + 1
             break
-        for position, item_id, version in rows:
-            after = position
-            item = locked_item(session, item_id)
-            if item.state not in FINISHED or item.row_version != version:
-                raise Conflict("release_stale", f"the item '{item.key}' has changed since", hint="draw it up anew")
-            if item.state == "accepted":
-                move(session, item, Event.RELEASE, Mover.MANAGER, caller.actor, reason=f"release {release.id}")
-        session.flush()
-        _forget(session, Item)
-    release.state, release.approved_by, release.published_at = PUBLISHED, caller.person(), now(session)
-    body = {"release": release.id, "num_rows": release.num_rows, "rows_sha256": release.rows_sha256}
-    append(session, caller.actor, "release.publish", f"release:{release.id}", body, release.project_id)
-    emit(session, release.project_id, "release.published", body)
-    return release_answer(release)
+    release.num_settled = end
+    return release.num_settled < release.num_rows
 
 
-def _lock_items(session: Session, release: Release) -> None:
-    """Lock the items of a release, all before the audit log's head: see `store.audit.locked_head`."""
-    mine = select(ReleaseRow.item_id).where(ReleaseRow.release_id == release.id)
-    statement = select(Item.id).where(Item.id.in_(mine)).order_by(Item.id).with_for_update(key_share=True)
-    for _ in session.scalars(statement.execution_options(yield_per=BATCH)):
-        pass
+def _carried(session: Session, item_ids: list[int]) -> set[int]:
+    """Return those of the items that a published release carries."""
+    statement = select(ReleaseRow.item_id).join(Release, Release.id == ReleaseRow.release_id)
+    return set(session.scalars(statement.where(ReleaseRow.item_id.in_(item_ids), Release.state == PUBLISHED)))
 
 
-def supersede(session: Session, caller: Caller, release_id: int, reason: str) -> dict[str, Any]:
-    """Mark a published release as superseded; its rows stay, and so do the items, for a later one."""
-    release = locked_release(session, release_id)
-    if release.state != PUBLISHED:
-        raise Conflict("not_published", f"the release is {release.state}")
-    release.state, release.superseded_at, release.superseded_reason = SUPERSEDED, now(session), reason
-    body = {"release": release.id, "reason": reason}
-    append(session, caller.actor, "release.supersede", f"release:{release.id}", body, release.project_id)
-    emit(session, release.project_id, "release.superseded", body)
-    return release_answer(release)
+def resume(server: Server) -> None:
+    """Go on for a while with releases that were left while they were drawn up, published or superseded."""
+
+    def look(session: Session) -> list[tuple[int, str]]:
+        left = or_(
+            Release.state == DRAWING,
+            Release.state.in_((PUBLISHED, SUPERSEDED)) & (Release.num_settled < Release.num_rows),
+        )
+        found = session.execute(select(Release.id, Release.state).where(left).order_by(Release.id))
+        return [(release_id, state) for release_id, state in found]
+
+    for release_id, state in server.database.read(look):
+        if release_id in server.at_work:
+            continue
+        until = time.monotonic() + LONGEST_ROUND_SECONDS
+        if state == DRAWING:
+            finish(server.database, release_id, server.secret, until=until)
+        else:
+            settle(server.database, release_id, until=until)
 
 
-def locked_release(session: Session, release_id: int) -> Release:
-    """Return a release, locked; NotFound."""
-    statement = select(Release).where(Release.id == release_id).with_for_update(key_share=True)
-    release = session.scalar(statement.execution_options(populate_existing=True))
+def found_release(session: Session, release_id: int, *, lock: bool = False) -> Release:
+    """Return a release, locked if it is to be changed; NotFound for none, or one that is not drawn up yet."""
+    statement = select(Release).where(Release.id == release_id, Release.state != DRAWING)
+    if lock:
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    release = session.scalar(statement)
     if release is None:
         raise NotFound("no_such_release", f"there is no release {release_id}")
     return release
@@ -169,11 +202,11 @@ def release_answer(release: Release) -> dict[str, Any]:
 
 def show_release(session: Session, release_id: int) -> dict[str, Any]:
     """Return a release with its errata: items that were reported since it was published."""
-    release = session.get_one(Release, release_id)
+    release = found_release(session, release_id)
     statement = (
         select(Item.key)
         .join(ReleaseRow, ReleaseRow.item_id == Item.id)
-        .where(ReleaseRow.release_id == release_id, Item.row_version > ReleaseRow.row_version + 1)
+        .where(ReleaseRow.release_id == release_id, Item.row_version > ReleaseRow.row_version)
     )
     errata = sorted(session.scalars(statement)) if release.state != DRAFT else []
     return {**release_answer(release), "errata": errata}
@@ -181,8 +214,8 @@ def show_release(session: Session, release_id: int) -> dict[str, Any]:
 
 def list_releases(session: Session, project: Project) -> list[dict[str, Any]]:
     """Return the releases of a project."""
-    rows = session.scalars(select(Release).where(Release.project_id == project.id).order_by(Release.id))
-    return [release_answer(row) for row in rows]
+    mine = select(Release).where(Release.project_id == project.id, Release.state != DRAWING)
+    return [release_answer(row) for row in session.scalars(mine.order_by(Release.id))]
 
 
 def published_release(session: Session, project: Project, release_id: int | None) -> Release:
@@ -197,33 +230,16 @@ def published_release(session: Session, project: Project, release_id: int | None
             raise NotFound("no_release", f"the project '{project.slug}' has no published release")
         return release
     release = session.scalar(mine.where(Release.id == release_id))
-    if release is None:
+    if release is None or release.state == DRAWING:
         raise NotFound("no_such_release", f"the project '{project.slug}' has no release {release_id}")
     if release.state == DRAFT:
         raise Conflict("not_published", f"the release {release_id} is a draft", hint="another person publishes it")
     return release
 
 
-def row_pages(database: Database, release_id: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of a release in order, a page at a time, each in a transaction of its own: they never change."""
-    after = -1
-    while True:
-
-        def look(session: Session, after: int = after) -> list[tuple[int, Any]]:
-            statement = select(ReleaseRow.position, ReleaseRow.body).where(
-                ReleaseRow.release_id == release_id, ReleaseRow.position > after
-            )
-            found = session.execute(statement.order_by(ReleaseRow.position).limit(BATCH))
-            return [(position, body) for position, body in found]
-
-        rows = database.read(look)
-        if not rows:
-            return
-        after = rows[-1][0]
-        yield [body for _, body in rows]
-
-
 def stream_rows(database: Database, release_id: int) -> Iterator[bytes]:
-    """Yield the rows of a release as JSON lines, a page at a time: their digest is `rows_sha256`."""
-    for page in row_pages(database, release_id):
-        yield b"".join(canonical_json(body).encode() + b"\n" for body in page)
+    """Return the rows of a release as JSON lines, a page at a time: their digest is `rows_sha256`. NotFound."""
+    database.read(lambda session: found_release(session, release_id))
+    return (
+        b"".join(canonical_json(body).encode() + b"\n" for body in page) for page in row_pages(database, release_id)
+    )

@@ -22,6 +22,8 @@ class Server:
     settings: Settings
     secret: bytes
     pictures: PictureService = field(default_factory=PictureService)
+    at_work: set[int] = field(default_factory=set)
+    """Releases that a request is at work on: not to be taken for ones that were left."""
 
     def __post_init__(self) -> None:
         """Make the gate that passwords are checked behind: each check takes a processor and much memory."""

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import Conflict, Invalid
 from perceptlm.annotate.roles import PERMISSIONS, Action, Role
-from perceptlm.annotate.services.logins import create_key
+from perceptlm.annotate.services.keys import create_key
 from perceptlm.annotate.services.projects import project_named
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.services.users import create_user, hashed, set_password, user_named

@@ -27,6 +27,9 @@ T = TypeVar("T")
 BUSY_SECONDS = 30
 MAX_TRIES = 5
 POOL_SIZE = 20
+LONGEST_TURN, LONGEST_TURN_SECONDS = 50, 0.1
+"""So many items, and so long, one transaction of a long job holds back whoever submits; then others have their turn."""
+PAUSE_SECONDS = 0.005
 _WRITES = "writes"
 
 

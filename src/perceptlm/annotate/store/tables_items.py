@@ -37,8 +37,8 @@ class Asset(Base):
 
 
 class Item(Base):
-    """One question about one asset. `row_version` counts its changes; `round` how often it was done anew; `needs` is
-    what it waits for from a model, one at most.
+    """One question about one asset. `row_version` counts its changes, but for those of releases; `round` how often it
+    was done anew; `needs` is what it waits for from a model, one at most.
     """
 
     __tablename__ = "items"

@@ -108,7 +108,10 @@ class Delivery(Base):
 
 
 class Release(Base):
-    """A set of accepted items, frozen; published by another person than it was drawn up by."""
+    """A set of accepted items, frozen; published by another person than it was drawn up by.
+
+    `num_settled`: rows whose items stand as the release's state says, from the first one on.
+    """
 
     __tablename__ = "releases"
     id: Mapped[RowKey]
@@ -116,6 +119,7 @@ class Release(Base):
     purpose: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(16))
     num_rows: Mapped[Number]
+    num_settled: Mapped[Number] = mapped_column(default=0)
     rows_sha256: Mapped[str] = mapped_column(String(64))
     manifest: Mapped[Json]
     created_by: Mapped[Number] = mapped_column(ForeignKey("users.id"))

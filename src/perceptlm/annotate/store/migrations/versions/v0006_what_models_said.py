@@ -12,8 +12,8 @@ from alembic import op
 from perceptlm.annotate.store.migrations.versions.v0003_first_records import keep_rows
 from perceptlm.config import canonical_json
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
