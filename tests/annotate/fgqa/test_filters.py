@@ -68,7 +68,7 @@ def test_of_a_rejected_set_the_pairs_are_told_that_were_right_more_often_than_no
     assert judge_text_only([PairCount(4, 4)]).told == (), "four replies about one pair say nothing"
 
 
-@pytest.mark.parametrize("reply", ["A", "b.", "(B)"])
+@pytest.mark.parametrize("reply", ["A", "b.", "(B)", "**A**", "B\nas it is"])
 def test_a_model_with_a_favourite_letter_solves_nothing(reply):
     (found,) = ask_text_only(ScriptedClient(lambda request: reply), [("item-1", group())])
     assert found.counts == (PairCount(4, 2),) * 3
@@ -93,7 +93,7 @@ def test_the_filter_shows_no_video_and_asks_both_orders():
     assert sorted(firsts) == [False, False, True, True]
 
 
-@pytest.mark.parametrize("reply", ["I cannot tell", "", "An answer", "About B"])
+@pytest.mark.parametrize("reply", ["I cannot tell", "", "An answer", "About B", "A question about it"])
 def test_a_model_that_names_no_letter_passes_nothing(reply):
     (found,) = ask_text_only(ScriptedClient(lambda request: reply), [("item-1", group())])
     assert found.num_unreadable == 12

@@ -129,7 +129,8 @@ def _questions(pair: BinaryQuestion) -> Iterator[tuple[str, str, str]]:
 
 
 def _letter(text: str) -> str | None:
-    found = re.match(r"\W*([ABab])(?![\w'])", text)
+    """Return the letter that a reply begins with. One that runs on into a word, as in "A question", is an article."""
+    found = re.match(r"\W*([ABab])[^\S\n]*(?:$|\n|[^\w\s'])", text)
     return None if found is None else found.group(1).upper()
 
 
