@@ -29,7 +29,7 @@ ui: ## build the annotation page (needs Node 20.19 or newer) into src/perceptlm/
 	@tools/make_ui.sh
 
 test: check test-media test-services ui ## checks, then every test that is not slow
-	@$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
 test-slow: install test-media test-services ui ## the slow tests
 	@$(BIN)/python -m pytest -m slow

@@ -14,18 +14,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # takes the processor from the one waited for and makes short work ten times as long. Results do not depend on it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Made once and dear: with several workers, the tests that share one of these run on the same worker.
-SHARED = ("demo", "site", "applied", "answered", "cluster", "postgres_folder", "frame_corpus")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, and those that share something dear."""
-    for item in items:
-        shared = [name for name in SHARED if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.stem))
-
-
 MEDIA_FOLDER = Path(__file__).resolve().parent.parent / ".cache" / "test-media"
 
 

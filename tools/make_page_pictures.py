@@ -39,7 +39,7 @@ def main() -> None:
         with Site(Path(folder) / "data", clock=clock) as site, chromium() as browser:
             footage = write_footage(Path(folder) / "line.mp4")
             take_work(browser, site, footage)
-            take_expert(browser, site, footage)
+            take_expert(browser, site, footage, clock)
             take_dashboard(browser, site, footage, clock)
 
 
@@ -87,16 +87,29 @@ def take_work(browser: Browser, site: Site, footage: Path) -> None:
         save(page, "compare")
 
 
-def take_expert(browser: Browser, site: Site, footage: Path) -> None:
-    """An escalated choice in the expert's hands."""
+def take_expert(browser: Browser, site: Site, footage: Path, clock: ManualClock) -> None:
+    """What waits for an expert, and an escalated choice in their hands."""
     project = site.new_project("filling-line-5", policy={"first_labels": 2, "most_labels": 2})
     project.add_expert(project.domain)
     options = ["It is underfilled", "Its cap is missing", "Its label is crooked", "It is cracked"]
-    project.add_items(project.add_footage(footage), {"question": QUESTION, "step": "choice", "options": options})
-    project.do("ann", "choice", {"choice": 0, "evidence": {"start": 84, "end": 107}})
-    project.do("bea", "choice", {"choice": 1, "note": "I cannot see a cap on this one."})
-    project.refit()
-    with watched(browser, site, "eli", f"/#/p/{project.slug}/work", viewport=SIZE) as page:
+    questions = (QUESTION, "What is wrong with the last bottle?", "What does the ram push off?")
+    entries = [
+        {"question": question, "step": "choice", "options": options, "priority": 9 - number}
+        for number, question in enumerate(questions)
+    ]
+    project.add_items(project.add_footage(footage), *entries)
+    for first, second in ((0, 1), (0, 3), (2, 1)):
+        project.do("ann", "choice", {"choice": first, "evidence": {"start": 84, "end": 107}})
+        project.do("bea", "choice", {"choice": second, "note": "I cannot see a cap on this one."})
+        project.refit()
+        clock.move_seconds(5000)
+    with watched(browser, site, "eli", f"/#/p/{project.slug}/queue", viewport={"width": 1360, "height": 420}) as page:
+        page.clock.set_system_time(clock.now_ms() / 1000)
+        page.reload()
+        page.wait_for_selector("tbody tr")
+        save(page, "queue")
+        page.set_viewport_size(SIZE)  # type: ignore[arg-type]
+        page.click("text=Take the first one")
         shown_frame(page, 0)
         page.keyboard.press("g")
         page.keyboard.type("92")

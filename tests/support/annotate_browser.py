@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from annotate_site import Site
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -51,18 +52,33 @@ class Watch:
         """Watch a page."""
         page.set_default_timeout(15_000)
         page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", self._failed)
         self.pages.append(page)
         return page
+
+    def leave(self, page: Page) -> None:
+        """Watch a page no more."""
+        page.remove_listener("console", self._heard)
+        page.remove_listener("pageerror", self._failed)
+        self.pages.remove(page)
 
     def found(self) -> list[str]:
         """Return the complaints, with what the CSP blocked."""
         blocked = [f"CSP: {name}" for page in self.pages if not page.is_closed() for name in page.evaluate("blocked")]
         return [*self.problems, *blocked]
 
+    def _failed(self, error: Error) -> None:
+        self.problems.append(str(error))
+
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(words in message.text for words in (*HANDLED, OWN)):
             self.problems.append(message.text)
+
+
+def _new_context(browser: Browser, name: str | None, options: dict[str, Any]) -> BrowserContext:
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 760}, **options})
+    context.add_init_script(WATCH if name else WATCH.split(";", 1)[1])
+    return context
 
 
 @contextmanager
@@ -70,8 +86,7 @@ def context_of(
     browser: Browser, site: Site, name: str | None, **options: Any
 ) -> Iterator[tuple[BrowserContext, Watch]]:
     """A browser of somebody's own, signed in unless `name` is None; the watch is read when it ends."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 760}, **options})
-    context.add_init_script(WATCH if name else WATCH.split(";", 1)[1])
+    context = _new_context(browser, name, options)
     if name:
         sign_in(context, site, name)
     watch = Watch()
@@ -81,13 +96,31 @@ def context_of(
     assert not problems, "\n".join(problems)
 
 
+_KEPT: WeakKeyDictionary[Browser, dict[str, Page]] = WeakKeyDictionary()
+
+
 @contextmanager
 def watched(browser: Browser, site: Site, name: str | None, path: str = "/", **options: Any) -> Iterator[Page]:
-    """One page in a browser of its own."""
-    with context_of(browser, site, name, **options) as (context, watch):
-        page = watch.add(context.new_page())
-        page.goto(site.url + path)
-        yield page
+    """One page in somebody's browser, which is theirs in later tests too: a new one takes a second to come up.
+
+    One that failed a test is not used again.
+    """
+    kept, key = _KEPT.setdefault(browser, {}), f"{name} {options}"
+    page = kept.pop(key, None) or _new_context(browser, name, options).new_page()
+    if name:
+        sign_in(page.context, site, name)
+    watch = Watch()
+    watch.add(page)
+    page.goto(site.url + path)
+    yield page
+    problems = watch.found()
+    watch.leave(page)
+    assert not problems, "\n".join(problems)
+    if name:
+        page.goto("about:blank")
+        kept[key] = page
+    else:
+        page.context.close()
 
 
 def sign_in(context: BrowserContext, site: Site, name: str) -> None:

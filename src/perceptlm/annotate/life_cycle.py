@@ -115,9 +115,6 @@ does any more."""
 KEEPING = frozenset({Event.RELEASE, Event.SUPERSEDE})
 """Events that change nothing of what an item came to."""
 
-WORKABLE = frozenset({State.OPEN, State.AGREED, State.CONTESTED, State.ESCALATED})
-"""States in which people may be leased steps of an item."""
-
 
 class IllegalMove(Conflict):
     """The event does not lead anywhere from this state, or not for this actor."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from sqlalchemy import select
@@ -20,10 +22,10 @@ from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Project
-from perceptlm.errors import PerceptLMError, UsageError
+from perceptlm.errors import PerceptLMError, StorageError, UsageError
 from perceptlm.log import logger
 
-SHUTDOWN_SECONDS = 5
+SHUTDOWN_SECONDS, START_SECONDS = 5, 30.0
 
 
 class Worker:
@@ -76,11 +78,7 @@ def _due_projects(session: Session, server: Server, fitted_at: dict[int, int]) -
 
 def run_server(server: Server, host: str, port: int, started: Callable[[str], None]) -> None:
     """Serve until interrupted; `started` is told the address once it listens. UsageError if the port is taken."""
-    config = uvicorn.Config(
-        make_app(server), host=host, port=port, log_level="warning", access_log=False, server_header=False,
-        # A browser that holds a video open must not keep the server from ending.
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )  # fmt: skip
+    config = _config(server, host, port)
     listener = config.bind_socket() if _is_free(config) else None
     if listener is None:
         raise UsageError(f"{host}:{port} cannot be listened on", hint="another program has it; choose --port")
@@ -89,6 +87,35 @@ def run_server(server: Server, host: str, port: int, started: Callable[[str], No
     with Worker(server):
         started(f"http://{host}:{bound[1]}")
         uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def listening(server: Server) -> Iterator[str]:
+    """Serve in a thread on a free port of this machine, without a worker, and yield the address.
+
+    StorageError if the server does not start.
+    """
+    running = uvicorn.Server(_config(server, "127.0.0.1", 0))
+    thread = threading.Thread(target=running.run, name="annotate-server", daemon=True)
+    thread.start()
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not running.started:
+            if time.monotonic() > until or not thread.is_alive():
+                raise StorageError("the annotation server did not start")
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join(START_SECONDS)
+
+
+def _config(server: Server, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app(server), host=host, port=port, log_level="warning", access_log=False, server_header=False,
+        # A browser that holds a video open must not keep the server from ending.
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )  # fmt: skip
 
 
 def _is_free(config: uvicorn.Config) -> bool:

@@ -1,10 +1,7 @@
-"""Groups, the text-only filter, give-aways, the ceiling: what makes a binary question a fair one."""
-
-from dataclasses import replace
+"""Groups, the text-only filter, give-aways: what makes a binary question a fair one."""
 
 import pytest
 
-from perceptlm.annotate.fgqa.ceiling import CeilingAnswer, in_ceiling_sample, score_ceiling
 from perceptlm.annotate.fgqa.give_aways import give_aways, rule_bias
 from perceptlm.annotate.fgqa.groups import binary_group
 from perceptlm.annotate.fgqa.text_only import (
@@ -137,40 +134,3 @@ def test_rules_that_see_no_video_are_scored_over_all_pairs():
     assert (found["longest"].num_right, found["shortest"].num_right) == (50, 0)
     assert found["longest"].p_value < 1e-9
     assert found["first_option"].p_value > 0.001
-
-
-def test_the_ceiling_sample_grows_with_the_data_and_keeps_its_share():
-    keys = [f"item-{number}" for number in range(3000)]
-    drawn = [key for key in keys if in_ceiling_sample(key, 0.1)]
-    assert 240 < len(drawn) < 360
-    assert drawn == [key for key in drawn if in_ceiling_sample(key, 0.2)], "a larger share holds the smaller"
-    assert not any(in_ceiling_sample(key, 0.0) for key in keys[:50])
-    assert all(in_ceiling_sample(key, 1.0) for key in keys[:50])
-
-
-def answers():
-    return [
-        CeilingAnswer(f"g{g}", f"g{g}.{p}", f"user{g}{p}", not (g == 0 and p == 1), f"video{g // 2}")
-        for g in range(6)
-        for p in range(2)
-    ]
-
-
-def test_the_ceiling_counts_whole_groups_and_says_what_is_missing():
-    found = score_ceiling(answers(), {f"g{g}": 2 for g in range(7)})
-    assert (found.num_groups, found.num_pairs, found.num_incomplete, found.num_people) == (6, 12, 1, 12)
-    assert found.mbacc == pytest.approx(5 / 6)
-    assert found.pair_accuracy == pytest.approx(11 / 12)
-    assert found.mbacc_interval.low < 5 / 6 < found.mbacc_interval.high
-    assert score_ceiling([], {"g0": 2}) is None
-
-
-def test_the_ceiling_takes_no_answer_twice_and_no_person_twice_in_a_group():
-    good = answers()
-    sizes = {f"g{g}": 2 for g in range(6)}
-    with pytest.raises(DataError, match="twice"):
-        score_ceiling([*good, good[0]], sizes)
-    with pytest.raises(DataError, match="one person"):
-        score_ceiling([replace(good[0], user="x"), replace(good[1], user="x")], sizes)
-    with pytest.raises(DataError, match="not in the ceiling sample"):
-        score_ceiling(good, {"g0": 2})

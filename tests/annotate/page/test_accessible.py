@@ -51,7 +51,32 @@ def test_screens_of_managers(browser: Browser, site: Site, still: Path) -> None:
         press(page, "Enter")
         page.wait_for_selector("td:has-text('superseded')")
         page.wait_for_selector("text=the guideline was wrong")
-    with watched(browser, site, "olga", "/#/audit") as page:
+        page.goto(f"{site.url}/#/p/{project.slug}/people")
+        page.wait_for_selector("th:has-text('Eli Ekström')")
+        assert page.locator("th:has-text('Credentials'), button:has-text('Mia Meyer')").count() == 0
+    with watched(browser, site, "olga", f"/#/p/{project.slug}/people") as page:
+        page.wait_for_selector(".pill:has-text('until 2096-10-02')")
+        tab_to(page, "Account")
+        page.keyboard.type("bea")
+        tab_to(page, "Role")
+        page.keyboard.type("verifier")
+        tab_to(page, "Give role")
+        press(page, "Enter")
+        page.wait_for_selector("tr:has-text('Bea Brandt') td:text-is('verifier')")
+        accessible(page)
+        for button, reason, gone in (
+            ("Revoke general, line lead", "it was another person's", ".pill:has-text('revoked')"),
+            ("Remove Bea Brandt", "has left", "table:not(:has-text('Bea Brandt'))"),
+        ):
+            tab_to(page, button)
+            press(page, "Enter")
+            page.wait_for_selector("dialog")
+            accessible(page)
+            page.keyboard.type(reason)
+            press(page, "Enter")
+            page.wait_for_selector(gone)
+        tab_to(page, "Audit log")
+        press(page, "Enter")
         page.wait_for_selector("text=chain verified")
         page.wait_for_selector("text=release")
         accessible(page)

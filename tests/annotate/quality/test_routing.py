@@ -10,8 +10,8 @@ from perceptlm.annotate.quality import (
     ESCALATE,
     REASONS,
     Labels,
-    Policy,
     Requirements,
+    RoutingPolicy,
     choose_expert,
     decide,
     draw_audit,
@@ -33,7 +33,7 @@ def two():
 def decided(two, policy=None, **changes):
     world, found = two
     needs = replace(Requirements.none(len(world.items), len(world.people)), **changes)
-    return decide(found, world.labels, world.items, world.people, policy or Policy(), needs)
+    return decide(found, world.labels, world.items, world.people, policy or RoutingPolicy(), needs)
 
 
 def split_of(world):
@@ -46,7 +46,7 @@ def reasons(decisions, rows):
 
 
 def test_the_plain_rule_escalates_what_two_people_disagree_on(two):
-    decisions = decided(two, Policy(rule="disagreement"))
+    decisions = decided(two, RoutingPolicy(rule="disagreement"))
     split = split_of(two[0])[:600]
     assert ((decisions.action[:600] == ESCALATE) == split).all()
     assert reasons(decisions, np.flatnonzero(split)) == {"disagreement"}
@@ -55,9 +55,9 @@ def test_the_plain_rule_escalates_what_two_people_disagree_on(two):
 def test_the_threshold_asks_a_third_person_and_then_an_expert(two):
     _, found = two
     low = found.confidence[:600] < 0.95
-    asks = decided(two, Policy(rule="threshold", threshold=0.95, most_labels=3))
+    asks = decided(two, RoutingPolicy(rule="threshold", threshold=0.95, most_labels=3))
     assert ((asks.action[:600] == ANOTHER_LABEL) == low).all()
-    sends = decided(two, Policy(rule="threshold", threshold=0.95, most_labels=2))
+    sends = decided(two, RoutingPolicy(rule="threshold", threshold=0.95, most_labels=2))
     assert ((sends.action[:600] == ESCALATE) == low).all()
 
 
@@ -66,9 +66,9 @@ def test_the_value_rule_spends_little_where_people_agree(two):
     split = split_of(two[0])[:600]
     assert (decisions.action[:600][split] != ACCEPT).mean() > 0.95
     assert (decisions.action[:600][~split] == ACCEPT).mean() > 0.6
-    dear = decided(two, Policy(expert_cost=100))
+    dear = decided(two, RoutingPolicy(expert_cost=100))
     assert (dear.action[:600] == ESCALATE).sum() == 0
-    cheap = decided(two, Policy(expert_cost=0.5))
+    cheap = decided(two, RoutingPolicy(expert_cost=0.5))
     assert (cheap.action[:600] == ESCALATE).sum() > 2 * (decisions.action[:600] == ESCALATE).sum() + 100
 
 
@@ -90,9 +90,9 @@ def test_every_reason_has_its_own_word(two):
     assert (decided(two, model_value=model, model_confidence=nothing + 0.5).action[agreed] == ACCEPT).all()
     unsure = replace(world.labels, unsure=np.isin(world.labels.item, agreed))
     needs = Requirements.none(len(world.items), len(world.people))
-    decisions = decide(found, unsure, world.items, world.people, Policy(), needs)
+    decisions = decide(found, unsure, world.items, world.people, RoutingPolicy(), needs)
     assert reasons(decisions, agreed) == {"unsure"}
-    relaxed = decide(found, unsure, world.items, world.people, Policy(unsure_labels=0), needs)
+    relaxed = decide(found, unsure, world.items, world.people, RoutingPolicy(unsure_labels=0), needs)
     assert (relaxed.action[agreed] == ACCEPT).all()
 
 
@@ -118,7 +118,7 @@ def test_gold_and_what_an_expert_decided_are_done(two):
     labels = world.labels.joined(answers)
     found = fit(labels, world.items, world.people)
     needs = Requirements.none(len(world.items), len(world.people))
-    decisions = decide(found, labels, world.items, world.people, Policy(), needs)
+    decisions = decide(found, labels, world.items, world.people, RoutingPolicy(), needs)
     assert (decisions.action[:100] == ACCEPT).all()
     assert (decisions.action[600:] == ACCEPT).all()
 
@@ -127,7 +127,7 @@ def test_items_without_labels_get_their_first_ones(two):
     world, _ = two
     found = fit(Labels.none(), world.items, world.people)
     needs = Requirements.none(len(world.items), len(world.people))
-    decisions = decide(found, Labels.none(), world.items, world.people, Policy(first_labels=3), needs)
+    decisions = decide(found, Labels.none(), world.items, world.people, RoutingPolicy(first_labels=3), needs)
     assert (decisions.num_labels[:600] == 3).all()
     assert reasons(decisions, np.arange(600)) == {"first_labels"}
 
@@ -216,7 +216,7 @@ def test_who_guesses_pauses_and_the_better_half_is_better():
 
 def test_a_policy_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="most_labels"):
-        Policy(first_labels=3, most_labels=2)
+        RoutingPolicy(first_labels=3, most_labels=2)
 
 
 def test_the_same_question_has_the_same_answer(two):

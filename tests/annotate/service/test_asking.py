@@ -15,7 +15,7 @@ from perceptlm.annotate.asking.needs import AskSettings
 from perceptlm.annotate.asking.run import check_text_only, needy_items, propose
 from perceptlm.annotate.asking.service import SCOPES, Service, ServiceRefusal
 from perceptlm.annotate.services.setup import add_key
-from perceptlm.annotate.simulate.private_server import listening
+from perceptlm.annotate.serving import listening
 from perceptlm.cli.main import run
 from perceptlm.clients import ModelIdentity, ScriptedClient
 from perceptlm.errors import ClientError, ConfigError, PerceptLMError

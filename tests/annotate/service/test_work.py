@@ -5,11 +5,19 @@ from __future__ import annotations
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from annotation_service import usual_payload
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
+from perceptlm.annotate.refusals import Conflict
+from perceptlm.annotate.roles import Role
+from perceptlm.annotate.services.callers import Caller
+from perceptlm.annotate.services.leases import next_assignment, release_lease
+from perceptlm.annotate.services.projects import project_named, set_member
+from perceptlm.annotate.services.standing import Standing, set_standing
+from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.tables import Assignment, Draft, Step, Submission
 
 
@@ -136,6 +144,45 @@ def test_people_who_ask_at_once_never_exceed_the_overlap(service):
     )
     assert sorted(count for _, count in counts) == [2, 2, 2]
     assert all(person.next() is None for person in people)
+    assert service.is_intact()
+
+
+def test_work_refits_and_managers_never_wait_for_each_other_in_a_circle(service):
+    """Everybody who changes memberships at once: leases count there, fits pause people, managers give roles."""
+    service.add_items(*(service.choice(f"k{number}") for number in range(8)))
+    names, project_id = ("ann", "bob", "cat"), 1
+    callers = {name: Caller(service.user_ids[name], role=Role.ANNOTATOR, project_id=project_id) for name in names}
+    circles = []
+
+    @event.listens_for(service.database.engine, "handle_error")
+    def note(context):
+        if getattr(context.original_exception, "sqlstate", None) == "40P01":
+            circles.append(str(context.original_exception))
+
+    def ask(name, _):
+        def work(session):
+            project = project_named(session, "p")
+            found = next_assignment(session, callers[name], project, ["choice"], 0)
+            return None if found is None else (found[0].id, found[0].fence)
+
+        lease = service.database.write(work)
+        # The same person's other request may have given it back.
+        with suppress(Conflict):
+            service.database.write(lambda session: lease and release_lease(session, callers[name], *lease, "no time"))
+
+    def pause(_, number):
+        standing = [Standing(service.user_ids[name], "failing" if number % 2 else None, False) for name in names]
+        service.database.write(lambda session: set_standing(session, SERVER, project_id, standing))
+
+    def give(name, _):
+        service.database.write(
+            lambda session: set_member(session, Caller(None), project_named(session, "p"), name, "annotator")
+        )
+
+    jobs = [(work, name, number) for number in range(4) for name in names for work in (ask, pause, give)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda job: job[0](*job[1:]), jobs))
+    assert circles == []
     assert service.is_intact()
 
 

@@ -1,6 +1,7 @@
 // Which screen is open, in the hash of the address, so that the page works wherever the server puts it.
 
-export type Screen = "work" | "queue" | "dashboard" | "releases";
+const SCREENS = ["work", "queue", "dashboard", "releases", "people"] as const;
+export type Screen = (typeof SCREENS)[number];
 
 class Route {
   project = $state<string | null>(null);
@@ -15,8 +16,7 @@ class Route {
     const [kind, project, screen] = location.hash.replace(/^#\/?/, "").split("/").map(safelyDecoded);
     this.project = kind === "p" && project ? project : null;
     if (this.project) {
-      const known: Screen[] = ["work", "queue", "dashboard", "releases"];
-      this.screen = known.find((name) => name === screen) ?? "work";
+      this.screen = SCREENS.find((name) => name === screen) ?? "work";
     } else {
       this.screen = kind === "audit" ? "audit" : "projects";
     }
@@ -44,5 +44,6 @@ export function screensFor(role: string): { screen: Screen; title: string }[] {
     may("expert", "manager", "owner") && { screen: "queue" as const, title: "Expert queue" },
     may("manager", "owner", "auditor") && { screen: "dashboard" as const, title: "Dashboard" },
     may("manager", "owner", "auditor") && { screen: "releases" as const, title: "Releases" },
+    may("manager", "owner", "auditor") && { screen: "people" as const, title: "People" },
   ].filter((entry) => entry !== false);
 }

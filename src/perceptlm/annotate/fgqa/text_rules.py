@@ -37,15 +37,6 @@ def _clean(text: str, allowed: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def is_clean_line(text: str) -> bool:
-    """Whether `clean_line` takes the text."""
-    try:
-        clean_line(text)
-    except ValueError:
-        return False
-    return True
-
-
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words as texts are compared: case folded, marks left out."""
     return tuple(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))

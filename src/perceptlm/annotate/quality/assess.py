@@ -13,7 +13,7 @@ import numpy as np
 from perceptlm.annotate.quality.copying import CopyEvidence, copy_evidence
 from perceptlm.annotate.quality.dawid_skene import Fit, FitConfig, fit
 from perceptlm.annotate.quality.records import ANNOTATOR, Bools, Floats, Ints, Items, Labels, People, count
-from perceptlm.annotate.quality.routing import Decisions, Policy, Requirements, better_half, decide
+from perceptlm.annotate.quality.routing import Decisions, Requirements, RoutingPolicy, better_half, decide
 from perceptlm.annotate.quality.skill import Skill, failing, measure_skill
 
 
@@ -56,7 +56,7 @@ def assess(
     labels: Labels,
     items: Items,
     people: People,
-    policy: Policy,
+    policy: RoutingPolicy,
     wishes: Wishes,
     *,
     flagged: Bools | None = None,

@@ -47,7 +47,7 @@ REASONS = (
 _POSTERIOR, _DISAGREEMENT, _PAUSED = REASONS.index("posterior"), REASONS.index("disagreement"), 8
 
 
-class Policy(Config):
+class RoutingPolicy(Config):
     """How labels are collected. Immutable: a project changes it by a new version.
 
     `rule`: "value" weighs costs two labels ahead; "threshold" asks up to `most_labels` people until the posterior
@@ -75,7 +75,7 @@ class Policy(Config):
     """Who is asked beyond the first labels: anyone, or annotators whose skill's lower bound is not below the median."""
 
     @model_validator(mode="after")
-    def _in_order(self) -> Policy:
+    def _in_order(self) -> RoutingPolicy:
         if self.most_labels < self.first_labels:
             raise ValueError(f"most_labels ({self.most_labels}) must not be below first_labels ({self.first_labels})")
         return self
@@ -129,7 +129,7 @@ def draw_audit(keys: Sequence[str | int], seed: int, share: float) -> Bools:
 
 
 def decide(
-    fit: Fit, labels: Labels, items: Items, people: People, policy: Policy, requirements: Requirements
+    fit: Fit, labels: Labels, items: Items, people: People, policy: RoutingPolicy, requirements: Requirements
 ) -> Decisions:
     """Return what to do next about every item. Items whose value is known are accepted."""
     number = len(items)
@@ -175,7 +175,7 @@ def _by_rule(
     labels: Labels,
     items: Items,
     people: People,
-    policy: Policy,
+    policy: RoutingPolicy,
     requirements: Requirements,
     left: Ints,
 ) -> tuple[Ints, Ints, Floats]:

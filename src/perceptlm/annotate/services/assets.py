@@ -7,6 +7,7 @@ are, after their pictures were counted. Anything else, SVG and HTML among it, is
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +18,8 @@ from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.frames.identity import FrameIdentity, identify
 from perceptlm.annotate.refusals import NotFound, NotMedia, TooLarge
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.store.audit import append
-from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.audit import Entry, append_all
+from perceptlm.annotate.store.database import insert_all, now
 from perceptlm.annotate.store.tables import Asset, FrameTableRow, Project
 from perceptlm.config import file_digest
 from perceptlm.errors import MediaError
@@ -85,33 +86,51 @@ def _plain(error: MediaError, path: Path) -> str:
 
 def add_asset(session: Session, caller: Caller, project: Project, upload: Upload, licence: str) -> tuple[Asset, bool]:
     """Record an upload; the same content in the same project again gives the asset there is. True if it is new."""
-    known = session.scalar(select(Asset).where(Asset.project_id == project.id, Asset.sha256 == upload.sha256))
-    if known is not None:
-        return known, False
+    return add_assets(session, caller, project, [upload], licence)[0]
+
+
+def add_assets(
+    session: Session, caller: Caller, project: Project, uploads: Sequence[Upload], licence: str
+) -> list[tuple[Asset, bool]]:
+    """Record uploads as `add_asset` does, in a few statements, whatever their number."""
+    known = _assets_of(session, project, uploads)
+    new = {upload.sha256: upload for upload in uploads if upload.sha256 not in known}
+    tables = {upload.identity.frame_table_hash: upload.identity.to_dict() for upload in new.values()}
+    there = set(session.scalars(select(FrameTableRow.hash).where(FrameTableRow.hash.in_(tables))))
+    insert_all(session, FrameTableRow, [{"hash": h, "body": body} for h, body in tables.items() if h not in there])
+    time = now(session)
+    insert_all(session, Asset, [_asset_row(caller, project, upload, licence, time) for upload in new.values()])
+    found = _assets_of(session, project, uploads)
+    logged = []
+    for sha256 in new:
+        body = {"sha256": sha256, "frame_table_hash": found[sha256].frame_table_hash, "licence": licence}
+        logged.append(Entry("asset.create", f"asset:{found[sha256].id}", body))
+    append_all(session, caller.actor, logged, project.id)
+    return [(found[upload.sha256], new.pop(upload.sha256, None) is not None) for upload in uploads]
+
+
+def _assets_of(session: Session, project: Project, uploads: Sequence[Upload]) -> dict[str, Asset]:
+    mine = select(Asset).where(Asset.project_id == project.id, Asset.sha256.in_({upload.sha256 for upload in uploads}))
+    return {row.sha256: row for row in session.scalars(mine)}
+
+
+def _asset_row(caller: Caller, project: Project, upload: Upload, licence: str, time: int) -> dict[str, Any]:
     identity = upload.identity
-    if session.get(FrameTableRow, identity.frame_table_hash) is None:
-        session.add(FrameTableRow(hash=identity.frame_table_hash, body=identity.to_dict()))
-        session.flush()
     seconds = identity.duration * identity.time_base[0] / identity.time_base[1] if upload.kind == "video" else 0.0
-    asset = Asset(
-        project_id=project.id,
-        sha256=upload.sha256,
-        suffix=upload.suffix,
-        kind=upload.kind,
-        width=identity.width,
-        height=identity.height,
-        num_frames=identity.num_frames,
-        duration_seconds=seconds,
-        frame_table_hash=identity.frame_table_hash,
-        licence=licence,
-        created_by=caller.user_id,
-        created_at=now(session),
-    )
-    session.add(asset)
-    session.flush()
-    body = {"sha256": asset.sha256, "frame_table_hash": asset.frame_table_hash, "licence": licence}
-    append(session, caller.actor, "asset.create", f"asset:{asset.id}", body, project.id)
-    return asset, True
+    return {
+        "project_id": project.id,
+        "sha256": upload.sha256,
+        "suffix": upload.suffix,
+        "kind": upload.kind,
+        "width": identity.width,
+        "height": identity.height,
+        "num_frames": identity.num_frames,
+        "duration_seconds": seconds,
+        "frame_table_hash": identity.frame_table_hash,
+        "licence": licence,
+        "created_by": caller.user_id,
+        "created_at": time,
+    }
 
 
 def asset_answer(asset: Asset) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from perceptlm.annotate.life_cycle import Actor as Mover
 from perceptlm.annotate.refusals import Conflict, Invalid
 from perceptlm.annotate.roles import Action, is_allowed
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.flow import advance_item, expert_reason_of
-from perceptlm.annotate.services.item_states import item_of, locked_item, move
+from perceptlm.annotate.services.flow import advance_item, expert_reason_of, open_items
+from perceptlm.annotate.services.item_states import change, item_of, locked_item, move, write_moves
 from perceptlm.annotate.services.projects import content_of, policy_of
 from perceptlm.annotate.services.steps import close_all, steps_of
-from perceptlm.annotate.store.audit import Actor, append
-from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.audit import Actor, Entry, append
+from perceptlm.annotate.store.database import insert_all, now
 from perceptlm.annotate.store.tables import (
     Asset,
     Item,
@@ -35,6 +35,7 @@ from perceptlm.annotate.store.tables import (
 )
 from perceptlm.config import digest_of
 
+BATCH = 1000
 FIRST_STEPS = ("question_check", "blind_answer", "choice")
 
 
@@ -42,26 +43,38 @@ def add_items(
     session: Session, caller: Caller, project: Project, entries: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Take in items and open them; all or none. Returns id, key, state and whether each is new."""
-    content, policy = content_of(project), policy_of(session, project)
-    domains = {entry.id for entry in content.domains}
+    domains = {entry.id for entry in content_of(project).domains}
     assets = set(session.scalars(select(Asset.id).where(Asset.project_id == project.id)))
-    answers = []
+    found = {item.key: item for item in _items_of(session, project, [entry["key"] for entry in entries])}
+    digests = {key: item.request_sha256 for key, item in found.items()}
+    new: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(entries):
         _check_entry(entry, number, domains, assets)
-        digest = digest_of(entry)
-        known = session.scalar(select(Item).where(Item.project_id == project.id, Item.key == entry["key"]))
-        if known is not None and known.request_sha256 != digest:
+        key, digest = entry["key"], digest_of(entry)
+        if key not in digests:
+            digests[key], new[key] = digest, entry
+        elif digests[key] != digest:
             raise Conflict(
-                "key_taken",
-                f"there is an item '{entry['key']}' already, with another content",
-                field=f"items.{number}.key",
+                "key_taken", f"there is an item '{key}' already, with another content", field=f"items.{number}.key"
             )
-        item = known or _add_item(session, caller.actor, project, entry, digest)
-        if known is None:
-            item.expert_reason = expert_reason_of(project, policy, item)
-            advance_item(session, item, caller.actor)
-        answers.append({"id": item.id, "key": item.key, "state": item.state, "is_new": known is None})
+    waiting = list(new.values())
+    for start in range(0, len(waiting), BATCH):
+        part = waiting[start : start + BATCH]
+        found |= _take_in(session, caller.actor, project, part, digests)
+    answers = []
+    for entry in entries:
+        item = found[entry["key"]]
+        is_new = new.pop(item.key, None) is not None
+        answers.append({"id": item.id, "key": item.key, "state": item.state, "is_new": is_new})
     return answers
+
+
+def _items_of(session: Session, project: Project, keys: list[str]) -> list[Item]:
+    found: list[Item] = []
+    for start in range(0, len(keys), BATCH):
+        mine = select(Item).where(Item.project_id == project.id, Item.key.in_(keys[start : start + BATCH]))
+        found += session.scalars(mine)
+    return found
 
 
 def _check_entry(entry: dict[str, Any], number: int, domains: set[str], assets: set[int]) -> None:
@@ -78,41 +91,50 @@ def _check_entry(entry: dict[str, Any], number: int, domains: set[str], assets: 
         raise wrong("options", "a choice needs at least two options")
 
 
-def _add_item(session: Session, actor: Actor, project: Project, entry: dict[str, Any], digest: str) -> Item:
-    time = now(session)
+def _take_in(
+    session: Session, actor: Actor, project: Project, entries: list[dict[str, Any]], digests: dict[str, str]
+) -> dict[str, Item]:
+    """Write new items with their proposals and open them; each table gets all of its rows at once."""
+    policy, time = policy_of(session, project), now(session)
+    insert_all(session, Item, [_item_row(project, entry, digests[entry["key"]], time) for entry in entries])
+    items = {item.key: item for item in _items_of(session, project, [entry["key"] for entry in entries])}
+    proposals = [row for entry in entries for row in _proposal_rows(items[entry["key"]], entry["proposals"], time)]
+    insert_all(session, Proposal, proposals)
+    moves, logged = [], []
+    for entry in entries:
+        item = items[entry["key"]]
+        item.expert_reason = expert_reason_of(project, policy, item)
+        logged.append(Entry("item.create", f"item:{item.id}", {"key": item.key, "sha256": item.request_sha256}))
+        for event in (*([Event.PROPOSE] if entry["proposals"] else []), Event.SCREEN, Event.OPEN):
+            moves.append(change(session, item, event, Mover.RULES, actor))
+            logged.append(moves[-1].entry)
+    write_moves(session, project.id, actor, moves, logged)
+    open_items(session, project, policy, [items[entry["key"]] for entry in entries], actor)
+    return items
+
+
+def _item_row(project: Project, entry: dict[str, Any], digest: str, time: int) -> dict[str, Any]:
     names = ("key", "asset_id", "domain", "question", "options", "priority", "needs_credential", "difficulty")
-    item = Item(
-        project_id=project.id,
+    return {
         **{name: entry[name] for name in names},
-        first_step=entry["step"],
-        state="ingested",
-        expert_reason=None,
-        is_repeated=False,
-        needs=[],
-        derived={},
-        round=0,
-        row_version=0,
-        request_sha256=digest,
-        created_at=time,
-        updated_at=time,
-    )
-    session.add(item)
-    session.flush()
-    append(session, actor, "item.create", f"item:{item.id}", {"key": item.key, "sha256": digest}, project.id)
-    if entry["proposals"]:
-        add_proposals(session, item, entry["proposals"])
-        move(session, item, Event.PROPOSE, Mover.RULES, actor)
-    move(session, item, Event.SCREEN, Mover.RULES, actor)
-    move(session, item, Event.OPEN, Mover.RULES, actor)
-    return item
+        "project_id": project.id,
+        "first_step": entry["step"],
+        "state": "ingested",
+        "expert_reason": None,
+        "is_repeated": False,
+        "needs": [],
+        "derived": {},
+        "round": 0,
+        "row_version": 0,
+        "request_sha256": digest,
+        "created_at": time,
+        "updated_at": time,
+    }
 
 
-def add_proposals(session: Session, item: Item, proposals: list[dict[str, Any]]) -> list[int]:
-    """Add what a model proposed, with the model's name, revision and licence."""
-    rows = [Proposal(item_id=item.id, created_at=now(session), **proposal) for proposal in proposals]
-    session.add_all(rows)
-    session.flush()
-    return [row.id for row in rows]
+def _proposal_rows(item: Item, proposals: list[dict[str, Any]], time: int) -> list[dict[str, Any]]:
+    """Return what a model proposed, with the model's name, revision and licence."""
+    return [{"item_id": item.id, "created_at": time, **proposal} for proposal in proposals]
 
 
 def list_items(

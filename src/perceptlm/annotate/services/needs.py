@@ -18,7 +18,6 @@ from perceptlm.annotate.refusals import Conflict, Invalid
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import item_of, locked_item
-from perceptlm.annotate.services.items import add_proposals
 from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.steps import lock_work, steps_of
 from perceptlm.annotate.store.audit import append
@@ -100,7 +99,10 @@ def propose(
     if if_needed:
         for kind in sorted({proposal["kind"] for proposal in proposals}):
             _check_needed(item, NEED_OF.get(kind, kind))
-    ids = add_proposals(session, item, proposals)
+    rows = [Proposal(item_id=item.id, created_at=now(session), **proposal) for proposal in proposals]
+    session.add_all(rows)
+    session.flush()
+    ids = [row.id for row in rows]
     append(session, caller.actor, "item.propose", f"item:{item.id}", {"proposals": ids}, project.id)
     advance_item(session, item, caller.actor)
     return ids

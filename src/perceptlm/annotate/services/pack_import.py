@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.packs.load import find_pack, load_pack
 from perceptlm.annotate.packs.pack import CheckItem, PackItem
 from perceptlm.annotate.packs.prepare import PreparedPack, prepare_pack
-from perceptlm.annotate.services.assets import add_asset, take_in
+from perceptlm.annotate.services.assets import add_assets, take_in
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.gold import propose_gold
 from perceptlm.annotate.services.items import FIRST_STEPS, add_items
@@ -43,10 +43,8 @@ def import_pack(server: Server, name: str, owner_id: int, mode: str = "blind_fir
     def work(session: Session) -> dict[str, Any]:
         title = prepared.pack.file.title
         project = create_project(session, caller.actor, name, title, name, mode)
-        ids = {
-            path: add_asset(session, caller, project, upload, prepared.pack.file.media.licence)[0].id
-            for path, upload in uploads.items()
-        }
+        made = add_assets(session, caller, project, list(uploads.values()), prepared.pack.file.media.licence)
+        ids = {path: asset.id for path, (asset, _) in zip(uploads, made, strict=True)}
         return _fill(session, caller, project, prepared, ids)
 
     return server.database.write(work, gold=True)

@@ -18,7 +18,6 @@ from perceptlm.annotate.store.audit import Actor, append, locked_head
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import Guideline, Membership, PolicyVersion, Project, User
 
-MODES = ("blind_first", "verify")
 GIVEN_ROLES = tuple(role for role in Role if role not in (Role.OWNER, Role.SERVICE))
 
 
@@ -149,7 +148,7 @@ def set_member(session: Session, caller: Caller, project: Project, name: str, ro
     user = user_named(session, name)
     if role not in GIVEN_ROLES:
         raise Invalid("no_such_role", f"'{role}' is not given to members", field="role", hint=", ".join(GIVEN_ROLES))
-    row = session.get(Membership, (project.id, user.id))
+    row = session.get(Membership, (project.id, user.id), with_for_update={"key_share": True})
     before = None if row is None else row.role
     if row is None:
         session.add(Membership(project_id=project.id, user_id=user.id, role=role, created_at=now(session)))

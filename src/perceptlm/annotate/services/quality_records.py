@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.assess import Assessment, Wishes, assess
 from perceptlm.annotate.quality.records import ANNOTATOR, EXPERT, MODEL, Items, Labels, People
-from perceptlm.annotate.quality.routing import Policy as RoutingPolicy
+from perceptlm.annotate.quality.routing import RoutingPolicy
 from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.projects import content_of
 from perceptlm.annotate.store.database import now

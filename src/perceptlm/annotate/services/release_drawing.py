@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import Select, delete, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.life_cycle import FINISHED
@@ -22,14 +23,17 @@ from perceptlm.annotate.services.projects import project_of
 from perceptlm.annotate.services.release_card import Tally
 from perceptlm.annotate.services.release_rows import num_audited_discards, row_bodies
 from perceptlm.annotate.store.audit import Actor, append, head_of
-from perceptlm.annotate.store.database import Database, now
+from perceptlm.annotate.store.database import Database, insert_all, now
 from perceptlm.annotate.store.tables import Item, Project, Release, ReleaseRow
 from perceptlm.config import canonical_json
+from perceptlm.errors import DataError, PerceptLMError
 
 BATCH = 500
 CHUNK = 100
 """Rows that one transaction writes: others wait as long as that takes."""
-DRAWING, DRAFT = "drawing", "draft"
+DRAWING, FAILED, DRAFT = "drawing", "failed", "draft"
+UNSEEN = (DRAWING, FAILED)
+"""States in which a release is nothing to anybody; of one that failed only rows are left, which nothing removes."""
 
 
 def begin(session: Session, project: Project, created_by: int, purpose: str) -> int:
@@ -55,8 +59,25 @@ def begin(session: Session, project: Project, created_by: int, purpose: str) -> 
 def finish(database: Database, release_id: int, secret: bytes, *, until: float | None = None) -> bool:
     """Go on with drawing up a release, to its end or to the time `until` (monotonic); return whether it is at its end.
 
-    Conflict if no item is left that is finished: the release is removed.
+    Conflict if no item is left that is finished: the release is removed. Where the database is away or full, whoever
+    calls again goes on; DataError where an item cannot be written as a row, which is the end of it.
     """
+    try:
+        return _go_on(database, release_id, secret, until)
+    except (PerceptLMError, SQLAlchemyError):
+        raise
+    except Exception as error:
+        database.write(lambda session: _fail(session, release_id))
+        raise DataError(f"release {release_id} cannot be drawn up: {error!r}") from error
+
+
+def _fail(session: Session, release_id: int) -> None:
+    release = session.scalar(select(Release).where(Release.id == release_id).with_for_update(key_share=True))
+    if release is not None and release.state == DRAWING:
+        release.state = FAILED
+
+
+def _go_on(database: Database, release_id: int, secret: bytes, until: float | None) -> bool:
     while until is None or time.monotonic() < until:
         rows, position = database.read(lambda session: _next_rows(session, release_id, secret))
         if not rows:
@@ -91,7 +112,7 @@ def _keep(session: Session, release_id: int, rows: list[dict[str, Any]], positio
     release = session.scalar(select(Release).where(Release.id == release_id).with_for_update(key_share=True))
     # Whoever else went on with it has written these rows, or ended it.
     if release is not None and release.state == DRAWING and _last(session, release_id)[0] + 1 == position:
-        session.execute(insert(ReleaseRow), rows)
+        insert_all(session, ReleaseRow, rows)
 
 
 def _last(session: Session, release_id: int) -> tuple[int, int]:

@@ -19,12 +19,12 @@ from perceptlm.annotate.life_cycle import FINISHED, Event, State
 from perceptlm.annotate.life_cycle import Actor as Mover
 from perceptlm.annotate.refusals import Conflict, NotFound
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.item_states import locked_item, move
+from perceptlm.annotate.services.item_states import change, locked_items, write_moves
 from perceptlm.annotate.services.projects import project_of
-from perceptlm.annotate.services.release_drawing import BATCH, DRAFT, DRAWING, begin, finish, row_pages
+from perceptlm.annotate.services.release_drawing import BATCH, DRAFT, DRAWING, UNSEEN, begin, finish, row_pages
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.store.audit import SERVER, Actor, append
-from perceptlm.annotate.store.database import LONGEST_TURN, LONGEST_TURN_SECONDS, PAUSE_SECONDS, Database, now
+from perceptlm.annotate.store.database import LONGEST_TURN, PAUSE_SECONDS, Database, now
 from perceptlm.annotate.store.outbox import emit
 from perceptlm.annotate.store.tables import Item, Project, Release, ReleaseRow
 from perceptlm.config import canonical_json
@@ -122,13 +122,9 @@ def _settle_some(session: Session, release_id: int) -> bool:
     release = found_release(session, release_id, lock=True)
     if release.state not in (PUBLISHED, SUPERSEDED) or release.num_settled == release.num_rows:
         return False
-    until = time.monotonic() + LONGEST_TURN_SECONDS
+    is_published = release.state == PUBLISHED
     # Released, as the release does if it is published; else those that no other one releases are superseded.
-    start: tuple[str, ...]
-    if release.state == PUBLISHED:
-        event, start, mover = Event.RELEASE, (State.ACCEPTED.value, State.SUPERSEDED.value), Mover.MANAGER
-    else:
-        event, start, mover = Event.SUPERSEDE, (State.RELEASED.value,), Mover.RULES
+    start = (State.ACCEPTED.value, State.SUPERSEDED.value) if is_published else (State.RELEASED.value,)
     rows = session.execute(
         select(ReleaseRow.position, ReleaseRow.item_id, ReleaseRow.row_version, Item.state)
         .join(Item, Item.id == ReleaseRow.item_id)
@@ -137,21 +133,27 @@ def _settle_some(session: Session, release_id: int) -> bool:
         .limit(BATCH)
     ).all()
     waiting = [row for row in rows if row.state in start][:LONGEST_TURN]
-    ids = [row.item_id for row in waiting]
+    end = waiting[-1] if len(waiting) == LONGEST_TURN else rows[-1]
+    versions = {row.item_id: row.row_version for row in waiting}
     # All items before the audit log's head: see `store.audit.locked_head`.
-    session.execute(select(Item.id).where(Item.id.in_(ids)).order_by(Item.id).with_for_update(key_share=True))
-    carried = _carried(session, ids) if event is Event.SUPERSEDE else set()
-    end = rows[-1].position + 1 if len(waiting) < LONGEST_TURN else waiting[-1].position + 1
-    actor = Actor.user(release.approved_by or 0) if event is Event.RELEASE else SERVER
-    for position, item_id, version, _ in waiting:
-        item = locked_item(session, item_id)
-        is_meant = item.row_version == version if event is Event.RELEASE else item_id not in carried
-        if item.state in start and is_meant:
-            move(session, item, event, mover, actor, reason=f"release {release_id}")
-        if time.monotonic() > until:
-            end = position + 1
-            break
-    release.num_settled = end
+    items = [item for item in locked_items(session, versions) if item.state in start]
+    reason = f"release {release_id}"
+    if is_published:
+        actor = Actor.user(release.approved_by or 0)
+        moves = [
+            change(session, item, Event.RELEASE, Mover.MANAGER, actor, reason=reason)
+            for item in items
+            if item.row_version == versions[item.id]
+        ]
+    else:
+        actor, carried = SERVER, _carried(session, list(versions))
+        moves = [
+            change(session, item, Event.SUPERSEDE, Mover.RULES, actor, reason=reason)
+            for item in items
+            if item.id not in carried
+        ]
+    write_moves(session, release.project_id, actor, moves, [moved.entry for moved in moves])
+    release.num_settled = end.position + 1
     return release.num_settled < release.num_rows
 
 
@@ -184,7 +186,7 @@ def resume(server: Server) -> None:
 
 def found_release(session: Session, release_id: int, *, lock: bool = False) -> Release:
     """Return a release, locked if it is to be changed; NotFound for none, or one that is not drawn up yet."""
-    statement = select(Release).where(Release.id == release_id, Release.state != DRAWING)
+    statement = select(Release).where(Release.id == release_id, Release.state.not_in(UNSEEN))
     if lock:
         statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
     release = session.scalar(statement)
@@ -214,7 +216,7 @@ def show_release(session: Session, release_id: int) -> dict[str, Any]:
 
 def list_releases(session: Session, project: Project) -> list[dict[str, Any]]:
     """Return the releases of a project."""
-    mine = select(Release).where(Release.project_id == project.id, Release.state != DRAWING)
+    mine = select(Release).where(Release.project_id == project.id, Release.state.not_in(UNSEEN))
     return [release_answer(row) for row in session.scalars(mine.order_by(Release.id))]
 
 
@@ -230,7 +232,7 @@ def published_release(session: Session, project: Project, release_id: int | None
             raise NotFound("no_release", f"the project '{project.slug}' has no published release")
         return release
     release = session.scalar(mine.where(Release.id == release_id))
-    if release is None or release.state == DRAWING:
+    if release is None or release.state in UNSEEN:
         raise NotFound("no_such_release", f"the project '{project.slug}' has no release {release_id}")
     if release.state == DRAFT:
         raise Conflict("not_published", f"the release {release_id} is a draft", hint="another person publishes it")

@@ -32,10 +32,14 @@ def changed_standing(session: Session, project_id: int, found: list[Standing]) -
 
 
 def set_standing(session: Session, actor: Actor, project_id: int, changed: list[Standing]) -> None:
-    """Record how people stand; that somebody is paused, or works again, is logged."""
+    """Record how people stand; that somebody is paused, or works again, is logged.
+
+    Memberships are locked by person before anything else, as everybody does (`store.audit.locked_head`).
+    """
     ids = [entry.user_id for entry in changed]
-    statement = select(Membership).where(Membership.project_id == project_id, Membership.user_id.in_(ids))
-    rows = {row.user_id: row for row in session.scalars(statement.order_by(Membership.user_id).with_for_update())}
+    mine = select(Membership).where(Membership.project_id == project_id, Membership.user_id.in_(ids))
+    statement = mine.order_by(Membership.user_id).with_for_update(key_share=True)
+    rows = {row.user_id: row for row in session.scalars(statement)}
     for entry in changed:
         row = rows.get(entry.user_id)
         if row is None or (row.is_trusted and entry.paused_reason is not None):

@@ -7,7 +7,8 @@ so that nobody has to look for it behind where they have been (`services.queue`)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,14 +17,13 @@ from perceptlm.annotate.fgqa.payloads import STEPS
 from perceptlm.annotate.fgqa.payloads import Step as StepKind
 from perceptlm.annotate.fgqa.view import SlotRequest
 from perceptlm.annotate.services.item_states import locked_item
-from perceptlm.annotate.store.database import now
+from perceptlm.annotate.store.database import insert_all, now
 from perceptlm.annotate.store.numbers import POSITION, take_numbers
 from perceptlm.annotate.store.tables import Item, QueueLevel, Step
 
 OPEN, CLOSED = "open", "closed"
 REPEATED_SLOTS = 1_000_000
 """Slots of a step that everybody may be given: gold, and items for calibration."""
-MAX_PRIORITY = 9
 _KINDS: dict[str, StepKind] = {kind: kind for kind in STEPS}
 
 
@@ -67,30 +67,56 @@ def open_slots(session: Session, item: Item, wanted: Iterable[SlotRequest]) -> N
         step = next((s for s in steps if (s.work, s.for_user_id) == (work, person)), None)
         step = step or _open_again(session, item, work, person)
         if step is None:
-            step = Step(
-                project_id=item.project_id,
-                item_id=item.id,
-                kind=kind,
-                subject=subject,
-                about=about,
-                work=work,
-                round=item.round,
-                reason=reason or None,
-                for_user_id=person,
-                home_lane=lane_of(item, kind, person),
-                priority=item.priority,
-                position=0,
-                num_slots=REPEATED_SLOTS if item.is_repeated else 0,
-                num_taken=0,
-                num_submitted=0,
-                state=OPEN,
-                created_at=now(session),
-            )
+            step = Step(**_step_row(session, item, (kind, subject, about, only_user), reason))
             session.add(step)
         if not item.is_repeated:
             step.num_slots += count
         update_lane(session, step)
     session.flush()
+
+
+def open_first_slots(session: Session, wanted: Sequence[tuple[Item, Sequence[SlotRequest]]]) -> None:
+    """Add the first slots of new items, all in a few statements."""
+    counts = [(item, Counter((slot.work, slot.reason) for slot in slots)) for item, slots in wanted]
+    num_steps = sum(map(len, counts))
+    if not num_steps:
+        return
+    position = take_numbers(session, POSITION, num_steps)
+    rows: list[dict[str, Any]] = []
+    for item, counted in counts:
+        for (work, reason), count in counted.items():
+            row = _step_row(session, item, work, reason)
+            rows.append({**row, "num_slots": count, "lane": row["home_lane"], "position": position + len(rows)})
+    insert_all(session, Step, rows)
+    for lane, priority in sorted({(row["home_lane"], row["priority"]) for row in rows}):
+        _note_level(session, rows[0]["project_id"], lane, priority)
+
+
+def _step_row(
+    session: Session, item: Item, work: tuple[str, int | None, str | None, str | None], reason: str
+) -> dict[str, Any]:
+    """Return a new step without slots."""
+    kind, subject, about, only_user = work
+    person = None if only_user is None else int(only_user)
+    return {
+        "project_id": item.project_id,
+        "item_id": item.id,
+        "kind": kind,
+        "subject": subject,
+        "about": about,
+        "work": work_name(kind, subject, about),
+        "round": item.round,
+        "reason": reason or None,
+        "for_user_id": person,
+        "home_lane": lane_of(item, kind, person),
+        "priority": item.priority,
+        "position": 0,
+        "num_slots": REPEATED_SLOTS if item.is_repeated else 0,
+        "num_taken": 0,
+        "num_submitted": 0,
+        "state": OPEN,
+        "created_at": now(session),
+    }
 
 
 def _open_again(session: Session, item: Item, work: str, person: int | None) -> Step | None:
@@ -169,15 +195,15 @@ def update_lane(session: Session, step: Step) -> None:
     is_free = step.state == OPEN and step.num_taken < step.num_slots
     if is_free and step.lane is None:
         step.lane, step.position = step.home_lane, take_numbers(session, POSITION)
-        _note_level(session, step)
+        if step.for_user_id is None:
+            _note_level(session, step.project_id, step.home_lane, step.priority)
     elif not is_free:
         step.lane = None
 
 
-def _note_level(session: Session, step: Step) -> None:
-    key = (step.project_id, step.home_lane, step.priority)
-    if step.for_user_id is None and session.get(QueueLevel, key) is None:
-        session.add(QueueLevel(project_id=key[0], lane=key[1], priority=key[2]))
+def _note_level(session: Session, project_id: int, lane: str, priority: int) -> None:
+    if session.get(QueueLevel, (project_id, lane, priority)) is None:
+        session.add(QueueLevel(project_id=project_id, lane=lane, priority=priority))
         session.flush()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from perceptlm.annotate.quality.assess import Assessment, Wishes, assess
 from perceptlm.annotate.quality.dawid_skene import FitConfig
 from perceptlm.annotate.quality.records import EXPERT, Bools, Floats, Labels
-from perceptlm.annotate.quality.routing import ACCEPT, ANOTHER_LABEL, ESCALATE, Policy, choose_expert, draw_audit
+from perceptlm.annotate.quality.routing import ACCEPT, ANOTHER_LABEL, ESCALATE, RoutingPolicy, choose_expert, draw_audit
 from perceptlm.annotate.quality.turns import GoldRule, gold_start, is_gold_turn
 from perceptlm.annotate.simulate.people import Crowd
 
@@ -70,7 +70,7 @@ class MemoryDesk:
     def __init__(
         self,
         crowd: Crowd,
-        policy: Policy,
+        policy: RoutingPolicy,
         *,
         config: FitConfig | None = None,
         true_difficulty: bool = False,

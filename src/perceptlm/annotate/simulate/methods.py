@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from perceptlm.annotate.quality.dawid_skene import FitConfig
-from perceptlm.annotate.quality.routing import Policy
+from perceptlm.annotate.quality.routing import RoutingPolicy
 from perceptlm.annotate.simulate.offline import Method
 
 _PLAIN = FitConfig(num_classes=1)
 
 
-def _changed(policy: Policy, **changes: object) -> Policy:
+def _changed(policy: RoutingPolicy, **changes: object) -> RoutingPolicy:
     # Validated again: a baseline is a policy like any other.
-    return Policy.model_validate({**policy.model_dump(), **changes})
+    return RoutingPolicy.model_validate({**policy.model_dump(), **changes})
 
 
-def policy_method(policy: Policy) -> Method:
+def policy_method(policy: RoutingPolicy) -> Method:
     """Return the scenario's own way, which is the service's: its policy on estimated strata, the word of experts."""
     return Method(policy, answer="expert")
 
 
-def baselines(policy: Policy) -> dict[str, Method]:
+def baselines(policy: RoutingPolicy) -> dict[str, Method]:
     """Return the baselines by name. None of them audits; rules with experts keep the pausing of failing people."""
 
-    def fixed(number: int) -> Policy:
+    def fixed(number: int) -> RoutingPolicy:
         return _changed(policy, rule="threshold", first_labels=number, most_labels=number, threshold=0.0, **free)
 
     free = {"audit_share": 0.0, "extra_labels_from": "anyone", "unsure_labels": 0, "model_conflict": 1.0}

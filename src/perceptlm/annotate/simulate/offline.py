@@ -13,7 +13,7 @@ import numpy as np
 from perceptlm.annotate.quality.dawid_skene import Fit, FitConfig
 from perceptlm.annotate.quality.drift import find_drift
 from perceptlm.annotate.quality.records import EXPERT, Ints
-from perceptlm.annotate.quality.routing import Policy
+from perceptlm.annotate.quality.routing import RoutingPolicy
 from perceptlm.annotate.simulate.memory_desk import MemoryDesk
 from perceptlm.annotate.simulate.outcome import Outcome
 from perceptlm.annotate.simulate.people import Crowd
@@ -24,7 +24,7 @@ from perceptlm.annotate.simulate.rounds import work_off
 class Method:
     """How labels become answers: classes of difficulty (1: none), whether the true ones are told, and the policy."""
 
-    policy: Policy
+    policy: RoutingPolicy
     fit: FitConfig = field(default_factory=FitConfig)
     true_difficulty: bool = False
     answer: Literal["posterior", "majority", "expert"] = "posterior"

@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
 from sqlalchemy.orm import Session
 
-from perceptlm.annotate.api.app import make_app
 from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.services.packs import PLAIN, Entry
 from perceptlm.annotate.services.projects import create_project
-from perceptlm.annotate.services.server import Server, open_server
+from perceptlm.annotate.services.server import open_server
 from perceptlm.annotate.services.setup import add_first_owner
+from perceptlm.annotate.serving import listening
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.audit import Actor
-from perceptlm.errors import StorageError
 
 OWNER = "owner"
 _SETTINGS = Settings(argon2_time_cost=1, argon2_memory_kib=8, session_seconds=30 * 86_400)
-_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,23 +61,3 @@ def private_server(slug: str, mode: str, domains: Sequence[str]) -> Iterator[Ser
 def domain_id(place: int) -> str:
     """Return the name of a domain for programs; a scenario's own names are titles."""
     return f"domain-{place + 1:04d}"
-
-
-@contextmanager
-def listening(server: Server) -> Iterator[str]:
-    """Serve `server` on a free port of this machine, in a thread of its own, and yield its address."""
-    config = uvicorn.Config(make_app(server), host="127.0.0.1", port=0, log_level="warning", access_log=False)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, name="simulated-server", daemon=True)
-    thread.start()
-    try:
-        until = time.monotonic() + _START_SECONDS
-        while not running.started:
-            if time.monotonic() > until or not thread.is_alive():
-                raise StorageError("the simulation's server did not start")
-            time.sleep(0.01)
-        port = running.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        running.should_exit = True
-        thread.join(_START_SECONDS)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from perceptlm.annotate.quality.routing import Policy
+from perceptlm.annotate.quality.routing import RoutingPolicy
 from perceptlm.config import Config, parse, read_json_object
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -156,7 +156,7 @@ class Scenario(Config):
     planted_wrong_share: Share = 0.5
     """How often gold is shown with a proposal that is known to be wrong; elsewhere the model's own is shown."""
     costs: Costs = Costs()
-    policy: Policy = Policy()
+    policy: RoutingPolicy = RoutingPolicy()
     refit_every: int | None = Field(None, ge=1)
     """The quality engine runs when nobody finds work, and after each so many answers; not given: the former only."""
     seeds: tuple[int, ...] = tuple(range(5))
@@ -182,7 +182,7 @@ class Scenario(Config):
             raise ValueError(f"annotators: by_domain names no domain: {', '.join(sorted(unknown))}")
         return self
 
-    def policy_at_costs(self) -> Policy:
+    def policy_at_costs(self) -> RoutingPolicy:
         """Return the policy; what it does not say itself about costs is as in `costs`."""
         said = self.policy.model_fields_set
         costs = {"label_cost": self.costs.label, "expert_cost": self.costs.expert}

@@ -6,6 +6,7 @@ by the heads that releases have published. `verify` also compares every submissi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,33 +49,50 @@ class AuditReport(Config):
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One event to add."""
+
+    action: str
+    subject: str
+    body: dict[str, Any]
+
+
 def append(
     session: Session, actor: Actor, action: str, subject: str, body: dict[str, Any], project_id: int | None = None
-) -> AuditEvent:
+) -> None:
     """Add an event to the chain; it holds the lock of the head until the transaction ends."""
-    head = locked_head(session)
-    event = AuditEvent(
-        seq=head.seq + 1,
-        project_id=project_id,
-        at=now(session),
-        actor=actor.name,
-        action=action,
-        subject=subject,
-        body=body,
-        previous=head.hash,
-    )
-    event.hash = event_digest(event)
-    session.add(event)
-    head.seq, head.hash = event.seq, event.hash
+    append_all(session, actor, [Entry(action, subject, body)], project_id)
+
+
+def append_all(session: Session, actor: Actor, entries: Sequence[Entry], project_id: int | None = None) -> None:
+    """Add events to the chain, in their order and in one statement; none locks nothing."""
+    if not entries:
+        return
+    head, time = locked_head(session), now(session)
+    for entry in entries:
+        event = AuditEvent(
+            seq=head.seq + 1,
+            project_id=project_id,
+            at=time,
+            actor=actor.name,
+            action=entry.action,
+            subject=entry.subject,
+            body=entry.body,
+            previous=head.hash,
+        )
+        event.hash = event_digest(event)
+        session.add(event)
+        head.seq, head.hash = event.seq, event.hash
     session.flush()
-    return event
 
 
 def locked_head(session: Session) -> AuditHead:
     """Return the head of the chain, locked.
 
-    One order for everybody, so that no two transactions wait for each other: assignments, items by id, their steps by
-    id, then this head, then running numbers and rows of projects. Rows are locked without their keys (`key_share`), so
+    One order for everybody, so that no two transactions wait for each other: memberships by person, credentials and
+    releases, then assignments, items by id, their steps by id, then this head, then running numbers and rows of
+    projects. Rows are locked without their keys (`key_share`), so
     that nobody who only refers to one waits.
     """
     statement = select(AuditHead).where(AuditHead.id == HEAD_ID).with_for_update(key_share=True)

@@ -8,11 +8,11 @@ before it is acknowledged, and what only reads sees one moment. This module know
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, insert, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -95,6 +95,12 @@ class Database:
                         "busy", "another change was in the way, several times", hint="send the same request again"
                     ) from error
         raise AssertionError("unreachable")
+
+
+def insert_all(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows in one statement, whichever of their values are empty; none is no statement."""
+    if rows:
+        session.execute(insert(table), rows, execution_options={"render_nulls": True})
 
 
 def now(session: Session) -> int:

@@ -9,7 +9,6 @@ from perceptlm.annotate.store.audit import locked_head
 from perceptlm.annotate.store.tables import Counter
 
 POSITION, FENCE = "position", "fence"
-COUNTERS = (POSITION, FENCE)
 
 
 def take_numbers(session: Session, name: str, count: int = 1) -> int:
