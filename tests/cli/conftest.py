@@ -1,10 +1,12 @@
 """A tiny model with random weights on disk, and files of the kinds that people have."""
 
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from quiet_server import QuietServer, running
 
 from perceptlm.media.write_video import write_video
 
@@ -97,3 +99,23 @@ def annotated(tmp_path_factory):
     add_key(server, "own", "p", "import", ["items.create"], 1)
     server.close()
     return folder
+
+
+class _NeedsNothing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b'{"items": [], "next": null}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def needing_nothing():
+    """The address of an annotation service whose items want nothing from models."""
+    server = QuietServer(_NeedsNothing)
+    with running(server):
+        yield server.url.removesuffix("/v1")

@@ -49,8 +49,9 @@ def record_with_video(world):
 
 
 @pytest.mark.parametrize("command", verbs(), ids=" ".join)
-def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatch, command):
+def test_json(demo, traced, own_weights, annotated, needing_nothing, tmp_path, capsys, monkeypatch, command):
     monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", "correct horse battery")
+    monkeypatch.setenv("PLM_ANNOTATE_KEY", "any")
     monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: [found.close() for found in sockets])
     monkeypatch.setattr("sys.stdin", io.StringIO("What?\n"))
     encoder, llama = own_weights
@@ -84,6 +85,8 @@ def test_json(demo, traced, own_weights, annotated, tmp_path, capsys, monkeypatc
         "data stats": [world, "--out", out],
         "data mixture": ["sft"],
         "data audit": [world],
+        "annotate propose": [needing_nothing, "--project", "p", "--dry-run"],
+        "annotate text-only": [needing_nothing, "--project", "p", "--dry-run"],
         "annotate export": ["--rows", labels, "--media", world, "--out", out, "--formats", "samples"],
         "weights info": [RECORDED],
         "weights verify": [RECORDED],

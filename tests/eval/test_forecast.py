@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from perceptlm.eval.forecast import CHARACTERS_PER_TOKEN, JUDGE_REPLY_TOKENS, TOKENS_PER_PICTURE, Prices, forecast
+from perceptlm.clients.token_estimate import CHARACTERS_PER_TOKEN, TOKENS_PER_PICTURE
+from perceptlm.eval.forecast import JUDGE_REPLY_TOKENS, Prices, forecast
 from perceptlm.eval.generation import kept_texts
 from perceptlm.eval.judges.wording import STRICT
 from perceptlm.eval.judging import needed_calls

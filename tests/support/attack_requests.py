@@ -73,6 +73,10 @@ def _options(world: World, holder: str) -> dict[str, dict[str, Any]]:
     fence = {"fence": ids[f"fence:{holder}"]}
     item = {"key": "new", "asset_id": ids["video"], "domain": "general", "question": "?", "step": "blind_answer"}
     proposal = {"kind": "answer", "text": "x", "model": {"name": "m"}}
+    said = {"model": {"name": "m"}, "prompt_sha256": HASH}
+    refused = {"need": "answer_proposals", "reasons": ["no answer"], **said}
+    counts = [{"distractor_id": 1, "num_trials": 4, "num_right": 2}]
+    text_only = {"about": HASH, "counts": counts, "num_unreadable": 0, **said}
     gold = {"open": {"expected": {"choice": 0}}}
     submission = {"client_op_id": OPERATION, "payload": payload_of(world, holder), "frame_table_hash": HASH,
                   "guideline_version": 1, "active_seconds": 1.0, **fence}  # fmt: skip
@@ -107,6 +111,9 @@ def _options(world: World, holder: str) -> dict[str, dict[str, Any]]:
         "GET /projects/{project}/items": {},
         "GET /projects/{project}/items/{item_id}": {},
         "POST /projects/{project}/items/{item_id}/proposals": {"json": {"proposals": [proposal]}},
+        "GET /projects/{project}/needs": {"params": {"need": "answer_proposals"}},
+        "POST /projects/{project}/items/{item_id}/refusals": {"json": refused},
+        "POST /projects/{project}/items/{item_id}/text-only": {"json": text_only},
         "POST /projects/{project}/items/{item_id}/report": {"json": {"reason": "wrong"}},
         "POST /projects/{project}/items/{item_id}/discard": {"json": {"reason": "useless"}},
         "GET /projects/{project}/gold": {},

@@ -20,7 +20,8 @@ Fault = Literal["busy", "hang", "torn", "nonsense"]
 class JudgeServer:
     """Answers each conversation by `reply(user text)`; before that, fails each one as `faults` say, in order.
 
-    `asked` counts the (user text, seed) pairs that got a whole reply. `is_down` refuses everything.
+    `asked` counts the (user text, seed) pairs that got a whole reply, `pictures` those shown with a text. `is_down`
+    refuses everything.
     """
 
     url: str
@@ -29,6 +30,7 @@ class JudgeServer:
     is_down: bool = False
     asked: Counter[tuple[str, int]] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
+    pictures: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -50,6 +52,7 @@ def judge_server(reply: Callable[[str], str]) -> Iterator[JudgeServer]:
             text = content if isinstance(content, str) else content[-1]["text"]
             with server.lock:
                 number = server.seen[text]
+                server.pictures[text] = 0 if isinstance(content, str) else len(content) - 1
                 server.seen[text] += 1
             fault = server.faults[number] if number < len(server.faults) else None
             if server.is_down:

@@ -58,12 +58,16 @@ class Policy(Config):
     calibration_items: int = Field(default=0, ge=0, le=1000, description="work with known answers before real work")
     calibration_pass: float = Field(default=0.8, ge=0, le=1, description="share of it right before real work is given")
     ceiling_share: float = Field(default=0.1, ge=0, le=1, description="accepted items that fresh people answer")
+    use_text_only: bool = Field(default=False, description="whether distractors wait for a model without the video")
     text_only_alpha: float = Field(default=0.05, gt=0, lt=1, description="see fgqa/text_only.py")
+    most_text_only: int = Field(
+        default=3, ge=1, le=20, description="sets told without the video after which an item is discarded"
+    )
     lease_seconds: int = Field(default=900, ge=30, le=86400)
     refit_every: int = Field(default=200, ge=1)
 
     @model_validator(mode="after")
-    def _most_after_first(self) -> Policy:
+    def _goes_together(self) -> Policy:
         pairs = (
             ("first_labels", "most_labels"),
             ("first_labels", "most_answers"),
@@ -73,4 +77,6 @@ class Policy(Config):
         for first, most in pairs:
             if getattr(self, most) < getattr(self, first):
                 raise ValueError(f"{most} {getattr(self, most)} is below {first} {getattr(self, first)}")
+        if self.use_text_only and self.min_distractors < 2:
+            raise ValueError("use_text_only needs min_distractors of 2 or more: of one alone the filter tells nothing")
         return self

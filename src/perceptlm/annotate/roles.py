@@ -62,6 +62,8 @@ class Action(StrEnum):
     READ_ITEM = "item.read"
     REPORT_ITEM = "item.report"
     DISCARD_ITEM = "item.discard"
+    READ_NEEDS = "needs.read"
+    MEET_NEEDS = "needs.meet"
     PROPOSE_GOLD = "gold.propose"
     APPROVE_GOLD = "gold.approve"
     WRITE_CALIBRATION = "calibration.write"
@@ -108,6 +110,9 @@ PERMISSIONS: dict[Action, tuple[Scope, frozenset[Role]]] = {
     Action.READ_ITEM: (Scope.PROJECT, frozenset({_O, _M, _V, _U})),
     Action.REPORT_ITEM: (Scope.PROJECT, _EVERY_MEMBER - {_U}),
     Action.DISCARD_ITEM: (Scope.PROJECT, frozenset({_O, _M})),
+    # What items want from models, and what models say to it.
+    Action.READ_NEEDS: (Scope.PROJECT, frozenset({_O, _M, _S})),
+    Action.MEET_NEEDS: (Scope.PROJECT, frozenset({_O, _M, _S})),
     Action.PROPOSE_GOLD: (Scope.PROJECT, frozenset({_O, _M})),
     Action.APPROVE_GOLD: (Scope.PROJECT, frozenset({_O, _M})),
     Action.WRITE_CALIBRATION: (Scope.PROJECT, frozenset({_O, _M})),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from perceptlm.cli import annotate_export, annotate_pack, annotate_people, annotate_serve, annotate_simulate
+from perceptlm.cli import (
+    annotate_export,
+    annotate_models,
+    annotate_pack,
+    annotate_people,
+    annotate_serve,
+    annotate_simulate,
+)
 
 app = typer.Typer(help="Serve the annotation tool, and manage its people and data.", no_args_is_help=True)
 app.command("init")(annotate_serve.init)
@@ -20,6 +27,8 @@ app.command("credential-revoke")(annotate_people.credential_revoke)
 app.command("key-add")(annotate_people.key_add)
 app.command("keys")(annotate_people.keys)
 app.command("key-revoke")(annotate_people.key_revoke)
+app.command("propose")(annotate_models.propose)
+app.command("text-only")(annotate_models.text_only)
 app.command("export")(annotate_export.export)
 app.command("packs")(annotate_pack.packs)
 app.add_typer(annotate_pack.pack, name="pack")

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
+from perceptlm.clients.token_estimate import TOKEN_RULE, estimated_tokens
 from perceptlm.config import Config
 from perceptlm.eval.benchmarks.plm_videobench.metrics import pairs_to_judge
 from perceptlm.eval.judges.protocol import JudgeCall
@@ -20,16 +21,13 @@ from perceptlm.eval.scoring import calls_of
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.schema import DenseAnswer, Turn
 
-CHARACTERS_PER_TOKEN = 4
-TOKENS_PER_PICTURE = 256
 JUDGE_REPLY_TOKENS = 40
 
 RULES = (
     "an answer still missing is taken to be as long as the reference, and different from all others, so that it needs "
     "a call of its own; a dense caption: as many segments as in the reference, of equal length, one call for each pair "
     "that overlaps",
-    f"a token is {CHARACTERS_PER_TOKEN} characters of text; a picture is {TOKENS_PER_PICTURE} tokens (PLM's tile of "
-    f"448 pixels); a judge's reply is {JUDGE_REPLY_TOKENS} tokens",
+    f"{TOKEN_RULE}; a judge's reply is {JUDGE_REPLY_TOKENS} tokens",
     "calls that are tried again, and prompts that a server keeps and sells for less, are not counted",
 )
 
@@ -105,15 +103,15 @@ def forecast(
                     exact.update(dict.fromkeys(calls_of(question, text, settings.profile)))
                 continue
             num_missing += 1
-            model_in += _tokens(turn.text for turn in question.turns) + TOKENS_PER_PICTURE * num_shown(
-                question, variant
-            )
-            model_out += min(_tokens([question.reference]), settings.max_new_tokens.of(question.row))
+            model_in += estimated_tokens((turn.text for turn in question.turns), num_shown(question, variant))
+            model_out += min(estimated_tokens([question.reference]), settings.max_new_tokens.of(question.row))
             if turns_of is not None:
                 estimated += _expected_calls(question)
     calls = [*exact, *estimated]
     cached = num_cached(exact) if num_cached is not None else None
-    judge_in = sum(_tokens(turn.text for turn in turns_of(call)) for call in calls) if turns_of is not None else 0
+    judge_in = (
+        sum(estimated_tokens(turn.text for turn in turns_of(call)) for call in calls) if turns_of is not None else 0
+    )
     num_left = len(calls) - (cached or 0)
     judge_in = judge_in * num_left // max(1, len(calls))
     return Forecast(
@@ -137,10 +135,6 @@ def _expected_calls(question: Question) -> list[JudgeCall]:
     pairs = pairs_to_judge(spans, list(pairwise(edges)))
     texts = [segment.caption for segment in answer.segments]
     return [JudgeCall("caption", None, texts[g], texts[p]) for g, p in pairs]
-
-
-def _tokens(texts: Iterable[str]) -> int:
-    return -(-sum(len(text) for text in texts) // CHARACTERS_PER_TOKEN)
 
 
 def _share(num: int, tokens_in: int, tokens_out: int, price_in: float | None, price_out: float | None) -> Share:

@@ -35,7 +35,7 @@ class AskedModel:
     """What a person named. At most one of `model`, `endpoint` and `predictions` is given.
 
     `model` is a directory, or a name on the hub for the backend `transformers`; `blind` a directory of ours; `endpoint`
-    a URL that ends in /v1, at which the model is called `name`.
+    a URL that ends in /v1, at which the model is called `name`. `revision` and `licence` say what a server does not.
     """
 
     model: str | None = None
@@ -46,6 +46,8 @@ class AskedModel:
     predictions: Path | None = None
     num_parallel: int = 8
     timeout_seconds: float = 300.0
+    revision: str | None = None
+    licence: str = "NOASSERTION"
 
     def check(self) -> None:
         """Raise UsageError for what does not go together."""
@@ -59,6 +61,28 @@ class AskedModel:
             raise UsageError("--model-name is of --endpoint or --predictions")
         if self.backend != "perceptlm" and self.model is None:
             raise UsageError(f"--backend {self.backend} goes with --model")
+
+    def client(self) -> GenerationClient:
+        """Return the model as a client; UsageError as `check`, and for predictions, which answer no new questions."""
+        if self.model is None and self.endpoint is None:
+            raise UsageError("give --model, or --endpoint URL with --model-name")
+        self.check()
+        if self.endpoint is not None:
+            return OpenAIClient(
+                self.endpoint,
+                model=str(self.name),
+                revision=self.revision,
+                licence=self.licence,
+                num_parallel=self.num_parallel,
+                timeout_seconds=self.timeout_seconds,
+            )
+        if self.backend == "transformers":
+            from perceptlm.clients.transformers_model import TransformersClient
+
+            return TransformersClient.load(str(self.model), licence=self.licence)
+        from perceptlm.workflow.evaluation import local_client
+
+        return local_client(Path(str(self.model)))
 
     def num_frames(self) -> int:
         """Return how many frames of a video the model is usually shown."""
@@ -88,18 +112,8 @@ def evaluate_asked(
     asked.check()
     if asked.predictions is not None:
         return _evaluate_predictions(asked, data, out, settings, options)
-    if asked.endpoint is not None:
-        client: GenerationClient = OpenAIClient(
-            asked.endpoint,
-            model=str(asked.name),
-            num_parallel=asked.num_parallel,
-            timeout_seconds=asked.timeout_seconds,
-        )
-        return evaluate(client, data, out, settings, **options)
-    if asked.backend == "transformers":
-        from perceptlm.clients.transformers_model import TransformersClient
-
-        return evaluate(TransformersClient.load(str(asked.model)), data, out, settings, **options)
+    if asked.endpoint is not None or asked.backend == "transformers":
+        return evaluate(asked.client(), data, out, settings, **options)
     from perceptlm.workflow.evaluation import evaluate_local
 
     return evaluate_local(out, settings, data=data, model=Path(str(asked.model)), blind=asked.blind, **options)

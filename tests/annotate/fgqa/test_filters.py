@@ -4,9 +4,16 @@ import pytest
 
 from perceptlm.annotate.fgqa.give_aways import give_aways, rule_bias
 from perceptlm.annotate.fgqa.groups import binary_group
-from perceptlm.annotate.fgqa.text_only import ask_text_only, upper_tail
+from perceptlm.annotate.fgqa.text_only import (
+    PairCount,
+    are_readable,
+    ask_text_only,
+    judge_text_only,
+    prompts_of,
+    upper_tail,
+)
 from perceptlm.clients.scripted import ScriptedClient
-from perceptlm.errors import ClientError, DataError
+from perceptlm.errors import DataError
 
 DISTRACTORS = ("the red key", "the green key", "the hammer")
 
@@ -44,15 +51,25 @@ def sees_right(request):
 
 
 def test_a_set_that_a_model_solves_without_video_is_rejected():
-    found = ask_text_only([ScriptedClient(sees_right)], group())
-    assert (found.num_trials, found.num_right, found.solved_pairs, found.rejected) == (12, 12, 3, True)
-    assert found.p_value == pytest.approx(2**-12)
+    (found,) = ask_text_only(ScriptedClient(sees_right), [("item-1", group())])
+    assert found.counts == (PairCount(4, 4),) * 3
+    verdict = judge_text_only(found.counts)
+    assert (verdict.is_rejected, verdict.told) == (True, (0, 1, 2))
+    assert verdict.p_value == pytest.approx(2**-12)
 
 
-@pytest.mark.parametrize("reply", ["A", "b.", "(B)"])
+def test_of_a_rejected_set_the_pairs_are_told_that_were_right_more_often_than_not():
+    counts = [PairCount(4, 4), PairCount(4, 2), PairCount(4, 4)]
+    assert judge_text_only(counts).told == (0, 2)
+    assert judge_text_only(counts, alpha=0.01).told == (), "ten of twelve come about by guessing once in fifty times"
+    assert judge_text_only([PairCount(4, 4)]).told == (), "four replies about one pair say nothing"
+
+
+@pytest.mark.parametrize("reply", ["A", "b.", "(B)", "**A**", "B\nas it is"])
 def test_a_model_with_a_favourite_letter_solves_nothing(reply):
-    found = ask_text_only([ScriptedClient(lambda request: reply)] * 2, group())
-    assert (found.num_trials, found.num_right, found.solved_pairs, found.rejected) == (24, 12, 0, False)
+    (found,) = ask_text_only(ScriptedClient(lambda request: reply), [("item-1", group())])
+    assert found.counts == (PairCount(4, 2),) * 3
+    assert not judge_text_only(found.counts).is_rejected
 
 
 def test_the_filter_shows_no_video_and_asks_both_orders():
@@ -62,7 +79,10 @@ def test_the_filter_shows_no_video_and_asks_both_orders():
         seen.append(request)
         return "A"
 
-    ask_text_only([ScriptedClient(reply)], group())
+    sets = [(key, group(key)) for key in ("item-1", "item-2")]
+    assert [replies.key for replies in ask_text_only(ScriptedClient(reply), sets)] == ["item-1", "item-2"]
+    assert [request.turns[0].text for request in seen[:12]] == prompts_of(group())
+    del seen[12:]
     assert all(not request.media for request in seen)
     assert len({request.id for request in seen}) == len(seen) == 12
     firsts = [request.turns[0].text.index("the blue key") < request.turns[0].text.index("the red key")
@@ -70,17 +90,18 @@ def test_the_filter_shows_no_video_and_asks_both_orders():
     assert sorted(firsts) == [False, False, True, True]
 
 
-@pytest.mark.parametrize("reply", ["I cannot tell", "", "An answer", "About B"])
+@pytest.mark.parametrize("reply", ["I cannot tell", "", "An answer", "About B", "A question about it"])
 def test_a_model_that_names_no_letter_passes_nothing(reply):
-    with pytest.raises(ClientError, match="name a letter"):
-        ask_text_only([ScriptedClient(lambda request: reply)], group())
+    (found,) = ask_text_only(ScriptedClient(lambda request: reply), [("item-1", group())])
+    assert found.num_unreadable == 12
+    assert not are_readable(found.counts, found.num_unreadable)
 
 
 def test_a_model_that_fails_passes_nothing():
-    with pytest.raises(ClientError, match="no answer is scripted"):
-        ask_text_only([ScriptedClient({})], group())
-    with pytest.raises(DataError, match="at least one model"):
-        ask_text_only([], group())
+    (found,) = ask_text_only(ScriptedClient({}), [("item-1", group())])
+    assert "no answer is scripted" in found.failure
+    with pytest.raises(DataError, match="at least one pair"):
+        list(ask_text_only(ScriptedClient({}), [("item-1", ())]))
 
 
 def test_the_tail_is_exact():

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from perceptlm.annotate.fgqa.flow import advance
 from perceptlm.annotate.fgqa.payloads import ItemContext, validate_payload
 from perceptlm.annotate.fgqa.stages import may_take, plain_verdict
-from perceptlm.annotate.fgqa.view import Decision, ItemView, Proposal, SlotRequest, SubmissionView, decision_key
+from perceptlm.annotate.fgqa.text_only import about
+from perceptlm.annotate.fgqa.view import (
+    Decision,
+    ItemView,
+    Proposal,
+    SlotRequest,
+    SubmissionView,
+    TextOnlyCheck,
+    decision_key,
+)
 from perceptlm.annotate.policy import Policy
 
 CONTEXT = ItemContext(
@@ -106,7 +115,7 @@ class Play:
         return sorted((slot.step, slot.subject, slot.only_user) for slot in self.view.open_slots)
 
 
-def fgqa(**changes):
+def fgqa(policy=POLICY, **changes):
     proposals = (
         Proposal(1, "answer", "the blue key"),
         Proposal(2, "distractor", "the red key"),
@@ -114,9 +123,8 @@ def fgqa(**changes):
     )
     base = ItemView(
         key="item-1", kind="fgqa", mode="blind_first", state="open", question="Which key turns?", proposals=proposals,
-        use_text_only=False,
     )  # fmt: skip
-    play = Play(replace(base, **changes))
+    play = Play(replace(base, **changes), policy)
     play.step()
     return play
 
@@ -169,6 +177,7 @@ def test_an_item_that_all_agree_on_goes_through_every_step_to_a_group():
 
 def test_comparing_comes_to_who_answered_and_later_ones_see_earlier_answers():
     play = fgqa(question_checked=True, proposals=())
+    assert play.last.needs == ("answer_proposals",), "a model may propose an answer; nobody waits for it"
     answer(play, "ann")
     assert play.wanted() == [("blind_answer", None, None)], "the first has nothing to compare with"
     answer(play, "ben", "the azure key")
@@ -179,6 +188,16 @@ def test_comparing_comes_to_who_answered_and_later_ones_see_earlier_answers():
     )  # fmt: skip
     assert play.last.derived["answer"] == "the azure blue key"
     assert play.last.needs == ("distractor_proposals",)
+
+
+def test_a_proposal_that_comes_after_an_answer_is_compared_with_it():
+    play = fgqa(question_checked=True, proposals=())
+    answer(play, "ann")
+    assert play.last.needs == ("answer_proposals",)
+    play.view = replace(play.view, proposals=(Proposal(1, "answer", "the blue key"),))
+    play.step()
+    assert play.wanted() == [("blind_answer", None, None), ("compare", None, "ann")]
+    assert play.last.needs == ()
 
 
 def test_nobody_answers_twice_or_after_having_seen_an_answer():
@@ -330,18 +349,45 @@ def test_distractors_that_repeat_the_answer_or_each_other_are_not_judged():
     assert play.last.derived["distractors"] == {"2": "open", "3": "open", "4": "same_as_answer", "5": "repeated"}
 
 
+def checked(play, asked, told, about_what=None):
+    check = TextOnlyCheck(about_what or about("Which key turns?", "blue key"), frozenset(asked), frozenset(told))
+    play.view = replace(play.view, text_only=(*play.view.text_only, check))
+    play.step()
+
+
 def test_too_few_distractors_and_the_text_only_filter_ask_the_server_for_more():
-    play = fgqa(use_text_only=True)
+    play = fgqa(Policy(use_text_only=True))
     agreed_answer(play)
     judged(play)
     assert (play.view.state, play.last.needs) == ("open", ("text_only",))
-    play.view = replace(play.view, text_only_asked=frozenset([2, 3]), text_only_rejected=frozenset([3]))
-    play.step()
+    checked(play, [2, 3], [], about("Which key turns?", "another answer"))
+    assert play.last.needs == ("text_only",), "of another answer it says nothing"
+    checked(play, [2, 3], [3])
     assert play.last.needs == ("distractor_proposals",)
     assert play.last.derived["distractors"]["3"] == "told_without_video"
-    play.view = replace(play.view, text_only_rejected=frozenset())
+    play.view = replace(play.view, proposals=(*play.view.proposals, Proposal(4, "distractor", "the pink key")))
     play.step()
-    assert play.view.state == "agreed"
+    assert play.last.needs == (), "people judge the new one"
+    for user in ("ann", "cem"):
+        play.submit(user, "distractor", 4, distractor_id=4, verdict="certainly_false")
+    assert play.last.needs == ("text_only",), "the new one has to be asked about as well"
+    checked(play, [2, 4], [])
+    assert (play.view.state, play.last.needs) == ("agreed", ())
+    play.submit("dia", "review", verdict="accept")
+    assert [set(pair["options"]) for pair in play.last.derived["groups"]] == [
+        {"blue key", "the red key"}, {"blue key", "the pink key"},
+    ]  # fmt: skip
+
+
+def test_an_item_whose_distractors_are_told_again_and_again_is_discarded():
+    play = fgqa(Policy(use_text_only=True, most_text_only=2))
+    agreed_answer(play)
+    judged(play)
+    checked(play, [2, 3], [2])
+    assert play.last.needs == ("distractor_proposals",)
+    checked(play, [3], [3])
+    assert (play.view.state, play.last.needs) == ("discarded", ())
+    assert play.last.derived["discarded"] == "answerable_without_video"
 
 
 def test_rework_begins_a_new_round_with_other_people_and_ends_with_an_expert():

@@ -10,7 +10,6 @@ from perceptlm.annotate.fgqa.planted import agrees_with_gold, copied_planted, ne
 from perceptlm.annotate.fgqa.proposals import (
     Ask,
     ProposedText,
-    Refused,
     check_model,
     propose_answers,
     propose_distractors,
@@ -52,10 +51,9 @@ def test_models_that_the_audit_refuses_are_not_asked(changes, said):
 
 def test_a_model_that_may_be_used_gives_an_origin_and_the_record_of_a_proposal():
     assert check_model(IDENTITY).licence == MODEL.licence_id
-    (found,) = propose_answers(client(" the blue\nkey "), [ASK], seed=3)
-    assert found == ProposedText(
-        key="k", kind="answer", text="the blue key", model=IDENTITY, prompt_sha256=found.prompt_sha256, seed=3
-    )
+    (found,) = propose_answers(client(" the blue\nkey "), [ASK])
+    text = ProposedText(kind="answer", text="the blue key", model=IDENTITY, prompt_sha256=found.prompt_sha256)
+    assert (found.key, found.proposed, found.refused) == ("k", (text,), ())
     (other,) = propose_answers(client("x"), [Ask("k", "Which other key?")])
     assert other.prompt_sha256 != found.prompt_sha256
 
@@ -72,33 +70,38 @@ def test_what_is_asked_holds_question_answer_and_media():
     assert seen[0].media == media
     assert "Q {x}?" in seen[0].turns[0].text
     assert "Write 3 wrong answers" in seen[0].turns[0].text
+    assert "there already" not in seen[0].turns[0].text
+    (again,) = propose_distractors(ScriptedClient(reply, identity=IDENTITY), [Ask("k", "Q?", "A", others=("a drum",))])
+    assert 'write none of them: ["a drum"]' in seen[1].turns[0].text
+    assert (again.proposed, len(again.refused)) == ((), 1), "it is there already"
 
 
 @pytest.mark.parametrize("reply", ["", "UNSEEN.", "blue\u202ekey", "x" * 5000])
 def test_replies_that_are_no_answer_are_refused_with_a_reason(reply):
     (found,) = propose_answers(client(reply), [ASK])
-    assert isinstance(found, Refused)
-    assert found.reason
+    assert (found.proposed, found.failure) == ((), None)
+    assert found.refused[0]
 
 
-def test_a_model_that_does_not_answer_is_refused_with_its_error():
+def test_a_model_that_does_not_answer_is_a_failure_and_no_refusal():
     silent = ScriptedClient({}, identity=IDENTITY)
-    assert "no answer" in next(propose_answers(silent, [ASK])).reason
-    assert "no answer" in next(propose_distractors(silent, [ASK])).reason
+    for propose in (propose_answers, propose_distractors):
+        (found,) = propose(silent, [ASK])
+        assert "no answer" in found.failure
+        assert not found.refused
 
 
 def test_distractors_are_read_from_json_each_once_and_none_the_answer():
     reply = 'Sure: ["the red key", "The blue key.", "red key", "a\\u0007b", "the drum", "the sixth"] done'
-    found = list(propose_distractors(client(reply), [ASK], number=5))
-    assert [item.text for item in found if isinstance(item, ProposedText)] == ["the red key", "the drum"]
-    assert len([item for item in found if isinstance(item, Refused)]) == 3
+    (found,) = propose_distractors(client(reply), [ASK], number=5)
+    assert [item.text for item in found.proposed] == ["the red key", "the drum"]
+    assert len(found.refused) == 3
 
 
 @pytest.mark.parametrize("reply", ["none", "[1, 2]", '{"a": []}', "][", "[" * 5000 + "]"])
 def test_replies_without_a_list_of_strings_give_no_distractors(reply):
-    found = list(propose_distractors(client(reply), [ASK]))
-    assert all(isinstance(item, Refused) for item in found)
-    assert len(found) <= 1
+    (found,) = propose_distractors(client(reply), [ASK])
+    assert (found.proposed, len(found.refused)) == ((), 1)
 
 
 def test_distractors_need_the_right_answer():

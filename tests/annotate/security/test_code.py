@@ -40,7 +40,7 @@ def faults(source, name):
     tree = ast.parse(source)
     modules = {module.partition(".")[0] for module in imported(tree)}
     found = sorted(modules & (CODE_READERS | ARCHIVES | PROGRAMS))
-    if name not in MAY_CONNECT and not name.startswith("simulate/"):  # a client, run by an operator
+    if name not in MAY_CONNECT and not name.startswith(("simulate/", "asking/")):  # clients, run by an operator
         found += sorted(modules & CONNECTIONS)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):

@@ -7,7 +7,19 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from perceptlm.annotate.api import assets, audit, items, page, projects, quality, refused, releases, sessions, work
+from perceptlm.annotate.api import (
+    assets,
+    audit,
+    items,
+    needs,
+    page,
+    projects,
+    quality,
+    refused,
+    releases,
+    sessions,
+    work,
+)
 from perceptlm.annotate.api.access import authorise
 from perceptlm.annotate.api.outer import OuterLayer
 from perceptlm.annotate.services.server import Server
@@ -18,6 +30,7 @@ ROUTERS = (
     projects.router,
     assets.router,
     items.router,
+    needs.router,
     work.router,
     quality.router,
     releases.router,

@@ -15,6 +15,7 @@ Fence = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 OperationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+Need = Literal["answer_proposals", "distractor_proposals", "text_only"]
 EventName = Literal["submission.created", "item.moved", "item.needs", "release.published", "release.superseded"]
 ProjectPath = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 IdPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -75,7 +76,7 @@ class NewPolicy(Body):
 
 
 class Model(Body):
-    """Which model made a proposal."""
+    """Which model said something."""
 
     name: Line
     revision: Line | None = None
@@ -114,9 +115,37 @@ class NewItems(Body):
 
 
 class NewProposals(Body):
-    """Further proposals for an item."""
+    """Further proposals for an item; with `if_needed` refused (`not_needed`) unless the item waits for them."""
 
     proposals: Annotated[list[NewProposal], Field(min_length=1, max_length=50)]
+    if_needed: bool = False
+
+
+class NewRefusals(Body):
+    """Why what a model said to a need of an item was of no use."""
+
+    need: Need
+    reasons: Annotated[list[Line], Field(min_length=1, max_length=50)]
+    model: Model
+    prompt_sha256: Sha256
+
+
+class TextOnlyCount(Body):
+    """How often a model without the video was right about one distractor, of the replies that could be read."""
+
+    distractor_id: RowId
+    num_trials: Annotated[int, Field(ge=0, le=10_000)]
+    num_right: Annotated[int, Field(ge=0, le=10_000)]
+
+
+class NewTextOnly(Body):
+    """What a model without the video said about all confirmed distractors; `about` is that of the item's need."""
+
+    about: Sha256
+    counts: Annotated[list[TextOnlyCount], Field(min_length=1, max_length=1000)]
+    num_unreadable: Annotated[int, Field(ge=0, le=10_000_000)]
+    model: Model
+    prompt_sha256: Sha256
 
 
 class KnownEntry(Body):

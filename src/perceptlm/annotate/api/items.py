@@ -17,7 +17,6 @@ from perceptlm.annotate.api.bodies import (
     IdPath,
     LimitQuery,
     NewItems,
-    NewProposals,
     ProjectPath,
 )
 from perceptlm.annotate.life_cycle import State
@@ -65,19 +64,6 @@ def list_items(
 def show_item(project: ProjectPath, item_id: IdPath, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Show an item with all that happened to it."""
     return server.database.read(lambda session: items.show_item(session, project_named(session, project), item_id))
-
-
-@guarded(router, "POST", "/projects/{project}/items/{item_id}/proposals", Action.CREATE_ITEMS, status_code=201)
-def propose(
-    project: ProjectPath, item_id: IdPath, body: NewProposals, caller: CallerNow, server: ServerNow
-) -> dict[str, Any]:
-    """Add proposals to an item."""
-    entries = [entry.to_dict() for entry in body.proposals]
-
-    def work(session: Session) -> dict[str, Any]:
-        return {"ids": items.propose(session, caller, project_named(session, project), item_id, entries)}
-
-    return server.database.write(work)
 
 
 @guarded(router, "POST", "/projects/{project}/items/{item_id}/report", Action.REPORT_ITEM)

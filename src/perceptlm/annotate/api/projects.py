@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
@@ -15,8 +15,9 @@ from perceptlm.annotate.api.bodies import Because, IdPath, NewGuideline, NewMemb
 from perceptlm.annotate.packs.guideline import render_guideline
 from perceptlm.annotate.refusals import NotFound
 from perceptlm.annotate.roles import Action
-from perceptlm.annotate.services import keys, projects, revocations
+from perceptlm.annotate.services import keys, needs, projects, revocations
 from perceptlm.annotate.services.calibration import progress_answer
+from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.packs import pack_picture, picture_names
 from perceptlm.annotate.store.tables import Guideline
 
@@ -110,13 +111,21 @@ def show_policy(project: ProjectPath, caller: CallerNow, server: ServerNow) -> d
 
 @guarded(router, "POST", "/projects/{project}/policy", Action.WRITE_POLICY, status_code=201)
 def set_policy(project: ProjectPath, body: NewPolicy, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
-    """Add a version of the policy, which holds from now on."""
+    """Add a version of the policy, which holds from now on, also for items that wait for a model."""
 
     def work(session: Session) -> dict[str, Any]:
         found = projects.project_named(session, project)
         return {"version": projects.set_policy(session, caller.actor, found, body.policy)}
 
-    return server.database.write(work)
+    answer = server.database.write(work)
+    after: int | None = 0
+    while after is not None:
+        after = server.database.write(partial(_look_again, caller, project, after))
+    return answer
+
+
+def _look_again(caller: Caller, project: str, after: int, session: Session) -> int | None:
+    return needs.look_again(session, caller, projects.project_named(session, project), after)
 
 
 @guarded(router, "GET", "/projects/{project}/members", Action.READ_MEMBERS)

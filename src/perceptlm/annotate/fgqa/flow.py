@@ -124,7 +124,8 @@ def _fgqa_stages(record: Record, policy: Policy, derived: dict[str, Any]) -> tup
     if answer.outcome != "settled":
         return answer, False
     derived.update(answer.derived)
-    return distractor_stage(record, policy, str(answer.derived["answer"])), answer.adjudicated
+    question, text = str(stage.derived["question"]), str(answer.derived["answer"])
+    return distractor_stage(record, policy, question, text), answer.adjudicated
 
 
 def _review(record: Record, policy: Policy, stage: Stage) -> tuple[Status, Stage]:

@@ -8,11 +8,12 @@ that a release can say which words came from where. A model that the project's a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from perceptlm.annotate.fgqa.text_rules import clean_line, same_text
+from perceptlm.clients.asking import ask_all
 from perceptlm.clients.protocol import (
     GenerationClient,
     GenerationRequest,
@@ -23,7 +24,7 @@ from perceptlm.clients.protocol import (
 from perceptlm.config import Config, digest_of
 from perceptlm.data.audit_rules import ADVICE, faults_of
 from perceptlm.data.open_weights import open_weights
-from perceptlm.errors import ClientError, ConfigError
+from perceptlm.errors import ConfigError
 from perceptlm.schema import Origin, Turn
 
 ANSWER_PROMPT = (
@@ -34,40 +35,47 @@ DISTRACTOR_PROMPT = (
     "Write {number} wrong answers to a question about a video. The right answer is given. Each wrong answer changes "
     "exactly one detail of the right one, such as an object, a colour, a side, a number or the order; it is about as "
     "long, worded in the same way, and believable for someone who has not seen the video. None may be true as well.\n"
-    "Question: {question}\nRight answer: {answer}\n"
+    "Question: {question}\nRight answer: {answer}\n{others}"
     "Reply with a JSON list of {number} strings and nothing else."
 )
+OTHERS_PROMPT = "These are there already, so write none of them: {others}\n"
 MAX_TEXT = 4000
-_MAX_NEW_TOKENS = 400
+MAX_NEW_TOKENS = 400
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What to make proposals for. `answer` is needed for distractors; media are sampled by the caller."""
+    """What to make proposals for. `answer` is needed for distractors, of which `others` are there already; media are
+    sampled by the caller.
+    """
 
     key: str
     question: str
     answer: str | None = None
     media: tuple[MediaInput, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class ProposedText(Config):
     """One proposal of a model, as it is stored and exported."""
 
-    key: str
     kind: Literal["answer", "distractor"]
     text: str
     model: ModelIdentity
     prompt_sha256: str
-    seed: int
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A reply that gave no proposal, and why."""
+class Reply:
+    """What came of one ask. `refused` says why texts were not taken; `failure`, that the model did not answer at all,
+    so that it may be asked again.
+    """
 
     key: str
-    reason: str
+    prompt_sha256: str
+    proposed: tuple[ProposedText, ...] = ()
+    refused: tuple[str, ...] = ()
+    failure: str | None = None
 
 
 def check_model(identity: ModelIdentity) -> Origin:
@@ -87,82 +95,86 @@ def check_model(identity: ModelIdentity) -> Origin:
     return origin
 
 
-def propose_answers(
-    client: GenerationClient, asks: Sequence[Ask], *, seed: int = 0
-) -> Iterator[ProposedText | Refused]:
-    """Yield a draft answer for each ask, or why there is none; raises ConfigError as `check_model` does."""
-    check_model(client.identity)
-    for ask, result in zip(asks, _ask(client, asks, [_answer_text(ask) for ask in asks], seed), strict=True):
-        text, reason = _readable(result)
-        if text is not None and text.strip(" .").upper() == "UNSEEN":
-            reason = "the model says that it cannot be seen"
-        yield _record(client, ask, "answer", str(text), _answer_text(ask), seed) if not reason else _no(ask, reason)
-
-
-def propose_distractors(
-    client: GenerationClient, asks: Sequence[Ask], *, number: int = 4, seed: int = 0
-) -> Iterator[ProposedText | Refused]:
-    """Yield up to `number` distractors for each ask, each told once and none the answer, or why there are none."""
-    check_model(client.identity)
-    prompts = [_distractor_text(ask, number) for ask in asks]
-    for ask, prompt, result in zip(asks, prompts, _ask(client, asks, prompts, seed), strict=True):
-        if result.error is not None:
-            yield _no(ask, f"the model did not answer: {result.error}")
-            continue
-        texts = _list_in(result.text)
-        if texts is None:
-            yield _no(ask, "the reply is no JSON list of strings")
-            continue
-        kept: list[str] = []
-        for text in texts[:number]:
-            cleaned, reason = _cleaned(text)
-            if cleaned is None:
-                yield _no(ask, reason)
-            elif any(same_text(cleaned, other) for other in (str(ask.answer), *kept)):
-                yield _no(ask, "a distractor says the same as the answer or as another distractor")
-            else:
-                kept.append(cleaned)
-                yield _record(client, ask, "distractor", cleaned, prompt, seed)
-
-
-def _answer_text(ask: Ask) -> str:
+def answer_prompt(ask: Ask) -> str:
+    """Return what is asked for a draft answer."""
     return ANSWER_PROMPT.format(question=ask.question)
 
 
-def _distractor_text(ask: Ask, number: int) -> str:
+def distractor_prompt(ask: Ask, number: int) -> str:
+    """Return what is asked for distractors; ConfigError without the right answer."""
     if ask.answer is None:
         raise ConfigError(f"item {ask.key}: distractors need the right answer")
-    return DISTRACTOR_PROMPT.format(question=ask.question, answer=ask.answer, number=number)
+    others = OTHERS_PROMPT.format(others=json.dumps(ask.others, ensure_ascii=False)) if ask.others else ""
+    return DISTRACTOR_PROMPT.format(question=ask.question, answer=ask.answer, number=number, others=others)
 
 
-def _ask(
-    client: GenerationClient, asks: Sequence[Ask], prompts: Sequence[str], seed: int
-) -> Iterator[GenerationResult]:
-    requests = [
-        GenerationRequest(
-            ask.key, (Turn(role="user", text=text),), ask.media, max_new_tokens=_MAX_NEW_TOKENS, seed=seed
-        )
-        for ask, text in zip(asks, prompts, strict=True)
-    ]
-    for request, result in zip(requests, client.generate(requests), strict=True):
-        if result.id != request.id:
-            raise ClientError(f"the client answered {result.id} where {request.id} was asked")
-        yield result
+def propose_answers(client: GenerationClient, asks: Iterable[Ask]) -> Generator[Reply, None, None]:
+    """Yield for each ask a draft answer, or why there is none, as they come; ConfigError as `check_model` does."""
+    check_model(client.identity)
+
+    def read(ask: Ask, text: str) -> tuple[list[str], list[str]]:
+        cleaned, reason = _cleaned(text)
+        if cleaned is not None and cleaned.strip(" .").upper() == "UNSEEN":
+            cleaned, reason = None, "the model says that it cannot be seen"
+        return ([], [reason]) if cleaned is None else ([cleaned], [])
+
+    return _replies(client, asks, "answer", answer_prompt, read)
 
 
-def _record(
-    client: GenerationClient, ask: Ask, kind: Literal["answer", "distractor"], text: str, prompt: str, seed: int
-) -> ProposedText:
-    # Frames are part of what was asked, but their pixels are known by the asset: the digest is of the words.
-    return ProposedText(
-        key=ask.key, kind=kind, text=text, model=client.identity, prompt_sha256=digest_of(prompt), seed=seed
-    )
+def propose_distractors(
+    client: GenerationClient, asks: Iterable[Ask], *, number: int = 4
+) -> Generator[Reply, None, None]:
+    """Yield for each ask up to `number` distractors, each told once and none the answer, and why others were not
+    taken, as they come; ConfigError as `check_model` does.
+    """
+    check_model(client.identity)
+
+    def read(ask: Ask, text: str) -> tuple[list[str], list[str]]:
+        texts = _list_in(text)
+        if texts is None:
+            return [], ["the reply is no JSON list of strings"]
+        if not texts:
+            return [], ["the reply is an empty list"]
+        kept: list[str] = []
+        refused = []
+        for found in texts[:number]:
+            cleaned, reason = _cleaned(found)
+            if cleaned is None:
+                refused.append(reason)
+            elif any(same_text(cleaned, other) for other in (str(ask.answer), *ask.others, *kept)):
+                refused.append("a distractor says the same as the answer or as another distractor")
+            else:
+                kept.append(cleaned)
+        return kept, refused
+
+    return _replies(client, asks, "distractor", lambda ask: distractor_prompt(ask, number), read)
 
 
-def _readable(result: GenerationResult) -> tuple[str | None, str]:
-    if result.error is not None:
-        return None, f"the model did not answer: {result.error}"
-    return _cleaned(result.text)
+def _replies(
+    client: GenerationClient,
+    asks: Iterable[Ask],
+    kind: Literal["answer", "distractor"],
+    prompt: Callable[[Ask], str],
+    read: Callable[[Ask, str], tuple[list[str], list[str]]],
+) -> Generator[Reply, None, None]:
+    def requests() -> Iterator[tuple[Ask, GenerationRequest]]:
+        for ask in asks:
+            turns = (Turn(role="user", text=prompt(ask)),)
+            yield ask, GenerationRequest(ask.key, turns, ask.media, max_new_tokens=MAX_NEW_TOKENS)
+
+    for ask, result in ask_all(client, requests()):
+        # Frames are part of what was asked, but their pixels are known by the asset: the digest is of the words.
+        digest = digest_of(prompt(ask))
+        if result.error is not None:
+            yield Reply(ask.key, digest, failure=_one_line(result))
+            continue
+        texts, refused = read(ask, result.text)
+        proposed = [ProposedText(kind=kind, text=text, model=client.identity, prompt_sha256=digest) for text in texts]
+        yield Reply(ask.key, digest, tuple(proposed), tuple(refused))
+
+
+def _one_line(result: GenerationResult) -> str:
+    return " ".join(f"the model did not answer: {result.error}".split())
 
 
 def _cleaned(text: str) -> tuple[str | None, str]:
@@ -189,7 +201,3 @@ def _list_in(text: str) -> list[str] | None:
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         return None
     return found
-
-
-def _no(ask: Ask, reason: str) -> Refused:
-    return Refused(ask.key, reason)

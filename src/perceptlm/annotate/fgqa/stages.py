@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 from perceptlm.annotate.fgqa.meanings import cluster_answers, final_wording, median_interval
 from perceptlm.annotate.fgqa.payloads import BlindAnswer, Choice, Distractor, Expert, Interval, QuestionCheck, Step
+from perceptlm.annotate.fgqa.text_only import about
 from perceptlm.annotate.fgqa.text_rules import same_text
 from perceptlm.annotate.fgqa.view import ItemView, Need, SlotRequest, SubmissionView, decision_key
 from perceptlm.annotate.policy import Policy
@@ -189,8 +190,9 @@ def answer_stage(record: Record, policy: Policy) -> Stage:
         if item.user not in {done.user for done in compares} | view.gone and targets_of(view, item, answers)
     )
     missing = record.more("blind_answer", policy.first_labels, len(answers))
+    needs: tuple[Need, ...] = () if view.of_kind("answer") else ("answer_proposals",)
     if comparing or missing:
-        return Stage("working", (*missing, *comparing))
+        return Stage("working", (*missing, *comparing), needs)
     found = cluster_answers(answers, compares, view.of_kind("answer"))
     sure = {item.id for item in answers if not cast(BlindAnswer, item.payload).unsure}
     best = next((cluster for cluster in found.clusters if len(sure & set(cluster)) >= policy.first_labels), None)
@@ -204,7 +206,7 @@ def answer_stage(record: Record, policy: Policy) -> Stage:
             return Stage("expert", (slot,), derived={**derived, "escalated": view.expert_reason})
         return Stage("settled", derived=derived)
     if len(answers) < policy.most_answers and not found.contradicted:
-        return Stage("working", record.more("blind_answer", len(answers) + 1, len(answers)))
+        return Stage("working", record.more("blind_answer", len(answers) + 1, len(answers)), needs)
     return _to_expert(record, "blind_answer", "unsure" if len(sure) < len(answers) else "disagreement")
 
 
@@ -235,9 +237,16 @@ def _evidence(answers: Sequence[SubmissionView]) -> dict[str, Any]:
     return {"evidence": interval.to_dict(), "evidence_spread": spread, "boxes": [box.to_dict() for box in boxes]}
 
 
-def distractor_stage(record: Record, policy: Policy, answer: str) -> Stage:
-    """Each distractor against the video, by two people at least. Then the text-only filter."""
+def distractor_stage(record: Record, policy: Policy, question: str, answer: str) -> Stage:
+    """Each distractor against the video, by two people at least. Then the text-only filter.
+
+    Where a model tells so many that too few are left, others are wanted; after `most_text_only` such sets the item is
+    discarded, as one that is answerable without the video.
+    """
     view, adjudicated = record.view, False
+    checks = [check for check in view.text_only if check.about == about(question, answer)]
+    told = frozenset(number for check in checks for number in check.told)
+    asked = frozenset(number for check in checks for number in check.asked)
     statuses: dict[int, str] = {}
     wanted: list[SlotRequest] = []
     seen: list[str] = [answer]
@@ -246,21 +255,24 @@ def distractor_stage(record: Record, policy: Policy, answer: str) -> Stage:
             statuses[proposal.id] = "same_as_answer" if same_text(proposal.text, answer) else "repeated"
             continue
         seen.append(proposal.text)
-        if proposal.id in view.text_only_rejected:
+        if proposal.id in told:
             statuses[proposal.id] = "told_without_video"
             continue
         statuses[proposal.id], slots = _judge(record, policy, proposal.id)
         wanted += slots
         adjudicated |= record.ruling("distractor", proposal.id) is not None
     confirmed = [number for number, status in statuses.items() if status == "certainly_false"]
-    derived = {"distractors": {str(number): status for number, status in statuses.items()}}
+    derived: dict[str, Any] = {"distractors": {str(number): status for number, status in statuses.items()}}
     if "open" in statuses.values():
         reasons = [slot.reason for slot in wanted if slot.step == "expert"]
-        told = {**derived, "escalated": reasons[0]} if reasons else derived
-        return Stage("expert" if reasons else "working", tuple(wanted), derived=told, adjudicated=adjudicated)
+        derived = {**derived, "escalated": reasons[0]} if reasons else derived
+        return Stage("expert" if reasons else "working", tuple(wanted), derived=derived, adjudicated=adjudicated)
     if len(confirmed) < policy.min_distractors:
+        if sum(bool(check.told) for check in checks) >= policy.most_text_only:
+            discarded = {**derived, "discarded": "answerable_without_video"}
+            return Stage("discard", derived=discarded, adjudicated=adjudicated)
         return Stage("working", needs=("distractor_proposals",), derived=derived, adjudicated=adjudicated)
-    if view.use_text_only and not set(confirmed) <= view.text_only_asked:
+    if policy.use_text_only and not asked.issuperset(confirmed):
         return Stage("working", needs=("text_only",), derived=derived, adjudicated=adjudicated)
     return Stage("settled", derived=derived, adjudicated=adjudicated)
 

@@ -1,22 +1,24 @@
-"""The text-only filter: a distractor set that a model tells from the answer without the video is no use.
+"""The text-only filter: a distractor that a model tells from the answer without the video is no use.
 
-Every pair is asked in both orders, several times over, of any number of models. The number right is held against
-guessing with an exact binomial test. The orders of one pair are not independent when a model holds a firm preference:
-an innocent set of n pairs is then told right with chance 1 / 2^n, more often than `alpha` says. The filter errs towards
-rejecting; `solved_pairs` counts pairs that were right every time, for who wants the stricter unit.
-Knows no item, no life cycle and no video.
+Every pair of a set is asked in both orders and two wordings. The number right of the whole set is held against guessing
+with an exact binomial test; of a set that is told, every pair that was right more often than not is left out. The
+orders of one pair are not independent when a model holds a firm preference: an innocent set of n pairs is then told
+right with chance 1 / 2^n, more often than `alpha` says. The filter errs towards rejecting. A single pair is never
+told: four replies cannot be that surprising. Knows no item, no life cycle and no video.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from perceptlm.annotate.fgqa.groups import BinaryQuestion
+from perceptlm.clients.asking import ask_all
 from perceptlm.clients.protocol import GenerationClient, GenerationRequest, GenerationResult
-from perceptlm.errors import ClientError, DataError
+from perceptlm.config import digest_of
+from perceptlm.errors import DataError
 from perceptlm.schema import Turn
 
 PROMPTS: tuple[str, ...] = (
@@ -33,76 +35,117 @@ MIN_READABLE = 0.5
 
 
 @dataclass(frozen=True)
-class TextOnlyResult:
-    """What text-only models made of a set of pairs. `p_value`: chance of as many right by guessing, or more."""
+class PairCount:
+    """How often one pair was told right, of the replies that name a letter."""
 
     num_trials: int
     num_right: int
+
+
+@dataclass(frozen=True)
+class TextOnlyReplies:
+    """What a model said of the pairs of one set, in their order. `failure`: it could not be made to answer."""
+
+    key: str
+    counts: tuple[PairCount, ...]
     num_unreadable: int
-    num_pairs: int
-    solved_pairs: int
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class TextOnlyVerdict:
+    """What follows. `told` are places in the set; `p_value` the chance of as many right by guessing, or more."""
+
     p_value: float
-    rejected: bool
-    models: tuple[str, ...]
+    is_rejected: bool
+    told: tuple[int, ...]
+
+
+def about(question: str, answer: str) -> str:
+    """Return the digest of what a check is about: with another question or answer it says nothing."""
+    return digest_of({"question": question, "answer": answer})
+
+
+def prompts_of(pairs: Sequence[BinaryQuestion]) -> list[str]:
+    """Return all that is asked about a set."""
+    return [text for pair in pairs for _, text, _ in _questions(pair)]
 
 
 def ask_text_only(
-    clients: Sequence[GenerationClient], pairs: Sequence[BinaryQuestion], *, alpha: float = 0.05
-) -> TextOnlyResult:
-    """Ask the pairs of one item without media and return whether the set is rejected.
+    client: GenerationClient, sets: Iterable[tuple[str, Sequence[BinaryQuestion]]]
+) -> Generator[TextOnlyReplies, None, None]:
+    """Ask about sets of pairs, each by its key and without media; yield the replies to each as soon as all are there.
 
-    Raises ClientError when a model cannot be asked, or when fewer than half of the replies name a letter: a filter that
-    saw nothing must not pass a set. DataError without clients or pairs.
+    DataError for a set without pairs.
     """
-    if not clients or not pairs:
-        raise DataError("the text-only filter needs at least one model and one pair")
-    right: dict[str, list[bool]] = {pair.uid: [] for pair in pairs}
-    num_asked = 0
-    for client in clients:
-        requests, keys = _requests(pairs)
-        num_asked += len(requests)
-        for result in client.generate(requests):
-            uid, letter = keys[result.id]
-            said = _letter(result)
-            if said is not None:
-                right[uid].append(said == letter)
-    outcomes = [outcome for found in right.values() for outcome in found]
-    if len(outcomes) < MIN_READABLE * num_asked:
-        raise ClientError(
-            f"only {len(outcomes)} of {num_asked} replies to the text-only questions name a letter",
-            hint="use a model that follows instructions",
-        )
-    p_value = upper_tail(sum(outcomes), len(outcomes))
-    return TextOnlyResult(
-        num_trials=len(outcomes),
-        num_right=sum(outcomes),
-        num_unreadable=num_asked - len(outcomes),
-        num_pairs=len(pairs),
-        solved_pairs=sum(bool(found) and all(found) for found in right.values()),
-        p_value=p_value,
-        rejected=p_value <= alpha,
-        models=tuple(f"{client.identity.name}@{client.identity.revision}" for client in clients),
-    )
+    open_sets: dict[str, _OpenSet] = {}
+
+    def requests() -> Iterator[tuple[tuple[str, int, str], GenerationRequest]]:
+        for key, pairs in sets:
+            if not pairs:
+                raise DataError(f"item {key}: the text-only filter needs at least one pair")
+            found = [(place, *asked) for place, pair in enumerate(pairs) for asked in _questions(pair)]
+            open_sets[key] = _OpenSet([[] for _ in pairs], num_missing=len(found))
+            for place, name, text, letter in found:
+                turns = (Turn(role="user", text=text),)
+                yield (key, place, letter), GenerationRequest(name, turns, max_new_tokens=MAX_NEW_TOKENS)
+
+    for (key, place, letter), result in ask_all(client, requests()):
+        if open_sets[key].take(place, letter, result):
+            yield open_sets.pop(key).replies(key)
 
 
-def _requests(pairs: Sequence[BinaryQuestion]) -> tuple[list[GenerationRequest], dict[str, tuple[str, str]]]:
-    requests, keys = [], {}
-    for pair in pairs:
-        for wording, prompt in enumerate(PROMPTS):
-            for order in (0, 1):
-                first, second = pair.options if order == 0 else pair.options[::-1]
-                name = f"{pair.uid}.text_only.{wording}.{order}"
-                text = prompt.format(question=pair.question, first=first, second=second)
-                requests.append(GenerationRequest(name, (Turn(role="user", text=text),), max_new_tokens=MAX_NEW_TOKENS))
-                keys[name] = (pair.uid, "AB"[pair.answer_index ^ order])
-    return requests, keys
+@dataclass
+class _OpenSet:
+    right: list[list[bool]]
+    num_missing: int
+    num_unreadable: int = 0
+    failure: str | None = None
+
+    def take(self, place: int, letter: str, result: GenerationResult) -> bool:
+        """Count one reply; return whether it was the last."""
+        said = _letter(result.text)
+        if result.error is not None:
+            self.failure = result.error
+        elif said is None:
+            self.num_unreadable += 1
+        else:
+            self.right[place].append(said == letter)
+        self.num_missing -= 1
+        return self.num_missing == 0
+
+    def replies(self, key: str) -> TextOnlyReplies:
+        counts = tuple(PairCount(len(found), sum(found)) for found in self.right)
+        return TextOnlyReplies(key, counts, self.num_unreadable, self.failure)
 
 
-def _letter(result: GenerationResult) -> str | None:
-    if result.error is not None:
-        raise ClientError(f"the text-only model did not answer {result.id}: {result.error}")
-    found = re.match(r"\W*([ABab])(?![\w'])", result.text)
+def _questions(pair: BinaryQuestion) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the text and the right letter of each question about a pair."""
+    for wording, prompt in enumerate(PROMPTS):
+        for order in (0, 1):
+            first, second = pair.options if order == 0 else pair.options[::-1]
+            text = prompt.format(question=pair.question, first=first, second=second)
+            yield f"{pair.uid}.text_only.{wording}.{order}", text, "AB"[pair.answer_index ^ order]
+
+
+def _letter(text: str) -> str | None:
+    """Return the letter that a reply begins with. One that runs on into a word, as in "A question", is an article."""
+    found = re.match(r"\W*([ABab])[^\S\n]*(?:$|\n|[^\w\s'])", text)
     return None if found is None else found.group(1).upper()
+
+
+def are_readable(counts: Sequence[PairCount], num_unreadable: int) -> bool:
+    """Whether enough replies name a letter: a filter that saw nothing must not pass a set."""
+    num_read = sum(count.num_trials for count in counts)
+    return num_read > 0 and num_read >= MIN_READABLE * (num_read + num_unreadable)
+
+
+def judge_text_only(counts: Sequence[PairCount], *, alpha: float = 0.05) -> TextOnlyVerdict:
+    """Return what the replies about a set say of its pairs."""
+    p_value = upper_tail(sum(count.num_right for count in counts), sum(count.num_trials for count in counts))
+    is_rejected = p_value <= alpha
+    told = tuple(place for place, count in enumerate(counts) if is_rejected and 2 * count.num_right > count.num_trials)
+    return TextOnlyVerdict(p_value, is_rejected, told)
 
 
 def upper_tail(num_right: int, num_trials: int, chance: float = 0.5) -> float:

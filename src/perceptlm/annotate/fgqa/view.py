@@ -17,7 +17,8 @@ Role = Literal["annotator", "verifier", "expert"]
 Event = Literal[
     "agree", "contest", "escalate", "adjudicate", "verify", "accept", "rework", "open", "discard", "reconsider"
 ]
-Need = Literal["distractor_proposals", "text_only"]
+Need = Literal["answer_proposals", "distractor_proposals", "text_only"]
+"""What an item waits for, or could do with, from a model. Never two at a time."""
 Action = Literal["accept", "another_label", "escalate"]
 
 
@@ -61,6 +62,17 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class TextOnlyCheck:
+    """One time that a model without the video was asked: about which question and answer (`text_only.about`), about
+    which distractors (ids) as a set, and which of them it told from the answer.
+    """
+
+    about: str
+    asked: frozenset[int]
+    told: frozenset[int]
+
+
+@dataclass(frozen=True)
 class ItemView:
     """An item as it stands. `state` is that of the life cycle; `round` counts reworks."""
 
@@ -78,11 +90,7 @@ class ItemView:
     """Why an expert must see it whatever is agreed: 'credential', 'audit', 'paused_worker', 'model_conflict'."""
     question_checked: bool = False
     """True where the question came checked, as in gold."""
-    text_only_asked: frozenset[int] = frozenset()
-    """Distractors (ids) that a text-only model has been asked about, as sets."""
-    text_only_rejected: frozenset[int] = frozenset()
-    """Those of them that it told from the answer without the video."""
-    use_text_only: bool = True
+    text_only: tuple[TextOnlyCheck, ...] = ()
     in_ceiling_sample: bool = False
     gone: frozenset[str] = frozenset()
     """People who answered and will not come back: their comparison is waited for no longer."""

@@ -16,15 +16,14 @@ from sqlalchemy.orm import Session
 from perceptlm.annotate.fgqa.flow import advance
 from perceptlm.annotate.fgqa.payloads import PAYLOADS
 from perceptlm.annotate.fgqa.payloads import Step as StepKind
-from perceptlm.annotate.fgqa.view import Decision, ItemView, SubmissionView
+from perceptlm.annotate.fgqa.view import Decision, ItemView, SlotRequest, SubmissionView, TextOnlyCheck
 from perceptlm.annotate.fgqa.view import Proposal as ProposalView
 from perceptlm.annotate.life_cycle import Actor as Mover
 from perceptlm.annotate.life_cycle import Event
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality.routing import draw_audit
 from perceptlm.annotate.services.item_states import move
-from perceptlm.annotate.services.packs import PackContent
-from perceptlm.annotate.services.projects import content_of, policy_of, project_of
+from perceptlm.annotate.services.projects import policy_of, project_of
 from perceptlm.annotate.services.steps import (
     close_all,
     close_slots,
@@ -33,10 +32,20 @@ from perceptlm.annotate.services.steps import (
     requests_of,
     steps_of,
 )
-from perceptlm.annotate.store.audit import Actor, append
+from perceptlm.annotate.store.audit import SERVER, Actor, Entry, append_all
 from perceptlm.annotate.store.database import now
-from perceptlm.annotate.store.outbox import emit
-from perceptlm.annotate.store.tables import Item, Membership, Project, Proposal, Step, StepDecision, Submission, User
+from perceptlm.annotate.store.outbox import emit_all
+from perceptlm.annotate.store.tables import (
+    Item,
+    Membership,
+    Project,
+    Proposal,
+    Step,
+    StepDecision,
+    Submission,
+    TextOnlyRow,
+    User,
+)
 from perceptlm.seeding import derive_seed
 
 _MOVERS = {
@@ -64,11 +73,11 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
             # What would be released has changed, without a move.
             item.row_version, item.updated_at = item.row_version + 1, now(session)
         item.derived = derived
+        _note_needs(session, item.project_id, [(item, list(step.needs))])
         close_slots(session, item, step.closed)
         for name in step.events:
             event = Event(name)
             move(session, item, event, _MOVERS.get(event, Mover.RULES), actor, reason=_reason(event, step.derived))
-        _note_needs(session, item, list(step.needs))
         next_round = step.next_round
         if next_round:
             close_all(session, item)
@@ -81,12 +90,17 @@ def advance_item(session: Session, item: Item, actor: Actor) -> None:
             open_slots(session, item, step.new_steps)
 
 
-def _note_needs(session: Session, item: Item, needs: list[str]) -> None:
-    if needs != item.needs:
+def _note_needs(session: Session, project_id: int, found: Sequence[tuple[Item, list[str]]]) -> None:
+    """Keep what items need, and tell of what is new."""
+    changed = [(item, needs) for item, needs in found if needs != item.needs]
+    for item, needs in changed:
         item.needs = needs
-        if needs:
-            append(session, Actor("server"), "item.needs", f"item:{item.id}", {"needs": needs}, item.project_id)
-            emit(session, item.project_id, "item.needs", {"item": item.id, "key": item.key, "needs": needs})
+    new = [item for item, needs in changed if needs]
+    entries = [Entry("item.needs", f"item:{item.id}", {"needs": item.needs}) for item in new]
+    append_all(session, SERVER, entries, project_id)
+    if new:
+        told = [{"item": item.id, "key": item.key, "needs": item.needs} for item in new]
+        emit_all(session, project_id, "item.needs", told)
 
 
 def _reason(event: Event, derived: Mapping[str, Any]) -> str | None:
@@ -96,35 +110,36 @@ def _reason(event: Event, derived: Mapping[str, Any]) -> str | None:
 
 def open_items(session: Session, project: Project, policy: Policy, items: Sequence[Item], actor: Actor) -> None:
     """Do what comes first for new items that are open, all in a few statements."""
-    content = content_of(project)
     proposals: dict[int, list[Proposal]] = defaultdict(list)
     for row in session.scalars(_proposals([item.id for item in items])):
         proposals[row.item_id].append(row)
-    wanted = []
+    wanted: list[tuple[Item, Sequence[SlotRequest]]] = []
+    needs: list[tuple[Item, list[str]]] = []
     for item in items:
-        step = advance(_view(item, project, content, policy, proposals[item.id]), (), policy)
-        if step.events or step.needs or step.next_round:
+        step = advance(_view(item, project, policy, proposals[item.id]), (), policy)
+        if step.events or step.next_round:
             advance_item(session, item, actor)
         else:
             item.derived = dict(step.derived)
             wanted.append((item, step.new_steps))
+            needs.append((item, list(step.needs)))
+    _note_needs(session, project.id, needs)
     open_first_slots(session, wanted)
 
 
 def view_of(session: Session, item: Item, project: Project, policy: Policy, steps: list[Step]) -> ItemView:
     """Return what the flow sees of an item."""
-    view = _view(item, project, content_of(project), policy, session.scalars(_proposals([item.id])).all())
+    view = _view(item, project, policy, session.scalars(_proposals([item.id])).all())
     decisions, gone = decisions_of(session, item), _gone(session, item)
-    return replace(view, open_slots=requests_of(steps), decisions=decisions, gone=gone)
+    checks = () if view.kind == "choice" else text_only_of(session, item)
+    return replace(view, open_slots=requests_of(steps), decisions=decisions, gone=gone, text_only=checks)
 
 
 def _proposals(item_ids: list[int]) -> Select[Proposal]:
     return select(Proposal).where(Proposal.item_id.in_(item_ids)).order_by(Proposal.id)
 
 
-def _view(
-    item: Item, project: Project, content: PackContent, policy: Policy, proposals: Sequence[Proposal]
-) -> ItemView:
+def _view(item: Item, project: Project, policy: Policy, proposals: Sequence[Proposal]) -> ItemView:
     """Return what the flow sees of an item that nobody has worked on."""
     return ItemView(
         key=item.key,
@@ -137,8 +152,16 @@ def _view(
         round=item.round,
         expert_reason=item.expert_reason,
         question_checked=item.first_step == "blind_answer",
-        use_text_only=content.use_text_only,
         in_ceiling_sample=_draw(project, "ceiling", item.key) < policy.ceiling_share,
+    )
+
+
+def text_only_of(session: Session, item: Item) -> tuple[TextOnlyCheck, ...]:
+    """Return what models without the video made of an item."""
+    rows = session.scalars(select(TextOnlyRow).where(TextOnlyRow.item_id == item.id).order_by(TextOnlyRow.id))
+    return tuple(
+        TextOnlyCheck(row.about, frozenset(count["distractor_id"] for count in row.counts), frozenset(row.told))
+        for row in rows
     )
 
 

@@ -18,10 +18,21 @@ from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item, expert_reason_of, open_items
 from perceptlm.annotate.services.item_states import change, item_of, locked_item, move, write_moves
 from perceptlm.annotate.services.projects import content_of, policy_of
-from perceptlm.annotate.services.steps import close_all
+from perceptlm.annotate.services.steps import close_all, steps_of
 from perceptlm.annotate.store.audit import Actor, Entry, append
 from perceptlm.annotate.store.database import insert_all, now
-from perceptlm.annotate.store.tables import Asset, Item, ItemMove, Project, Proposal, Step, StepDecision, Submission
+from perceptlm.annotate.store.tables import (
+    Asset,
+    Item,
+    ItemMove,
+    ModelRefusal,
+    Project,
+    Proposal,
+    Step,
+    StepDecision,
+    Submission,
+    TextOnlyRow,
+)
 from perceptlm.config import digest_of
 
 BATCH = 1000
@@ -126,22 +137,6 @@ def _proposal_rows(item: Item, proposals: list[dict[str, Any]], time: int) -> li
     return [{"item_id": item.id, "created_at": time, **proposal} for proposal in proposals]
 
 
-def propose(
-    session: Session, caller: Caller, project: Project, item_id: int, proposals: list[dict[str, Any]]
-) -> list[int]:
-    """Add proposals to an item that is being worked on, and go on with it."""
-    item = locked_item(session, item_of(session, project.id, item_id).id)
-    if item.state in ("discarded", "superseded", "released"):
-        raise Conflict("item_finished", f"the item is {item.state}")
-    rows = [Proposal(**row) for row in _proposal_rows(item, proposals, now(session))]
-    session.add_all(rows)
-    session.flush()
-    ids = [row.id for row in rows]
-    append(session, caller.actor, "item.propose", f"item:{item.id}", {"proposals": ids}, project.id)
-    advance_item(session, item, caller.actor)
-    return ids
-
-
 def list_items(
     session: Session, project: Project, *, state: str | None, domain: str | None, after: int, limit: int
 ) -> dict[str, Any]:
@@ -171,6 +166,11 @@ def show_item(session: Session, project: Project, item_id: int) -> dict[str, Any
     return {
         **{name: getattr(item, name) for name in names},
         "proposals": rows(Proposal, "id", "kind", "text", "confidence", "model", "prompt_sha256"),
+        "refusals": rows(ModelRefusal, "id", "need", "reason", "model", "prompt_sha256", "created_at"),
+        "text_only": rows(
+            TextOnlyRow, "id", "about", "counts", "num_unreadable", "alpha", "p_value", "told", "model",
+            "prompt_sha256", "created_at",
+        ),
         "steps": rows(Step, "id", "kind", "subject", "about", "round", "state", "num_taken", "num_submitted"),
         "submissions": rows(
             Submission, "id", "step_id", "user_id", "step_kind", "ordinal", "payload", "frame_table_hash",
@@ -191,6 +191,7 @@ def report_item(session: Session, caller: Caller, project: Project, item_id: int
     """
     is_blind = caller.role is None or not is_allowed(Action.READ_ITEM, caller.role)
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    steps_of(session, item)
     if is_blind and (State(item.state), Event.REPORT) not in MOVES:
         append(session, caller.actor, "item.report", f"item:{item.id}", {"reason": reason}, project.id)
         return {"id": item.id}
@@ -206,6 +207,8 @@ def report_item(session: Session, caller: Caller, project: Project, item_id: int
 def discard_item(session: Session, caller: Caller, project: Project, item_id: int, reason: str) -> dict[str, Any]:
     """Take an item out, with a reason."""
     item = locked_item(session, item_of(session, project.id, item_id).id)
+    steps_of(session, item)
     move(session, item, Event.DISCARD, Mover.MANAGER, caller.actor, reason=reason)
     close_all(session, item)
+    advance_item(session, item, caller.actor)  # it waits for no model any more
     return {"id": item.id, "state": item.state}

@@ -40,7 +40,6 @@ class PackContent(Config):
     shortcuts: dict[str, str] = Field(default_factory=dict)
     guideline: str
     policy: Policy = Policy()
-    use_text_only: bool = Field(default=False, description="whether distractors wait for a model without the video")
 
 
 PLAIN = PackContent(

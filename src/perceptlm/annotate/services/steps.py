@@ -79,7 +79,7 @@ def repeat(session: Session, item: Item, lane: str, kind: str, subjects: Iterabl
     """Let everybody be given this work on a locked item, from the queue `lane`, and no other work on it."""
     wanted = {work_name(kind, subject, None): subject for subject in subjects}
     there = {step.work: step for step in steps_of(session, item)}
-    item.is_repeated = True
+    item.is_repeated, item.needs = True, []
     for work, step in there.items():
         if work not in wanted:
             step.state = CLOSED

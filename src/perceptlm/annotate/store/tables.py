@@ -5,7 +5,9 @@ from perceptlm.annotate.store.tables_items import Asset as Asset
 from perceptlm.annotate.store.tables_items import FrameTableRow as FrameTableRow
 from perceptlm.annotate.store.tables_items import Item as Item
 from perceptlm.annotate.store.tables_items import ItemMove as ItemMove
+from perceptlm.annotate.store.tables_items import ModelRefusal as ModelRefusal
 from perceptlm.annotate.store.tables_items import Proposal as Proposal
+from perceptlm.annotate.store.tables_items import TextOnlyRow as TextOnlyRow
 from perceptlm.annotate.store.tables_people import ApiKey as ApiKey
 from perceptlm.annotate.store.tables_people import Credential as Credential
 from perceptlm.annotate.store.tables_people import Guideline as Guideline

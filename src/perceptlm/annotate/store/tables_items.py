@@ -38,12 +38,14 @@ class Asset(Base):
 
 class Item(Base):
     """One question about one asset. `row_version` counts its changes, but for those of releases; `round` how often it
-    was done anew."""
+    was done anew; `needs` is what it waits for from a model, one at most.
+    """
 
     __tablename__ = "items"
     __table_args__ = (
         UniqueConstraint("project_id", "key"),
         Index("ix_items_project_state", "project_id", "state", "id"),
+        Index("ix_items_project_needs", "project_id", "needs", "id"),
     )
     id: Mapped[RowKey]
     project_id: Mapped[Number] = mapped_column(ForeignKey("projects.id"))
@@ -79,6 +81,40 @@ class Proposal(Base):
     confidence: Mapped[float | None]
     model: Mapped[Json]
     prompt_sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[Time]
+
+
+class ModelRefusal(Base):
+    """That a model was asked for what an item needs, and why its reply was of no use; never changed."""
+
+    __tablename__ = "model_refusals"
+    id: Mapped[RowKey]
+    item_id: Mapped[Number] = mapped_column(ForeignKey("items.id"), index=True)
+    need: Mapped[str] = mapped_column(String(24))
+    reason: Mapped[LongText]
+    model: Mapped[Json]
+    prompt_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[Time]
+
+
+class TextOnlyRow(Base):
+    """What a model without the video made of an item's distractors; never changed.
+
+    `about` is the digest of the question and the answer; `counts` says of each distractor (`distractor_id`) how often
+    it was asked about and told; `told` are those that are left out for it.
+    """
+
+    __tablename__ = "text_only_checks"
+    id: Mapped[RowKey]
+    item_id: Mapped[Number] = mapped_column(ForeignKey("items.id"), index=True)
+    about: Mapped[str] = mapped_column(String(64))
+    counts: Mapped[Json]
+    num_unreadable: Mapped[Number]
+    alpha: Mapped[float]
+    p_value: Mapped[float]
+    told: Mapped[Json]
+    model: Mapped[Json]
+    prompt_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[Time]
 
 

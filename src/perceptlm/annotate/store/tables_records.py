@@ -160,6 +160,7 @@ APPEND_ONLY = (
     "drafts",
     "guidelines",
     "item_moves",
+    "model_refusals",
     "operations",
     "outbox_events",
     "policies",
@@ -167,5 +168,6 @@ APPEND_ONLY = (
     "release_rows",
     "step_decisions",
     "submissions",
+    "text_only_checks",
 )
 """Tables whose rows the database itself refuses to change or remove."""

@@ -53,7 +53,7 @@ def upgrade() -> None:
     op.execute(f"INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '{'0' * 64}')")
     op.execute("INSERT INTO counters (name, value) VALUES ('position', 0), ('fence', 0)")
     for table in APPEND_ONLY:
-        _keep_rows(table)
+        keep_rows(table)
 
 
 def downgrade() -> None:
@@ -74,7 +74,7 @@ def _let_rows_go() -> None:
             op.execute(f"DROP TRIGGER IF EXISTS keep_{table}_{change}")
 
 
-def _keep_rows(table: str) -> None:
+def keep_rows(table: str) -> None:
     """Let the database refuse to change or remove rows of a table."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
