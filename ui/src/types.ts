@@ -176,6 +176,8 @@ export interface Estimate {
 }
 
 export interface Dashboard {
+  /** Items by state. */
+  items: Record<string, number>;
   /** `day` is its beginning in UTC milliseconds. */
   throughput: { day: number; submissions: number; accepted: number }[];
   agreement: (Estimate & { step: string; domain: string; alpha: number | null })[];
