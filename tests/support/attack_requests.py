@@ -11,7 +11,7 @@ from typing import Any
 
 from attacked_service import PACK, PASSWORD, World, picture_bytes
 
-from perceptlm.annotate.services.packs import picture_names
+from perceptlm.annotate.packs.load import SHIPPED
 
 HASH = "f" * 64
 IN_STEPS = ("POST /api/v1/projects/{project}/releases",)
@@ -51,7 +51,7 @@ def request_of(world: World, method: str, path: str, who: str) -> Request:
         "key_id": ids["key"],
         "assignment_id": ids[f"lease:{holder}"],
         "release_id": ids["draft_release" if path.endswith("/approve") else "published"],
-        "name": picture_names(PACK)[0],
+        "name": sorted(path.name for path in (SHIPPED / PACK / "pictures").iterdir())[0],
     }
     return Request(path.format(**values), _options(world, holder)[operation])
 

@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from perceptlm.annotate.directory import DATABASE, FOLDERS, SECRET, DataDirectory
+from perceptlm.annotate.directory import DATABASE, FOLDERS, PACK_COPY, SECRET, DataDirectory
 from perceptlm.errors import StorageError, UsageError
 
 
@@ -32,6 +32,9 @@ def copy_directory(source: Path, out: Path) -> int:
         files = sorted((source / "media").iterdir())
         for file in files:
             shutil.copy2(file, partial / "media" / file.name)
+        for copy in sorted(source.glob(f"{PACK_COPY}*")):
+            # Its media are in media/ already; a guideline shows its pictures.
+            shutil.copytree(copy, partial / copy.name, ignore=shutil.ignore_patterns("media"))
         shutil.copy2(source / SECRET, partial / SECRET)
         partial.rename(out)
     except (OSError, sqlite3.Error) as error:

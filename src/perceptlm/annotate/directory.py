@@ -1,4 +1,4 @@
-"""The data directory of a server: database, secret, media, proxies, exports, and nothing outside of it.
+"""The data directory of a server: database, secret, media, proxies, exports, copies of packs, and nothing else.
 
 Names of files in it are made of digests, never of what a request says. This module opens no database.
 """
@@ -15,6 +15,7 @@ from perceptlm.errors import StorageError, UsageError
 
 SECRET, DATABASE = "secret", "annotate.db"
 FOLDERS = ("media", "proxies", "exports", "incoming")
+PACK_COPY = "pack-"
 MIN_SECRET_CHARACTERS = 32
 DEFAULT_SECRETS = frozenset({"change-me", "changeme", "secret", "default", "development", "test"})
 _NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{2,4}")
@@ -73,6 +74,10 @@ class DataDirectory:
     def proxy_file(self, sha256: str) -> Path:
         """Return where the constant-rate copy of a video lies."""
         return self._file("proxies", sha256, "webm")
+
+    def pack_copy(self, pack_id: str) -> Path:
+        """Return where the copy of the pack lies that a project was made from."""
+        return self.path / f"{PACK_COPY}{pack_id}"
 
     def incoming_file(self) -> Path:
         """Return a new name for an upload that was not yet looked at."""

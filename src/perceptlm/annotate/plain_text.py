@@ -16,6 +16,7 @@ MAX_NOTE = 4_000
 MAX_ANSWER = 20_000
 MAX_DEPTH = 20
 MAX_INTEGER = 2**63 - 1
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$"
 
 
 def check_text(text: str) -> str:
@@ -52,7 +53,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 Note = Annotated[str, StringConstraints(max_length=MAX_NOTE), AfterValidator(check_text)]
 Answer = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ANSWER), AfterValidator(check_text)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-PersonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
+PersonName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -15,6 +15,7 @@ from perceptlm.cli import (
 
 app = typer.Typer(help="Serve the annotation tool, and manage its people and data.", no_args_is_help=True)
 app.command("init")(annotate_serve.init)
+app.command("project-add")(annotate_pack.project_add)
 app.command("serve")(annotate_serve.serve)
 app.command("backup")(annotate_serve.backup)
 app.command("verify-log")(annotate_serve.verify_log)

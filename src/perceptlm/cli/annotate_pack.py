@@ -1,4 +1,4 @@
-"""`plm annotate packs` and `plm annotate pack check|draw`: the packs there are, and one's own checked. Only wiring."""
+"""`plm annotate packs`, `pack check|draw` and `project-add`: packs, and projects of them. Only wiring."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from perceptlm.cli.annotate_serve import DatabaseUrl, Directory, open_server, say_project
 
 if TYPE_CHECKING:
     from perceptlm.annotate.packs.load import Pack
@@ -54,6 +56,25 @@ def draw(
     typer.echo(
         json.dumps(found) if as_json else f"wrote {directory} ({len(made.assets)} clips, digest {made.digest[:12]})"
     )
+
+
+def project_add(
+    directory: Directory,
+    name: Annotated[str, typer.Argument(help="A pack that ships, or the directory of one.")],
+    owner: Annotated[str, typer.Option("--owner", help="The owner in whose name it is made.")],
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a project of a pack, with its clips, items and gold, in a data directory that is there."""
+    from perceptlm.annotate.services.pack_import import chosen_pack, import_pack
+
+    chosen = chosen_pack(name)
+    server = open_server(directory, database)
+    try:
+        made = import_pack(server, chosen, owner)
+    finally:
+        server.close()
+    typer.echo(json.dumps(made) if as_json else say_project(made))
 
 
 def _counts(found: Pack) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,7 +26,7 @@ def init(
     directory: Directory,
     owner: Annotated[str, typer.Option("--owner", help="Name of the first owner.")] = "owner",
     pack: Annotated[
-        str | None, typer.Option("--pack", help="Make a project of this pack, with its clips, items and gold.")
+        str | None, typer.Option("--pack", help="Make a project of this pack, shipped or a directory.")
     ] = None,
     password_variable: PasswordVariable = "PLM_ANNOTATE_PASSWORD",
     database: DatabaseUrl = None,
@@ -34,18 +34,19 @@ def init(
 ) -> None:
     """Make a data directory with a secret, a database and its first owner."""
     from perceptlm.annotate.directory import DataDirectory
-    from perceptlm.annotate.services.pack_import import import_pack
-    from perceptlm.annotate.services.packs import pack_content
+    from perceptlm.annotate.services.pack_import import chosen_pack, import_pack
     from perceptlm.annotate.services.setup import add_first_owner
+    from perceptlm.annotate.services.users import check_name, check_password
 
-    if pack is not None:
-        pack_content(pack)
+    chosen = None if pack is None else chosen_pack(pack)
     password = read_password(password_variable)
+    check_name(owner)
+    check_password(password, owner)
     DataDirectory.create(directory)
     server = open_server(directory, database)
     try:
         user_id = add_first_owner(server, owner, password)
-        made = None if pack is None else import_pack(server, pack, user_id)
+        made = None if chosen is None else import_pack(server, chosen, owner)
     finally:
         server.close()
     found = {"directory": str(directory), "owner": owner, "user_id": user_id, "pack": made}
@@ -54,10 +55,15 @@ def init(
         return
     typer.echo(f"made {directory} with the owner '{owner}'")
     if made is not None:
-        typer.echo(
-            f"project '{made['project']}': {made['num_assets']} clips and pictures, {made['num_items']} items; "
-            f"{made['num_gold_proposed']} gold items wait for a second person to approve them"
-        )
+        typer.echo(say_project(made))
+
+
+def say_project(made: dict[str, Any]) -> str:
+    """Return one line on what a project was made of."""
+    return (
+        f"project '{made['project']}': {made['num_assets']} clips and pictures, {made['num_items']} items; "
+        f"{made['num_gold_proposed']} gold items wait for a second person to approve them"
+    )
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""services.pack_import: a shipped pack becomes a project with clips, items people get, and gold that waits."""
+"""services.pack_import: a pack becomes a project with clips, items people get, and gold that waits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from annotation_pack import small_pack
 from annotation_service import FAST, PASSWORD
 from starlette.testclient import TestClient
 
@@ -63,10 +64,63 @@ def test_a_pack_becomes_a_project_that_people_work_in(
     server.close()
 
 
-def test_a_pack_that_does_not_ship_is_refused_before_anything_is_made(
+def test_a_pack_that_is_not_there_is_refused_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", PASSWORD)
-    assert run(["annotate", "init", str(tmp_path / "d"), "--pack", "nonsense"]) == 1
+    assert run(["annotate", "init", str(tmp_path / "d"), "--pack", "nonsense"]) == 2
     assert "there is no pack 'nonsense'" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_pack_of_ones_own_becomes_a_project_whose_guideline_shows_its_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", PASSWORD)
+    pack, directory = small_pack(tmp_path / "mine"), str(tmp_path / "d")
+    add = ["annotate", "project-add", directory, str(pack), "--owner"]
+    assert run(["annotate", "init", directory, "--owner", "own"]) == 0
+    assert run(["annotate", "user-add", directory, "ann"]) == 0
+    assert run([*add, "ann"]) == 1
+    assert "'ann' is no owner" in capsys.readouterr().err
+    (tmp_path / "d" / "pack-small").mkdir()  # of one that was cut off
+    assert run([*add, "own", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["project"], made["num_items"], made["num_gold_proposed"], made["num_calibration"]) == (
+        "small",
+        1,
+        1,
+        1,
+    )
+    assert run([*add, "own"]) == 1
+    assert "there is a project 'small' already" in capsys.readouterr().err
+    assert run(["annotate", "backup", directory, "--out", str(tmp_path / "copy")]) == 0
+    for place in ("d", "copy"):
+        server = open_server(DataDirectory.open(tmp_path / place), settings=FAST)
+        own = signed_in(make_app(server), "own")
+        html = own.get("/api/v1/projects/small/guidelines/current").json()["html"]
+        address = "/api/v1/projects/small/guideline-pictures/frame.png"
+        assert f'src="{address}"' in html
+        assert own.get(address).content == (pack / "pictures" / "frame.png").read_bytes()
+        assert own.get("/api/v1/projects/small").json()["domains"][1]["id"] == "keys"
+        server.close()
+
+
+def test_a_pack_of_ones_own_cannot_call_itself_as_a_shipped_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = small_pack(tmp_path / "mine")
+    text = (pack / "pack.yaml").read_text(encoding="utf-8")
+    (pack / "pack.yaml").write_text(text.replace("id: small", f"id: {PACK}"), encoding="utf-8")
+    assert run(["annotate", "init", str(tmp_path / "d"), "--pack", str(pack)]) == 1
+    assert f"'{PACK}' is the id of a pack that ships" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 64, "ann\n"])
+def test_a_name_that_no_request_could_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("PLM_ANNOTATE_PASSWORD", PASSWORD)
+    assert run(["annotate", "init", str(tmp_path / "d"), "--owner", name]) == 1
+    assert "is no name of a person" in capsys.readouterr().err
     assert not (tmp_path / "d").exists()

@@ -18,7 +18,7 @@ from perceptlm.annotate.roles import Action
 from perceptlm.annotate.services import keys, needs, projects, revocations
 from perceptlm.annotate.services.calibration import progress_answer
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.packs import pack_picture, picture_names
+from perceptlm.annotate.services.packs import pack_pictures
 from perceptlm.annotate.store.tables import Guideline
 
 router = APIRouter()
@@ -66,21 +66,22 @@ def show_guideline(project: ProjectPath, version: _VersionPath, caller: CallerNo
         return projects.guideline_of(session, found, number), found.pack
 
     row, pack = server.database.read(look)
-    html = _guideline_html(row.markdown, pack, f"/api/v1/projects/{project}/guideline-pictures/")
+    pictures = tuple(pack_pictures(server.directory, pack))
+    html = _guideline_html(row.markdown, pictures, f"/api/v1/projects/{project}/guideline-pictures/")
     return {"version": row.version, "markdown": row.markdown, "html": html, "sha256": row.sha256}
 
 
 @lru_cache(maxsize=64)
-def _guideline_html(markdown: str, pack: str, picture_root: str) -> str:
+def _guideline_html(markdown: str, pictures: tuple[str, ...], picture_root: str) -> str:
     """Render a guideline once: Markdown can be written that takes seconds, and everybody asks for it."""
-    return render_guideline(markdown, picture_names(pack), picture_root=picture_root)
+    return render_guideline(markdown, pictures, picture_root=picture_root)
 
 
 @guarded(router, "GET", "/projects/{project}/guideline-pictures/{name}", Action.READ_PROJECT, **_PICTURE)
 def show_picture(project: ProjectPath, name: _NamePath, caller: CallerNow, server: ServerNow) -> FileResponse:
     """Send a picture of the guideline."""
     pack = server.database.read(lambda session: projects.project_named(session, project).pack)
-    path = pack_picture(pack, name)
+    path = pack_pictures(server.directory, pack).get(name)
     if path is None or path.suffix not in _PICTURE_TYPES:
         raise NotFound("no_such_picture", "the guideline has no such picture")
     return FileResponse(path, media_type=_PICTURE_TYPES[path.suffix])

@@ -17,7 +17,7 @@ from perceptlm.annotate.policy import Policy
 from perceptlm.config import Config, parse
 from perceptlm.errors import ConfigError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(clean_line)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 MediaPath = Annotated[str, StringConstraints(pattern=r"^media/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]

@@ -6,33 +6,54 @@ in the data directory (`services.known_work` says why); how much is said.
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from perceptlm.annotate.packs.load import find_pack, load_pack
+from perceptlm.annotate.packs.load import Pack, find_pack, load_pack, shipped_packs
 from perceptlm.annotate.packs.pack import CheckItem, PackItem
 from perceptlm.annotate.packs.prepare import PreparedPack, prepare_pack
+from perceptlm.annotate.refusals import Invalid
 from perceptlm.annotate.services.assets import add_assets, take_in
 from perceptlm.annotate.services.calibration import set_calibration
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.gold import propose_gold
 from perceptlm.annotate.services.items import FIRST_STEPS, add_items
-from perceptlm.annotate.services.packs import pack_content
-from perceptlm.annotate.services.projects import create_project
+from perceptlm.annotate.services.packs import content_of_pack
+from perceptlm.annotate.services.projects import create_project, refuse_taken
 from perceptlm.annotate.services.server import Server
+from perceptlm.annotate.services.users import owner_named
 from perceptlm.annotate.store.tables import Project
 
 HIGHEST_PRIORITY = 9
 
 
-def import_pack(server: Server, name: str, owner_id: int, mode: str = "blind_first") -> dict[str, Any]:
-    """Make the project `name` of the shipped pack `name`, and return what went into it.
+def chosen_pack(name: str) -> Pack:
+    """Return a shipped pack by its name, any other by its directory; Invalid for one of one's own that calls itself as
+    a shipped one does. UsageError if there is none, DataError for one that is not sound."""
+    pack = load_pack(find_pack(name))
+    if name not in shipped_packs() and pack.file.id in ("plain", *shipped_packs()):
+        hint = "give it an id of its own in pack.yaml"
+        raise Invalid("pack_id_taken", f"{name}: '{pack.file.id}' is the id of a pack that ships", hint=hint)
+    return pack
 
-    Invalid if there is no such pack, StorageError if its copy is there already.
+
+def import_pack(server: Server, pack: Pack, owner: str, mode: str = "blind_first") -> dict[str, Any]:
+    """Make the project that is called as the pack is, in the name of an owner, and return what went into it.
+
+    Conflict if there is such a project; Invalid for a person who is no owner.
     """
-    pack_content(name)  # refuses what is not shipped before anything is drawn
-    prepared = prepare_pack(load_pack(find_pack(name)), server.directory.path / f"pack-{name}")
+    name = pack.file.id
+
+    def look(session: Session) -> int:
+        refuse_taken(session, name)
+        return owner_named(session, owner).id
+
+    owner_id = server.database.read(look)
+    copy = server.directory.pack_copy(name)
+    shutil.rmtree(copy, ignore_errors=True)  # of no project: it was cut off
+    prepared = prepare_pack(pack, copy)
     uploads = {}
     for asset in prepared.assets:
         with asset.path.open("rb") as file:
@@ -42,8 +63,8 @@ def import_pack(server: Server, name: str, owner_id: int, mode: str = "blind_fir
     caller = Caller(owner_id, is_owner=True)
 
     def work(session: Session) -> dict[str, Any]:
-        title = prepared.pack.file.title
-        project = create_project(session, caller.actor, name, title, name, mode)
+        content = content_of_pack(pack)
+        project = create_project(session, caller.actor, name, pack.file.title, name, mode, content)
         made = add_assets(session, caller, project, list(uploads.values()), prepared.pack.file.media.licence)
         ids = {path: asset.id for path, (asset, _) in zip(uploads, made, strict=True)}
         return _fill(session, caller, project, prepared, ids)

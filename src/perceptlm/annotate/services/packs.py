@@ -1,7 +1,8 @@
 """What a pack says of a project, copied into it when it is made, so that later changes of a pack change nothing.
 
 The pack `plain` is part of the service: free text and choice questions of one domain, without pictures. The others are
-those that come with perceptlm (`packs.load`); a request names one of them, never a path.
+those that come with perceptlm (`packs.load`), of which a request names one, never a path; and packs of one's own, which
+only the command line takes in (`services.pack_import`): their pictures lie in their copy in the data directory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.packs.load import Pack, find_pack, load_pack, shipped_packs
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.refusals import Invalid
@@ -64,23 +66,17 @@ def pack_content(name: str) -> PackContent:
     if name not in shipped_packs():
         known = ", ".join(("plain", *shipped_packs()))
         raise Invalid("no_such_pack", f"there is no pack '{name}'", field="pack", hint=f"known: {known}")
-    return _content(load_pack(find_pack(name)))
+    return content_of_pack(load_pack(find_pack(name)))
 
 
-def pack_picture(name: str, picture: str) -> Path | None:
-    """Return a picture of a shipped pack's guideline by its name; None if the pack has no such one."""
-    if name not in shipped_packs():
-        return None
-    folder = find_pack(name) / "pictures"
-    return next((path for path in sorted(folder.iterdir()) if path.name == picture), None)
+def pack_pictures(directory: DataDirectory, name: str) -> dict[str, Path]:
+    """Return the pictures of the guideline of a project's pack, by their names."""
+    folder = (find_pack(name) if name in shipped_packs() else directory.pack_copy(name)) / "pictures"
+    return {path.name: path for path in sorted(folder.iterdir())} if folder.is_dir() else {}
 
 
-def picture_names(name: str) -> list[str]:
-    """Return the names of the pictures of a shipped pack's guideline."""
-    return sorted(path.name for path in (find_pack(name) / "pictures").iterdir()) if name in shipped_packs() else []
-
-
-def _content(pack: Pack) -> PackContent:
+def content_of_pack(pack: Pack) -> PackContent:
+    """Return the part of a pack that a project keeps."""
     file = pack.file
     walked = [found for domain in file.domains for found in domain.walk()]
     asked = {step for kind in file.question_types for step in kind.steps}

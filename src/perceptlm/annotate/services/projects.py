@@ -25,8 +25,7 @@ def create_project(
     session: Session, actor: Actor, slug: str, title: str, pack: str, mode: str, content: PackContent | None = None
 ) -> Project:
     """Make a project from a pack, or from `content` under the pack's name; Conflict if the slug is taken."""
-    if session.scalar(select(Project.id).where(Project.slug == slug)) is not None:
-        raise Conflict("slug_taken", f"there is a project '{slug}' already", field="slug")
+    refuse_taken(session, slug)
     assert actor.user_id is not None
     content = content or pack_content(pack)
     project = Project(
@@ -54,6 +53,12 @@ def create_project(
     add_guideline(session, actor, project, content.guideline)
     set_policy(session, actor, project, content.policy)
     return project
+
+
+def refuse_taken(session: Session, slug: str) -> None:
+    """Raise Conflict if there is such a project."""
+    if session.scalar(select(Project.id).where(Project.slug == slug)) is not None:
+        raise Conflict("slug_taken", f"there is a project '{slug}' already", field="slug")
 
 
 def project_named(session: Session, slug: str) -> Project:

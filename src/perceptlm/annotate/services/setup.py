@@ -10,7 +10,7 @@ from perceptlm.annotate.roles import PERMISSIONS, Action, Role
 from perceptlm.annotate.services.keys import create_key
 from perceptlm.annotate.services.projects import project_named
 from perceptlm.annotate.services.server import Server
-from perceptlm.annotate.services.users import create_user, hashed, set_password, user_named
+from perceptlm.annotate.services.users import create_user, hashed, owner_named, set_password
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.database import now
 from perceptlm.annotate.store.tables import User
@@ -44,14 +44,14 @@ def change_password(server: Server, name: str, password: str) -> None:
 
 
 def add_key(server: Server, owner: str, project: str, title: str, scopes: list[str], days: int) -> str:
-    """Make an API key and return it; Invalid for actions that keys are not for."""
+    """Make an API key and return it; Invalid for actions that keys are not for, and for who is no owner."""
     for scope in scopes:
         if scope not in SERVICE_ACTIONS:
             raise Invalid("no_such_scope", f"keys are not for '{scope}'", hint=", ".join(SERVICE_ACTIONS))
     assert set(scopes) <= {action.value for action in Action}
 
     def work(session: Session) -> str:
-        created_by = user_named(session, owner).id
+        created_by = owner_named(session, owner).id
         expires_at = now(session) + days * DAY_MS
         return create_key(session, SERVER, created_by, project_named(session, project).id, title, scopes, expires_at)
 

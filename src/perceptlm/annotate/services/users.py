@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.plain_text import NAME_PATTERN
 from perceptlm.annotate.refusals import Conflict, Invalid, NotFound
 from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.callers import Caller
@@ -27,6 +29,13 @@ def check_password(password: str, name: str) -> None:
         )
 
 
+def check_name(name: str) -> None:
+    """Raise Invalid for a name that no request could name."""
+    if re.fullmatch(NAME_PATTERN, name) is None:
+        said = "1 to 63 letters, digits and _ . @ -, of which the first is a letter or digit"
+        raise Invalid("bad_name", f"'{name}' is no name of a person: {said}", field="name")
+
+
 def create_user(
     session: Session,
     actor: Actor,
@@ -36,7 +45,11 @@ def create_user(
     display_name: str | None = None,
     is_owner: bool = False,
 ) -> User:
-    """Add a person; Conflict if the name is taken. The hash is made before the transaction, since it takes long."""
+    """Add a person; Invalid for a bad name, Conflict if it is taken.
+
+    The hash is made before the transaction, since it takes long.
+    """
+    check_name(name)
     if session.scalar(select(User.id).where(User.name == name)) is not None:
         raise Conflict("name_taken", f"there is a user '{name}' already", field="name")
     user = User(
@@ -73,6 +86,14 @@ def user_named(session: Session, name: str) -> User:
     user = session.scalar(select(User).where(User.name == name))
     if user is None:
         raise NotFound("no_such_user", f"there is no user '{name}'", field="user")
+    return user
+
+
+def owner_named(session: Session, name: str) -> User:
+    """Return an owner by name; NotFound, or Invalid for anybody else."""
+    user = user_named(session, name)
+    if not user.is_owner or user.disabled_at is not None:
+        raise Invalid("no_owner", f"'{name}' is no owner of this server", field="owner")
     return user
 
 
