@@ -81,7 +81,8 @@ def run_server(server: Server, host: str, port: int, started: Callable[[str], No
     config = _config(server, host, port)
     listener = config.bind_socket() if _is_free(config) else None
     if listener is None:
-        raise UsageError(f"{host}:{port} cannot be listened on", hint="another program has it; choose --port")
+        hint = "another program has the port, or this machine has no such address: choose --port or --host"
+        raise UsageError(f"{host}:{port} cannot be listened on", hint=hint)
     listener.listen(config.backlog)  # whoever is told the address now may connect to it
     bound = listener.getsockname()
     with Worker(server):

@@ -50,6 +50,8 @@ def test_a_pack_becomes_a_project_that_people_work_in(
     assert own_approval.status_code == 409, "who proposed gold does not approve it"
     signed_in(app, "max").post(f"/api/v1/projects/{PACK}/gold/approve", json={}).raise_for_status()
     ann = signed_in(app, "ann")
+    refused = ann.post("/api/v1/users", json={"name": "eve", "password": PASSWORD}).json()["error"]
+    assert refused["message"] == "'users.create' is for owners alone", "ann has a role, but none that counts here"
     work = ann.post(f"/api/v1/projects/{PACK}/next", json={"steps": None}).json()
     assert work["is_calibration"]
     shown = own.get(f"/api/v1/projects/{PACK}/items", params={"limit": 1000}).json()["items"]

@@ -113,8 +113,9 @@ def _caller(request: Request, server: Server, session: Session, action: Action, 
     elif scope is Scope.SERVER:
         caller = _in_server(session, caller, action)
     if not is_allowed(action, caller.role):
-        role = "somebody without a role" if caller.role is None else f"the role {caller.role.value}"
-        raise Forbidden("not_allowed", f"'{action.value}' is not allowed to {role}")
+        allowed = " and ".join(sorted(f"{role.value}s" for role in PERMISSIONS[action][1]))
+        whose = f"is for {allowed} alone" if caller.role is None else f"is not allowed to the role {caller.role.value}"
+        raise Forbidden("not_allowed", f"'{action.value}' {whose}")
     return caller
 
 

@@ -141,7 +141,7 @@ def _make(
     if settings.share_held_out and not writer.num_samples["benchmark"]:
         raise DataError(
             f"none of {num_rows} rows is in the held-out test (share {settings.held_out:g})",
-            hint="hold out a larger share, use another seed, or leave the format benchmark out",
+            hint="hold out a larger share or use another seed (with --overwrite), or leave the format benchmark out",
         )
     for split, number in writer.num_samples.items():
         if number:
