@@ -163,3 +163,12 @@ def test_two_refits_at_once_make_each_decision_once(service, monkeypatch):
     assert (counts, num_since_fit, num_fits) == ([1] * 4, 0, 1)
     assert num_experts == num_items == sum(service.state(item["id"]) == "escalated" for item in items) > 0
     assert service.is_intact()
+
+
+def test_what_became_gold_since_a_fit_is_left_alone(sqlite_service):
+    service = sqlite_service
+    (item,) = service.add_items(service.choice("k"))
+    service.person("ann").work()
+    service.person("man").put("/api/v1/projects/p/gold", json={"k": {"expected": {"choice": 1}}})
+    service.person("sue").post("/api/v1/projects/p/gold/approve", json={})
+    assert not refit_to(service, item["id"], "another_label", lane="choice:better", num_labels=1)
