@@ -54,7 +54,7 @@ def submit(
     # somebody's calibration changes this row, so it is locked before all else (`store.audit.locked_head`).
     assert caller.project_id is not None
     caller = replace(caller, role=Role(locked_membership(session, caller.project_id, user_id).role))
-    # The next lock comes before the look: of the same operation sent twice at once, the second waits here and then finds the first.
+    # The lock comes before the look: of the same operation sent twice at once, the second finds the first.
     assignment = own_assignment(session, caller, assignment_id, lock=True)
     known = session.get(Operation, (user_id, request["client_op_id"]))
     if known is not None:
