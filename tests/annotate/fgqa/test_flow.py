@@ -308,6 +308,19 @@ def test_split_people_wait_for_the_engine_and_follow_it():
     assert wanted("accept", "fixable")[0] == ["expert"], "what nobody said is no verdict of theirs"
 
 
+def test_people_who_are_split_over_two_rounds_call_an_expert():
+    """More are asked since the item was reopened: the engine weighs each round's step by itself and sees no split."""
+    play = fgqa(Policy(question_checks=3), state="open", round=1)
+    payloads = ({"verdict": "valid"}, {"verdict": "invalid", "reason": "leading"})
+    said = [validate_payload("question_check", payload, CONTEXT) for payload in payloads]
+    play.submissions = [
+        SubmissionView(number, user, "question_check", said[number == 3], round=int(number == 3))
+        for number, user in enumerate("abc", start=1)
+    ]
+    found = advance(play.view, play.submissions, play.policy)
+    assert [(slot.step, slot.about) for slot in found.new_steps] == [("expert", "question_check")]
+
+
 def test_an_expert_discards_a_question():
     play = fgqa()
     for user, verdict in (("a", "valid"), ("b", "invalid"), ("c", "fixable")):

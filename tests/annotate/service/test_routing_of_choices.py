@@ -104,6 +104,20 @@ def test_what_was_given_to_one_expert_is_theirs_for_a_while_and_only_with_a_cred
     assert service.person("cat").next()["step"] == "expert"
 
 
+def test_what_waits_for_an_expert_waits_no_longer_once_they_are_something_else(sqlite_service):
+    service = sqlite_service
+    item = service.add_items(service.choice("a"))[0]["id"]
+    for name in ("ann", "bob"):
+        service.person(name).work({"choice": 1})
+    assert refit_to(service, item, "escalate", expert=service.user_ids["exp"])
+    for name in ("exp", "cat"):
+        credential(service, name, HOUR)
+    for name, role in (("cat", "expert"), ("exp", "annotator")):
+        body = {"user": name, "role": role}
+        assert service.person("man").post("/api/v1/projects/p/members", json=body).status_code == 201
+    assert service.person("cat").next()["step"] == "expert"
+
+
 def test_everybody_meets_gold_in_an_order_of_their_own_and_no_more_than_wanted(service):
     names = [f"k{number}" for number in range(9)]
     items = service.add_items(*(service.choice(name) for name in names), service.choice("ordinary"))
