@@ -450,6 +450,9 @@ def test_the_ceiling_gives_each_pair_to_another_fresh_person():
     play.view = replace(play.view, in_ceiling_sample=True)
     play.step()
     assert play.wanted() == [("ceiling", 0, None), ("ceiling", 1, None)]
+    for policy in (Policy(first_labels=3), Policy(distractor_judges=3)):
+        found = advance(play.view, play.submissions, policy)
+        assert (found.closed, found.derived) == ((), {}), "it stays as it was accepted, whatever is asked of others now"
     play.submit("ida", "ceiling", 0, choice=1)
     fresh = advance(replace(play.view, open_slots=()), play.submissions, POLICY).new_steps
     assert [(slot.subject, "ida" in slot.not_users, "ann" in slot.not_users) for slot in fresh] == [(1, True, True)]
