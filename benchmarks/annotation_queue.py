@@ -1,8 +1,9 @@
 """Is the next item found as fast among a million as among ten thousand? `benchmarks/annotation_queue.py [--items N]`
 
-Two projects in one SQLite database, one large, one small, in one run; two people work in each in turn, so that both
-have a long way behind them: the second half of the leases is timed. The goal: p95 of a lease in the large project at
-most 3 times that in the small one. Items are put into the tables directly, as taking them in is not what is measured.
+Two projects in one SQLite database, one large, one small, in one run. Three people have submitted on every item
+already; two more work in each project in turn, so that both have a long way behind them: the second half of their
+leases is timed. The goal: p95 of a lease in the large project at most 3 times that in the small one. Items and earlier
+work are put into the tables directly, as taking them in is not what is measured.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,22 @@ from perceptlm.annotate.services.projects import create_project, project_named, 
 from perceptlm.annotate.services.server import Server, open_server
 from perceptlm.annotate.services.users import create_user
 from perceptlm.annotate.store.audit import SERVER, Actor
-from perceptlm.annotate.store.tables import Asset, FrameTableRow, Item, QueueLevel, Step
+from perceptlm.annotate.store.tables import (
+    Asset,
+    Assignment,
+    FrameTableRow,
+    Item,
+    QueueLevel,
+    Step,
+    Submission,
+)
 
 TARGET = 3.0
 BLOCK = 10_000
 
 
-def fill(server: Server, slug: str, num_items: int, owner: Actor) -> None:
-    """Make a project of `num_items` open choices of two slots each."""
+def fill(server: Server, slug: str, num_items: int, owner: Actor, earlier: Sequence[int]) -> None:
+    """Make a project of `num_items` open choices: `earlier` people have answered each, two more are wanted."""
 
     def begin(session: Any) -> tuple[int, int]:
         project = create_project(session, owner, slug, slug, "plain", "blind_first")
@@ -63,16 +73,41 @@ def fill(server: Server, slug: str, num_items: int, owner: Actor) -> None:
         ]  # fmt: skip
         steps = [
             {"id": n, "project_id": project_id, "item_id": n, "kind": "choice", "work": "choice::", "round": 0,
-             "home_lane": "choice", "lane": "choice", "priority": 0, "position": n - first + 1, "num_slots": 2,
-             "num_taken": 0, "num_submitted": 0, "state": "open", "created_at": 0}
+             "home_lane": "choice", "lane": "choice", "priority": 0, "position": n - first + 1,
+             "num_slots": 2 + len(earlier), "num_taken": len(earlier), "num_submitted": len(earlier),
+             "state": "open", "created_at": 0}
             for n in numbers
         ]  # fmt: skip
 
-        def put(session: Any, items: list[Any] = items, steps: list[Any] = steps) -> None:
-            session.execute(insert(Item), items)
-            session.execute(insert(Step), steps)
+        work = [
+            {"project_id": project_id, "item_id": n, "step_id": n, "user_id": user, "guideline_version": 1,
+             "policy_version": 1, "created_at": 0, "number": n * len(earlier) + slot, "slot": slot}
+            for n in numbers
+            for slot, user in enumerate(earlier)
+        ]  # fmt: skip
+        rows = {Item: items, Step: steps, Assignment: [*map(_lease, work)], Submission: [*map(_submission, work)]}
+
+        def put(session: Any, rows: dict[Any, list[Any]] = rows) -> None:
+            for table, new in rows.items():
+                if new:
+                    session.execute(insert(table), new)
 
         server.database.write(put)
+
+
+def _lease(work: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in work.items() if name != "number"}
+    more = {"work": "choice::", "role": "annotator", "state": "submitted", "fence": 1, "lease_until": 0}
+    return {**kept, **more, "id": work["number"]}
+
+
+def _submission(work: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in work.items() if name not in ("number", "slot")}
+    return {
+        **kept, "id": work["number"], "assignment_id": work["number"], "step_kind": "choice", "ordinal": 0,
+        "client_op_id": str(work["number"]), "payload": {"schema_version": 1, "choice": work["number"] % 2},
+        "payload_sha256": "", "frame_table_hash": "f" * 64, "active_seconds": 9.0,
+    }  # fmt: skip
 
 
 def lease(server: Server, slug: str, user_id: int) -> float:
@@ -92,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--small", type=int, default=10_000)
+    parser.add_argument("--submissions", type=int, default=3, help="of other people on each item")
     parser.add_argument("--leases", type=int, default=600)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -100,11 +136,11 @@ def main() -> None:
             name: server.database.write(
                 lambda s, name=name: create_user(s, SERVER, name, "-", is_owner=name == "own").id
             )
-            for name in ("own", "ann", "bob")
+            for name in ("own", "ann", "bob", *(f"earlier {number}" for number in range(options.submissions)))
         }
-        owner = Actor.user(ids["own"])
-        fill(server, "small", options.small, owner)
-        fill(server, "large", options.items, owner)
+        owner, earlier = Actor.user(ids["own"]), [number for name, number in ids.items() if name.startswith("earlier")]
+        fill(server, "small", options.small, owner, earlier)
+        fill(server, "large", options.items, owner, earlier)
         seconds: dict[str, list[float]] = {"small": [], "large": []}
         for number in range(options.leases):
             # Ann works ahead alone; Bob follows on what she left half done: the case that a plain query scans.
@@ -118,6 +154,7 @@ def main() -> None:
     ratio = p95["large"] / p95["small"]
     result = {
         "items": {"small": options.small, "large": options.items},
+        "submissions": {"small": options.small * options.submissions, "large": options.items * options.submissions},
         "leases_timed": options.leases - half,
         "p50_ms": {slug: round(value, 2) for slug, value in p50.items()},
         "p95_ms": {slug: round(value, 2) for slug, value in p95.items()},
