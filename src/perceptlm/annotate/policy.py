@@ -6,7 +6,7 @@ made under. This module decides nothing itself.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -65,6 +65,14 @@ class Policy(Config):
     )
     lease_seconds: int = Field(default=900, ge=30, le=86400)
     refit_every: int = Field(default=200, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _most_of_old(cls, values: Any) -> Any:
+        """Policies from before there was `most_distractor_judges` may ask for more judges than its default."""
+        if isinstance(values, dict) and isinstance(number := values.get("distractor_judges"), int) and number > 3:
+            return {"most_distractor_judges": number, **values}
+        return values
 
     @model_validator(mode="after")
     def _goes_together(self) -> Policy:

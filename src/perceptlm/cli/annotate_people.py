@@ -73,12 +73,14 @@ def member(
 ) -> None:
     """Give a person a role in a project."""
     from perceptlm.annotate.services.callers import Caller
-    from perceptlm.annotate.services.projects import project_named, set_member
+    from perceptlm.annotate.services.projects import project_named
+    from perceptlm.annotate.services.revocations import give_role
 
-    def work(session: Session) -> dict[str, object]:
-        return set_member(session, Caller(None), project_named(session, project), name, role)
+    def work(server: Server) -> dict[str, object]:
+        project_id = server.database.read(lambda session: project_named(session, project).id)
+        return give_role(server.database, Caller(None), project_id, name, role)
 
-    found = _write(directory, database, work)
+    found = _with_server(directory, database, work)
     typer.echo(json.dumps(found) if as_json else f"'{name}' is {role} of '{project}'")
 
 

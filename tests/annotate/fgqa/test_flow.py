@@ -308,6 +308,19 @@ def test_split_people_wait_for_the_engine_and_follow_it():
     assert wanted("accept", "fixable")[0] == ["expert"], "what nobody said is no verdict of theirs"
 
 
+def test_people_who_are_split_over_two_rounds_call_an_expert():
+    """More are asked since the item was reopened: the engine weighs each round's step by itself and sees no split."""
+    play = fgqa(Policy(question_checks=3), state="open", round=1)
+    payloads = ({"verdict": "valid"}, {"verdict": "invalid", "reason": "leading"})
+    said = [validate_payload("question_check", payload, CONTEXT) for payload in payloads]
+    play.submissions = [
+        SubmissionView(number, user, "question_check", said[number == 3], round=int(number == 3))
+        for number, user in enumerate("abc", start=1)
+    ]
+    found = advance(play.view, play.submissions, play.policy)
+    assert [(slot.step, slot.about) for slot in found.new_steps] == [("expert", "question_check")]
+
+
 def test_an_expert_discards_a_question():
     play = fgqa()
     for user, verdict in (("a", "valid"), ("b", "invalid"), ("c", "fixable")):
@@ -437,6 +450,9 @@ def test_the_ceiling_gives_each_pair_to_another_fresh_person():
     play.view = replace(play.view, in_ceiling_sample=True)
     play.step()
     assert play.wanted() == [("ceiling", 0, None), ("ceiling", 1, None)]
+    for policy in (Policy(first_labels=3), Policy(distractor_judges=3)):
+        found = advance(play.view, play.submissions, policy)
+        assert (found.closed, found.derived) == ((), {}), "it stays as it was accepted, whatever is asked of others now"
     play.submit("ida", "ceiling", 0, choice=1)
     fresh = advance(replace(play.view, open_slots=()), play.submissions, POLICY).new_steps
     assert [(slot.subject, "ida" in slot.not_users, "ann" in slot.not_users) for slot in fresh] == [(1, True, True)]

@@ -115,3 +115,47 @@ def test_who_fails_gets_no_work_until_a_manager_says_so(sqlite_service):
     gold = {"c": {"expected": {"choice": 0}}}
     twice = service.person("man").put(f"{PROJECT}/gold", json=gold)
     assert (twice.status_code, twice.json()["error"]["code"]) == (409, "calibration_already")
+
+
+def test_calibration_that_changes_or_is_discarded_keeps_nobody_from_work(sqlite_service):
+    service = sqlite_service
+    service.policy(calibration_items=2, calibration_pass=0)
+    ids = {entry["key"]: entry["id"] for entry in service.add_items(*(service.fgqa(key) for key in ("a", "b", "real")))}
+    verdict = {"expected": {"verdict": "nonsense"}, "step": "distractor"}
+    set_calibration(service, {"a": {**verdict, "distractor": 0}, "b": {**verdict, "distractor": 0}})
+    ann, man = service.person("ann"), service.person("man")
+    assert ann.work()[1]["calibration"]["is_right"] is False
+    held = ann.next()
+    anew = {"expected": {"verdict": "valid"}, "step": "question_check"}
+    set_calibration(service, {"a": anew, "b": anew})
+    answer = ann.submit(held, usual_payload(held))
+    assert (answer.status_code, "calibration" in answer.json()) == (201, False), "of that nothing is known any more"
+    assert ann.get(PROJECT).json()["calibration"]["num_done"] == 0, "what was said of a distractor is no question check"
+    assert ann.work()[0] == "question_check"
+    assert man.post(f"{PROJECT}/items/{ids['b']}/discard", json={"reason": "blurred"}).status_code == 200
+    assert ann.next()["item"]["id"] == ids["real"], "no more is wanted than there is"
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"expected": {"choice": 1, "evidence": {"start": 3, "end": 3}}}, "c.expected.evidence"),
+        ({"expected": {"choice": 1, "evidence": "frame 3"}}, "c.expected.evidence"),
+        ({"expected": {"answers": ["a cat"], "wrong": [3]}, "step": "blind_answer"}, "q.expected.wrong"),
+    ],
+)
+def test_what_no_submission_can_be_held_against_is_not_expected(sqlite_service, entry, field):
+    service = sqlite_service
+    service.add_items(service.choice("c"), service.fgqa("q"))
+    answer = service.person("man").put(f"{PROJECT}/calibration", json={field[0]: entry})
+    assert (answer.status_code, answer.json()["error"].get("field")) == (422, field)
+
+
+def test_what_people_are_told_does_not_become_gold_afterwards(sqlite_service):
+    service = sqlite_service
+    service.add_items(service.choice("c"))
+    known = {"c": {"expected": {"choice": 1}}}
+    assert service.person("man").put(f"{PROJECT}/gold", json=known).status_code == 202
+    set_calibration(service, known)
+    answer = service.person("sue").post(f"{PROJECT}/gold/approve", json={})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "calibration_already")

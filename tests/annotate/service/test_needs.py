@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from alembic import command
 from sqlalchemy import select, text
 
+from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.services.projects import content_of, project_named
 from perceptlm.annotate.store.database import Database
 from perceptlm.annotate.store.gold_guard import GOLD_ALLOWED
@@ -99,3 +101,10 @@ def test_a_project_made_before_the_policy_held_the_switch_is_still_read(migrated
     migrate(database)
     assert database.read(lambda session: content_of(project_named(session, "p"))).steps
     database.close()
+
+
+def test_a_policy_made_before_there_was_a_most_of_distractor_judges_is_still_read():
+    assert Policy.model_validate({"distractor_judges": 4}).most_distractor_judges == 4
+    assert Policy.model_validate({"distractor_judges": 1}).most_distractor_judges == 3
+    with pytest.raises(ValueError, match="most_distractor_judges 2 is below"):
+        Policy.model_validate({"distractor_judges": 4, "most_distractor_judges": 2})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from PIL import Image
@@ -170,7 +171,7 @@ def test_a_release_that_was_left_half_drawn_is_unseen_and_finished_by_the_worker
     monkeypatch.setattr(release_drawing, "_keep", killed)
     assert man.post("/api/v1/projects/p/releases", json={"purpose": "t"}).status_code == 503
     monkeypatch.setattr(release_drawing, "_keep", keep)
-    monkeypatch.setattr(release_drawing, "_seal", lambda *arguments: None)
+    monkeypatch.setattr(release_drawing, "_seal", lambda *arguments: True)
     releases.resume(server)
     assert man.get("/api/v1/projects/p/releases").json()["releases"] == []
     assert [man.get(f"/api/v1/releases/1{part}").status_code for part in ("", "/rows")] == [404, 404]
@@ -192,6 +193,45 @@ def test_a_release_that_was_left_half_drawn_is_unseen_and_finished_by_the_worker
     assert man.post("/api/v1/projects/p/releases", json={"purpose": "t"}).status_code == 500
     releases.resume(server)
     assert len(man.get("/api/v1/projects/p/releases").json()["releases"]) == 1, "one that failed is not tried for ever"
+
+
+def test_a_row_that_another_server_writes_as_a_release_is_sealed_is_counted(labelled, monkeypatch):
+    labelled.add_items(labelled.choice("late"))
+    labelled.work_off("ann", "bob")
+    database, pages, found = labelled.database, release_drawing.row_pages, []
+
+    def pages_and_then_a_row(*arguments):
+        yield from pages(*arguments)
+        if not found:
+            found.append(labelled.refit())
+            rows = database.read(lambda session: release_drawing._next_rows(session, 1, labelled.server.secret))
+            database.write(lambda session: release_drawing._keep(session, 1, *rows))
+
+    monkeypatch.setattr(release_drawing, "row_pages", pages_and_then_a_row)
+    drawn = labelled.person("man").post("/api/v1/projects/p/releases", json={"purpose": "t"}).json()
+    rows = labelled.person("man").get("/api/v1/releases/1/rows").content
+    assert (drawn["num_rows"], rows.count(b"\n")) == (3, 3)
+    assert hashlib.sha256(rows).hexdigest() == drawn["rows_sha256"]
+
+
+def test_a_release_that_is_published_while_another_is_superseded_keeps_its_items(labelled, monkeypatch):
+    man, sue, write = labelled.person("man"), labelled.person("sue"), releases.write_moves
+    drawn = [man.post("/api/v1/projects/p/releases", json={"purpose": "t"}).json()["id"] for _ in range(2)]
+    assert sue.post(f"/api/v1/releases/{drawn[0]}/approve").json()["state"] == "published"
+    with ThreadPoolExecutor(1) as pool:
+        published = []
+
+        def meanwhile(*arguments):
+            if not published:
+                published.append(pool.submit(sue.post, f"/api/v1/releases/{drawn[1]}/approve"))
+                wait(published, 0.5)
+            write(*arguments)
+
+        monkeypatch.setattr(releases, "write_moves", meanwhile)
+        assert man.post(f"/api/v1/releases/{drawn[0]}/supersede", json={"reason": "r"}).json()["state"] == "superseded"
+        assert published[0].result().json()["state"] == "published"
+    assert [labelled.state(number) for number in (1, 2)] == ["released"] * 2
+    assert labelled.is_intact()
 
 
 def test_a_release_whose_items_changed_is_not_published(labelled):

@@ -104,6 +104,20 @@ def test_what_was_given_to_one_expert_is_theirs_for_a_while_and_only_with_a_cred
     assert service.person("cat").next()["step"] == "expert"
 
 
+def test_what_waits_for_an_expert_waits_no_longer_once_they_are_something_else(sqlite_service):
+    service = sqlite_service
+    item = service.add_items(service.choice("a"))[0]["id"]
+    for name in ("ann", "bob"):
+        service.person(name).work({"choice": 1})
+    assert refit_to(service, item, "escalate", expert=service.user_ids["exp"])
+    for name in ("exp", "cat"):
+        credential(service, name, HOUR)
+    for name, role in (("cat", "expert"), ("exp", "annotator")):
+        body = {"user": name, "role": role}
+        assert service.person("man").post("/api/v1/projects/p/members", json=body).status_code == 201
+    assert service.person("cat").next()["step"] == "expert"
+
+
 def test_everybody_meets_gold_in_an_order_of_their_own_and_no_more_than_wanted(service):
     names = [f"k{number}" for number in range(9)]
     items = service.add_items(*(service.choice(name) for name in names), service.choice("ordinary"))
@@ -163,3 +177,12 @@ def test_two_refits_at_once_make_each_decision_once(service, monkeypatch):
     assert (counts, num_since_fit, num_fits) == ([1] * 4, 0, 1)
     assert num_experts == num_items == sum(service.state(item["id"]) == "escalated" for item in items) > 0
     assert service.is_intact()
+
+
+def test_what_became_gold_since_a_fit_is_left_alone(sqlite_service):
+    service = sqlite_service
+    (item,) = service.add_items(service.choice("k"))
+    service.person("ann").work()
+    service.person("man").put("/api/v1/projects/p/gold", json={"k": {"expected": {"choice": 1}}})
+    service.person("sue").post("/api/v1/projects/p/gold/approve", json={})
+    assert not refit_to(service, item["id"], "another_label", lane="choice:better", num_labels=1)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from annotation_service import usual_payload
+from annotation_service import TABLE_HASH, usual_payload
 from sqlalchemy import event, func, select
 
-from perceptlm.annotate.refusals import Conflict
+from perceptlm.annotate.refusals import Conflict, NotFound
 from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.leases import next_assignment, release_lease
 from perceptlm.annotate.services.projects import project_named, set_member
 from perceptlm.annotate.services.standing import Standing, set_standing
-from perceptlm.annotate.store.audit import SERVER
-from perceptlm.annotate.store.tables import Assignment, Draft, Step, Submission
+from perceptlm.annotate.services.submissions import submit
+from perceptlm.annotate.store.audit import SERVER, append
+from perceptlm.annotate.store.tables import Assignment, Draft, Membership, Step, Submission
 
 
 def submissions_in(service):
@@ -184,6 +186,43 @@ def test_work_refits_and_managers_never_wait_for_each_other_in_a_circle(service)
         list(pool.map(lambda job: job[0](*job[1:]), jobs))
     assert circles == []
     assert service.is_intact()
+
+
+def test_a_submission_that_ends_calibration_waits_for_nobody_in_a_circle(service):
+    service.policy(calibration_items=1)
+    service.add_items(service.choice("k"))
+    known = {"k": {"expected": {"choice": 1}}}
+    assert service.person("man").put("/api/v1/projects/p/calibration", json=known).is_success
+    ann, circles = service.person("ann"), []
+    held = ann.next()
+
+    @event.listens_for(service.database.engine, "handle_error")
+    def note(context):
+        circles.append(str(context.original_exception))
+
+    with ThreadPoolExecutor(1) as pool:
+        with service.database.session(writes=True) as session:
+            session.get(Membership, (1, service.user_ids["ann"]), with_for_update={"key_share": True})
+            answer = pool.submit(ann.submit, held, {"choice": 1})
+            time.sleep(0.3)  # it has come as far as it can
+            append(session, SERVER, "member.set", "user:1", {}, 1)
+            session.commit()
+        assert answer.result().json()["calibration"]["progress"]["is_passed"]
+    assert circles == []
+
+
+def test_who_was_removed_while_their_submission_was_on_its_way_hands_in_nothing(service):
+    service.add_items(service.choice("k"))
+    held = service.person("ann").next()
+    caller = Caller(service.user_ids["ann"], role=Role.ANNOTATOR, project_id=1)  # as it was looked up before
+    url = f"/api/v1/projects/p/members/{service.user_ids['ann']}/remove"
+    assert service.person("man").post(url, json={"reason": "left"}).is_success
+    with pytest.raises(NotFound):
+        service.database.write(lambda session: submit(session, caller, held["id"], {
+            "client_op_id": str(uuid.uuid4()), "fence": held["fence"], "payload": {"choice": 1},
+            "frame_table_hash": TABLE_HASH, "guideline_version": 1, "active_seconds": 1.0,
+        }))  # fmt: skip
+    assert submissions_in(service) == 0
 
 
 def test_an_open_lease_is_given_back_and_an_expired_one_goes_to_somebody_else(service):

@@ -142,11 +142,8 @@ def list_members(project: ProjectPath, caller: CallerNow, server: ServerNow) -> 
 @guarded(router, "POST", "/projects/{project}/members", Action.WRITE_MEMBERS, status_code=201)
 def set_member(project: ProjectPath, body: NewMember, caller: CallerNow, server: ServerNow) -> dict[str, Any]:
     """Give a person a role."""
-    return server.database.write(
-        lambda session: projects.set_member(
-            session, caller, projects.project_named(session, project), body.user, body.role
-        )
-    )
+    assert caller.project_id is not None
+    return revocations.give_role(server.database, caller, caller.project_id, body.user, body.role)
 
 
 @guarded(router, "POST", "/projects/{project}/members/{user_id}/remove", Action.WRITE_MEMBERS)

@@ -164,7 +164,10 @@ def _finished(record: Record, policy: Policy) -> Advance:
     if not record.view.in_ceiling_sample or record.view.kind != "fgqa":
         return Advance()
     settled = Record(record.view, tuple(item for item in record.submissions if item.step != "ceiling"))
-    _, stage = _accepted(settled, _place(settled, policy)[1])
+    status, stage = _place(settled, policy)
+    if status != "accepted":
+        # The policy, the proposals or the people are others by now: it stays as it was accepted.
+        return Advance()
     # Whatever was answered of it before it was reopened was answered of something else.
     done = {item.subject for item in record.submissions if item.step == "ceiling" and item.round == record.view.round}
     wanted = tuple(

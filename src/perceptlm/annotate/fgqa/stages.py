@@ -163,7 +163,12 @@ def _weigh(record: Record, step: Step, needed: int, subject: int | None = None) 
         return Stage("working", missing)
     is_unsure = any(item.unsure for item in payloads)
     verdict = plain_verdict(step, [item.verdict for item in payloads], is_unsure=is_unsure)
-    return Stage("working") if verdict is None else verdict
+    if verdict is not None:
+        return verdict
+    if len({item.round for item in given}) > 1:
+        # The engine weighs the step of each round by itself: it may see no split.
+        return _to_expert(record, step, "unsure" if is_unsure else "disagreement", subject)
+    return Stage("working")
 
 
 def _discard(reason: str, *, adjudicated: bool = False) -> Stage:

@@ -25,7 +25,7 @@ from perceptlm.annotate.services.projects import policy_of
 from perceptlm.annotate.services.steps import CALIBRATION, lock_work, repeat
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
-from perceptlm.annotate.store.tables import CalibrationItem, Membership, Project, Step, Submission, User
+from perceptlm.annotate.store.tables import CalibrationItem, Item, Membership, Project, Step, Submission, User
 from perceptlm.config import digest_of
 from perceptlm.statistics.binomial import clopper_pearson_interval
 
@@ -89,7 +89,7 @@ def note_answer(session: Session, row: Submission, step: Step) -> dict[str, Any]
     """Return what is told to a person who has just submitted a calibration item, and let them go on to real work if
     they pass by it; None for any other work."""
     known = session.get(CalibrationItem, row.item_id) if step.home_lane == CALIBRATION else None
-    if known is None:
+    if known is None or (step.kind, step.subject) != (known.step_kind, known.subject):
         return None
     project = session.get_one(Project, row.project_id)
     policy = policy_of(session, project)
@@ -131,8 +131,10 @@ def calibration_rows(session: Session, project: Project, policy: Policy) -> list
 def _num_wanted(session: Session, project_id: int, policy: Policy) -> int:
     if policy.calibration_items == 0:
         return 0
-    there = session.scalar(select(func.count()).where(CalibrationItem.project_id == project_id)) or 0
-    return min(policy.calibration_items, there)
+    # One that is discarded can be done by nobody.
+    there = select(func.count()).select_from(CalibrationItem).join(Item, Item.id == CalibrationItem.item_id)
+    num_there = session.scalar(there.where(CalibrationItem.project_id == project_id, Item.state == "open")) or 0
+    return min(policy.calibration_items, num_there)
 
 
 def _answers(session: Session, project_id: int, user_id: int | None = None) -> Sequence[Row[Any]]:
@@ -142,6 +144,8 @@ def _answers(session: Session, project_id: int, user_id: int | None = None) -> S
         .join(CalibrationItem, CalibrationItem.item_id == Submission.item_id)
         .join(Step, Step.id == Submission.step_id)
         .where(CalibrationItem.project_id == project_id, Step.home_lane == CALIBRATION, Submission.ordinal == 0)
+        # What was known of an item before may have been another step of it.
+        .where(Step.kind == CalibrationItem.step_kind, Step.subject.is_not_distinct_from(CalibrationItem.subject))
         .order_by(Submission.id)
     )
     if user_id is not None:

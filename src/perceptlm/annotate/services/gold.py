@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import Conflict, NotFound
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.known_work import item_of_key, known_work, open_item_of_key, place_of
+from perceptlm.annotate.services.known_work import KnownWork, item_of_key, known_work, open_item_of_key, place_of
 from perceptlm.annotate.services.steps import lock_work, repeat, repeated_lane
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
@@ -25,10 +25,7 @@ from perceptlm.config import digest_of
 def propose_gold(session: Session, caller: Caller, project: Project, body: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Record a proposed change of gold; it has no effect before it is approved."""
     for key, entry in sorted(body.items()):
-        item = item_of_key(session, project, key)
-        known_work(session, item, entry)
-        if session.get(CalibrationItem, item.id) is not None:
-            raise Conflict("calibration_already", f"what is right of the item '{key}' is told to people", field=key)
+        _known(session, item_of_key(session, project, key), entry)
     row = GoldChange(project_id=project.id, body=body, created_by=caller.person(), created_at=now(session))
     session.add(row)
     session.flush()
@@ -60,7 +57,7 @@ def approve_gold(session: Session, caller: Caller, project: Project, change_id: 
 
 def _put(session: Session, project: Project, change: GoldChange, key: str, entry: dict[str, Any]) -> None:
     item = open_item_of_key(session, project, key)
-    known = known_work(session, item, entry)
+    known = _known(session, item, entry)
     row = session.get(GoldItem, item.id)
     if row is None:
         row = GoldItem(item_id=item.id, project_id=project.id)
@@ -68,6 +65,14 @@ def _put(session: Session, project: Project, change: GoldChange, key: str, entry
     row.expected, row.planted_wrong, row.change_id = entry["expected"], entry["planted_wrong"], change.id
     row.step_kind, row.subject = known.kind, known.subject
     repeat(session, item, repeated_lane(known.kind), known.kind, known.subjects)
+
+
+def _known(session: Session, item: Item, entry: dict[str, Any]) -> KnownWork:
+    """Return which work an entry is about; Conflict where what is right is told to people."""
+    if session.get(CalibrationItem, item.id) is not None:
+        message = f"what is right of the item '{item.key}' is told to people"
+        raise Conflict("calibration_already", message, field=item.key)
+    return known_work(session, item, entry)
 
 
 def list_gold(session: Session, project: Project) -> dict[str, Any]:

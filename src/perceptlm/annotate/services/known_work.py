@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.fgqa.payloads import Interval
 from perceptlm.annotate.refusals import Conflict, Invalid
 from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.services.quality_records import KIND, VERDICTS
@@ -68,7 +70,7 @@ def place_of(session: Session, item_id: int, subject: int | None) -> int | None:
 
 
 def _check_expected(item: Item, kind: str, expected: dict[str, Any]) -> None:
-    """Raise Invalid for what the quality engine could not count with."""
+    """Raise Invalid for what the quality engine could not count with, and no submission be held against."""
     if kind in VERDICTS and expected.get("verdict") not in VERDICTS[kind]:
         raise _wrong(item, "expected.verdict", f"one of {', '.join(VERDICTS[kind])}")
     if kind == KIND:
@@ -79,6 +81,14 @@ def _check_expected(item: Item, kind: str, expected: dict[str, Any]) -> None:
     is_texts = isinstance(answers, list) and bool(answers) and all(isinstance(text, str) for text in answers)
     if kind == "blind_answer" and not is_texts:
         raise _wrong(item, "expected.answers", "a list of the wordings that are right")
+    wrong = expected.get("wrong", [])
+    if not isinstance(wrong, list) or not all(isinstance(text, str) for text in wrong):
+        raise _wrong(item, "expected.wrong", "a list of wordings that are wrong")
+    if "evidence" in expected:
+        try:
+            Interval.model_validate(expected["evidence"])
+        except ValidationError as error:
+            raise _wrong(item, "expected.evidence", "frames `start` up to, not including, `end`") from error
 
 
 def _wrong(item: Item, field: str, message: str) -> Invalid:

@@ -58,10 +58,7 @@ def next_assignment(
     user_id, role = caller.person(), caller.role
     assert role is not None
     # One lease per person: two requests of the same person wait for each other here.
-    mine = select(Membership).where(Membership.project_id == project.id, Membership.user_id == user_id)
-    membership = session.scalar(mine.with_for_update(key_share=True))
-    if membership is None:
-        raise NotFound("not_found", "there is no such thing, or not for you")  # removed since the request came in
+    membership = locked_membership(session, project.id, user_id)
     policy = policy_of(session, project)
     held = session.scalar(
         select(Assignment)
@@ -85,6 +82,15 @@ def next_assignment(
     membership.num_gold += is_gold
     membership.last_step_id = step.id
     return _lease(session, caller, project, policy, step), False
+
+
+def locked_membership(session: Session, project_id: int, user_id: int) -> Membership:
+    """Return how a person stands in a project, locked; NotFound for one who was removed since the request came in."""
+    mine = select(Membership).where(Membership.project_id == project_id, Membership.user_id == user_id)
+    row = session.scalar(mine.with_for_update(key_share=True).execution_options(populate_existing=True))
+    if row is None:
+        raise NotFound("not_found", "there is no such thing, or not for you")
+    return row
 
 
 def _choose(

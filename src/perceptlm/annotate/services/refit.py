@@ -117,6 +117,7 @@ def _apply_one(session: Session, actor: Actor, due: Due) -> bool:
     newest = select(StepDecision.id).where(StepDecision.step_id == step.id).order_by(StepDecision.id.desc()).limit(1)
     if (
         not is_same
+        or item.is_repeated  # since the fit
         or session.scalar(newest) != due.follows
         or item.state not in _WORKABLE
         or (step.state != OPEN and item.state not in ("accepted", "escalated"))

@@ -81,8 +81,9 @@ def _go_on(database: Database, release_id: int, secret: bytes, until: float | No
     while until is None or time.monotonic() < until:
         rows, position = database.read(lambda session: _next_rows(session, release_id, secret))
         if not rows:
-            _seal(database, release_id)
-            return True
+            if _seal(database, release_id):
+                return True
+            continue
         database.write(lambda session, rows=rows, position=position: _keep(session, release_id, rows, position))  # type: ignore[misc]
     return False
 
@@ -127,8 +128,9 @@ def _finished(project_id: int, after: int) -> Select[Item]:
     return statement.order_by(Item.id)
 
 
-def _seal(database: Database, release_id: int) -> None:
-    """Read the rows once more, count them, and make a draft of them."""
+def _seal(database: Database, release_id: int) -> bool:
+    """Read the rows once more, count them, and make a draft of them; False where there are more by then, which somebody
+    else who went on with it has written."""
     digest, tally, num_rows = hashlib.sha256(), Tally(), 0
     for page in row_pages(database, release_id):
         for body in page:
@@ -146,13 +148,15 @@ def _seal(database: Database, release_id: int) -> None:
 
     card = database.read(look)
 
-    def seal(session: Session) -> None:
+    def seal(session: Session) -> bool:
         release = session.scalar(select(Release).where(Release.id == release_id).with_for_update(key_share=True))
         if release is None or release.state != DRAWING:
-            return
+            return True
+        if _last(session, release_id)[0] + 1 != num_rows:
+            return False
         if num_rows == 0:
             session.execute(delete(Release).where(Release.id == release_id))
-            return
+            return True
         project = project_of(session, release.project_id)
         release.state, release.num_rows, release.rows_sha256 = DRAFT, num_rows, digest.hexdigest()
         body = {"num_rows": num_rows, "rows_sha256": release.rows_sha256, "purpose": release.purpose}
@@ -169,10 +173,12 @@ def _seal(database: Database, release_id: int) -> None:
             "card": card,
         }
         append(session, Actor.user(release.created_by), "release.create", f"release:{release.id}", body, project.id)
+        return True
 
-    database.write(seal)
-    if num_rows == 0:
+    is_sealed = database.write(seal)
+    if is_sealed and num_rows == 0:
         raise _nothing()
+    return is_sealed
 
 
 def _nothing() -> Conflict:

@@ -119,7 +119,8 @@ def settle(database: Database, release_id: int, *, until: float | None = None) -
 
 def _settle_some(session: Session, release_id: int) -> bool:
     """Move the next few items; return whether there are more."""
-    release = found_release(session, release_id, lock=True)
+    _lock_releases(session, release_id)
+    release = found_release(session, release_id)
     if release.state not in (PUBLISHED, SUPERSEDED) or release.num_settled == release.num_rows:
         return False
     is_published = release.state == PUBLISHED
@@ -155,6 +156,13 @@ def _settle_some(session: Session, release_id: int) -> bool:
     write_moves(session, release.project_id, actor, moves, [moved.entry for moved in moves])
     release.num_settled = end.position + 1
     return release.num_settled < release.num_rows
+
+
+def _lock_releases(session: Session, release_id: int) -> None:
+    """Lock all releases of a project by their ids: which of them carry an item must not change while it is moved."""
+    project = select(Release.project_id).where(Release.id == release_id).scalar_subquery()
+    mine = select(Release).where(Release.project_id == project).order_by(Release.id)
+    session.scalars(mine.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
 
 
 def _carried(session: Session, item_ids: list[int]) -> set[int]:

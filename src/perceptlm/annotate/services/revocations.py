@@ -1,4 +1,4 @@
-"""Taking back what people were given: a place in a project, a credential. What they submitted stays, under their name.
+"""Taking back what people were given: a role or place in a project, a credential. What they submitted stays theirs.
 
 Their leases that rest on it end in the same transaction, as if their time were over; what waited for them alone goes on
 without them. Memberships and credentials are locked first, then all in the order of `store.audit.locked_head`.
@@ -12,16 +12,25 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import Conflict, NotFound
-from perceptlm.annotate.roles import OWN_STEPS
+from perceptlm.annotate.roles import OWN_STEPS, Role
+from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item
 from perceptlm.annotate.services.item_states import locked_item
 from perceptlm.annotate.services.leases import LEASED, end_leases, expert_domains, to_any_expert
-from perceptlm.annotate.services.projects import content_of, project_of
+from perceptlm.annotate.services.projects import content_of, project_of, set_member
 from perceptlm.annotate.services.steps import OPEN, chosen_lane, lock_work
 from perceptlm.annotate.services.users import credential_answer
 from perceptlm.annotate.store.audit import Actor, append
 from perceptlm.annotate.store.database import Database, now
 from perceptlm.annotate.store.tables import Assignment, Credential, Item, Membership, Project, Step, User
+
+
+def give_role(database: Database, caller: Caller, project_id: int, name: str, role: str) -> dict[str, Any]:
+    """Give a person a role in a project, as `set_member` does; what waits for them as an expert waits no longer once
+    they are something else."""
+    answer = database.write(lambda session: set_member(session, caller, project_of(session, project_id), name, role))
+    _free_chosen(database, answer["user_id"], [project_id])
+    return answer
 
 
 def remove_member(database: Database, actor: Actor, project_id: int, user_id: int, reason: str) -> dict[str, Any]:
@@ -111,8 +120,8 @@ def _free_chosen(database: Database, user_id: int, project_ids: list[int]) -> No
         lanes = []
         for project_id in project_ids:
             project = project_of(session, project_id)
-            is_member = session.get(Membership, (project_id, user_id)) is not None
-            left = expert_domains(session, project, user_id) if is_member else []
+            row = session.get(Membership, (project_id, user_id))
+            left = expert_domains(session, project, user_id) if row is not None and row.role == Role.EXPERT else []
             lanes += [chosen_lane(entry.id, user_id) for entry in content_of(project).domains if entry.id not in left]
         mine = select(Step.id).where(Step.project_id.in_(project_ids), Step.lane.in_(lanes))
         return list(session.scalars(mine.order_by(Step.id)))

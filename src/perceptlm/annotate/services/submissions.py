@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.fgqa.payloads import ItemContext, Payload, PayloadError, validate_payload
 from perceptlm.annotate.refusals import Conflict, Invalid
+from perceptlm.annotate.roles import Role
 from perceptlm.annotate.services.calibration import note_answer
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.flow import advance_item
@@ -18,6 +20,7 @@ from perceptlm.annotate.services.leases import (
     SUBMITTED,
     check_fence,
     lease_lost,
+    locked_membership,
     locked_step,
     own_assignment,
     take_again,
@@ -47,7 +50,11 @@ def submit(
     """
     user_id = caller.person()
     digest = digest_of({"assignment": assignment_id, "payload": request["payload"], "fence": request["fence"]})
-    # The lock comes first: of the same operation sent twice at once, the second waits here and then finds the first.
+    # As it is now: the person may have been removed, or given another role, since the request came in. What ends
+    # somebody's calibration changes this row, so it is locked before all else (`store.audit.locked_head`).
+    assert caller.project_id is not None
+    caller = replace(caller, role=Role(locked_membership(session, caller.project_id, user_id).role))
+    # The lock comes before the look: of the same operation sent twice at once, the second finds the first.
     assignment = own_assignment(session, caller, assignment_id, lock=True)
     known = session.get(Operation, (user_id, request["client_op_id"]))
     if known is not None:
