@@ -136,7 +136,7 @@ def main() -> None:
             name: server.database.write(
                 lambda s, name=name: create_user(s, SERVER, name, "-", is_owner=name == "own").id
             )
-            for name in ("own", "ann", "bob", *(f"earlier {number}" for number in range(options.submissions)))
+            for name in ("own", "ann", "bob", *(f"earlier-{number}" for number in range(options.submissions)))
         }
         owner, earlier = Actor.user(ids["own"]), [number for name, number in ids.items() if name.startswith("earlier")]
         fill(server, "small", options.small, owner, earlier)
