@@ -32,7 +32,7 @@ test: check test-media test-services ui ## checks, then every test that is not s
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
 test-slow: install test-media test-services ui ## the slow tests
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow -o faulthandler_timeout=3600
 
 check: install ## style, types, import rules, file sizes
 	@$(BIN)/ruff check

@@ -86,4 +86,4 @@ def test_many_kills_lose_nothing(fresh, launcher, seed):
     points = random.Random(seed).choices(POINTS, k=20)
     num_acknowledged = kill_and_go_on(fresh, launcher, points, seed)
     print(f"{num_acknowledged} acknowledged")
-    assert num_acknowledged > 100
+    assert num_acknowledged > 2 * len(points), "people did work between the kills"
