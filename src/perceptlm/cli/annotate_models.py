@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,9 +11,7 @@ import typer
 from perceptlm.cli.eval import BackendName, Concurrency, Endpoint, Model, Timeout
 
 if TYPE_CHECKING:
-    from perceptlm.annotate.asking.needs import AskSettings, Need, NeedyItem, Tally
-    from perceptlm.annotate.asking.service import Service
-    from perceptlm.clients import GenerationClient
+    from perceptlm.annotate.asking.needs import AskSettings, Need
     from perceptlm.workflow.asked_models import AskedModel
 
 Url = Annotated[str, typer.Argument(help="Where the service is, such as http://127.0.0.1:8030.")]
@@ -62,7 +59,6 @@ def propose(
 ) -> None:
     """Let a model write the draft answers and the wrong answers that items of a served project wait for."""
     from perceptlm.annotate.asking.needs import AskSettings
-    from perceptlm.annotate.asking.run import propose as ask
     from perceptlm.workflow.asked_models import AskedModel
 
     asked = AskedModel(
@@ -75,12 +71,7 @@ def propose(
     needs: dict[str | None, list[Need]] = {"answers": ["answer_proposals"], "distractors": ["distractor_proposals"]}
     needs[None] = [*needs["answers"], *needs["distractors"]]
 
-    def work(
-        service: Service, client: GenerationClient, need: Need, items: list[NeedyItem], done: Callable[[], object]
-    ) -> Tally:
-        return ask(service, client, need, settings, items, done)
-
-    _run(url, project, key_variable, asked, settings, needs[only], work, dry_run=dry_run, as_json=as_json)
+    _run(url, project, key_variable, asked, settings, needs[only], dry_run=dry_run, as_json=as_json)
 
 
 def text_only(
@@ -101,7 +92,6 @@ def text_only(
 ) -> None:
     """Ask a model, without the video, to tell answers from distractors: those that it tells are left out."""
     from perceptlm.annotate.asking.needs import AskSettings
-    from perceptlm.annotate.asking.run import check_text_only
     from perceptlm.workflow.asked_models import AskedModel
 
     asked = AskedModel(
@@ -109,13 +99,7 @@ def text_only(
         num_parallel=concurrency, timeout_seconds=timeout,
     )  # fmt: skip
     settings = AskSettings(limit=limit, again=again)
-
-    def work(
-        service: Service, client: GenerationClient, need: Need, items: list[NeedyItem], done: Callable[[], object]
-    ) -> Tally:
-        return check_text_only(service, client, settings, items, done)
-
-    _run(url, project, key_variable, asked, settings, ["text_only"], work, dry_run=dry_run, as_json=as_json)
+    _run(url, project, key_variable, asked, settings, ["text_only"], dry_run=dry_run, as_json=as_json)
 
 
 def _run(
@@ -125,13 +109,12 @@ def _run(
     asked: AskedModel,
     settings: AskSettings,
     needs: list[Need],
-    work: Callable[[Service, GenerationClient, Need, list[NeedyItem], Callable[[], object]], Tally],
     *,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     from perceptlm.annotate.asking.plan import RULES, plan_of, plan_record
-    from perceptlm.annotate.asking.run import needy_items
+    from perceptlm.annotate.asking.run import ask, needy_items
     from perceptlm.annotate.asking.service import Service
     from perceptlm.log import progress
 
@@ -146,7 +129,7 @@ def _run(
             items = needy_items(service, need, settings)
             with progress() as bar:
                 task = bar.add_task(need.replace("_", " "), total=len(items))
-                found[need] = work(service, client, need, items, partial(bar.advance, task))
+                found[need] = ask(service, client, need, settings, items, partial(bar.advance, task))
     record: dict[str, Any] = {need: tally.to_dict() for need, tally in found.items()}
     lines = [line for need, tally in found.items() for line in tally.lines(need)]
     typer.echo(json.dumps({"model": client.identity.to_dict(), **record}) if as_json else "\n".join(lines))

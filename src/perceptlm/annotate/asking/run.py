@@ -60,6 +60,20 @@ def pairs_of(item: NeedyItem) -> tuple[BinaryQuestion, ...]:
     return binary_group(item.key, item.question, str(item.answer), texts)
 
 
+def ask(
+    service: Service,
+    client: GenerationClient,
+    need: Need,
+    settings: AskSettings,
+    items: Sequence[NeedyItem],
+    done: Callable[[], object] = lambda: None,
+) -> Tally:
+    """Ask a model for what `items` need; `done` is called after each item. ConfigError as `propose` does."""
+    if need == "text_only":
+        return check_text_only(service, client, settings, items, done)
+    return propose(service, client, need, settings, items, done)
+
+
 def propose(
     service: Service,
     client: GenerationClient,
@@ -171,7 +185,7 @@ class _Run:
         """Hand in how often each distractor was told, or that the replies could not be read."""
         item = self._asked.pop(replies.key)
         if replies.failure is not None:
-            self._fail(f"the model did not answer: {replies.failure}")
+            self._fail(replies.failure)
             return
         digest = digest_of(prompts_of(pairs_of(item)))
         confirmed = [distractor.id for distractor in item.distractors if distractor.is_confirmed]
@@ -223,13 +237,14 @@ class _Run:
                 self.tally.reasons[line_of(error.message)] += 1
         self.done()
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: str) -> None:
+        reason = line_of(f"the model did not answer: {error}")
         self.tally.num_failed += 1
-        self.tally.reasons[line_of(reason)] += 1
+        self.tally.reasons[reason] += 1
         self._num_failures_in_a_row += 1
         self.done()
         if self._num_failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
             raise ClientError(
-                f"{MAX_FAILURES_IN_A_ROW} items failed one after the other, the last one so: {line_of(reason)}",
+                f"{MAX_FAILURES_IN_A_ROW} items failed one after the other, the last one so: {reason}",
                 hint="what was handed in stays; run the command again once the model answers",
             )

@@ -17,7 +17,6 @@ from perceptlm.clients.asking import ask_all
 from perceptlm.clients.protocol import (
     GenerationClient,
     GenerationRequest,
-    GenerationResult,
     MediaInput,
     ModelIdentity,
 )
@@ -166,15 +165,11 @@ def _replies(
         # Frames are part of what was asked, but their pixels are known by the asset: the digest is of the words.
         digest = digest_of(prompt(ask))
         if result.error is not None:
-            yield Reply(ask.key, digest, failure=_one_line(result))
+            yield Reply(ask.key, digest, failure=result.error)
             continue
         texts, refused = read(ask, result.text)
         proposed = [ProposedText(kind=kind, text=text, model=client.identity, prompt_sha256=digest) for text in texts]
         yield Reply(ask.key, digest, tuple(proposed), tuple(refused))
-
-
-def _one_line(result: GenerationResult) -> str:
-    return " ".join(f"the model did not answer: {result.error}".split())
 
 
 def _cleaned(text: str) -> tuple[str | None, str]:

@@ -8,7 +8,7 @@ submitted, and to nobody before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -43,8 +43,7 @@ class Progress:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"num_done": self.num_done, "wanted": self.wanted, "num_judged": self.num_judged,
-                "num_right": self.num_right, "is_passed": self.is_passed}  # fmt: skip
+        return asdict(self)
 
 
 def set_calibration(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.refusals import Conflict, NotFound
 from perceptlm.annotate.services.callers import Caller
-from perceptlm.annotate.services.known_work import KnownWork, item_of_key, known_work, open_item_of_key, place_of
+from perceptlm.annotate.services.known_work import KnownWork, distractors_of, item_of_key, known_work, open_item_of_key
 from perceptlm.annotate.services.steps import lock_work, repeat, repeated_lane
 from perceptlm.annotate.store.audit import append
 from perceptlm.annotate.store.database import now
@@ -82,7 +82,8 @@ def list_gold(session: Session, project: Project) -> dict[str, Any]:
         .join(Item, Item.id == GoldItem.item_id)
         .where(GoldItem.project_id == project.id)
         .order_by(Item.key)
-    )
+    ).all()
+    there = distractors_of(session, [row.item_id for _, row in rows])
     waiting = session.scalars(
         select(GoldChange).where(GoldChange.project_id == project.id, GoldChange.approved_at.is_(None))
     )
@@ -92,7 +93,7 @@ def list_gold(session: Session, project: Project) -> dict[str, Any]:
                 "expected": row.expected,
                 "planted_wrong": row.planted_wrong,
                 "step": row.step_kind,
-                "distractor": place_of(session, row.item_id, row.subject),
+                "distractor": None if row.subject is None else there[row.item_id].index(row.subject),
             }
             for key, row in rows
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ def known_work(session: Session, item: Item, entry: dict[str, Any], *, may_answe
     right, and it would stand out, since nobody compares it with others'.
     """
     kind = entry.get("step") or item.first_step
-    distractors = _distractors(session, item) if kind == DISTRACTOR else []
+    distractors = distractors_of(session, [item.id])[item.id] if kind == DISTRACTOR else []
     is_fgqa = item.first_step in (CHECK, "blind_answer")
     fits = {KIND: bool(item.options), CHECK: item.first_step == CHECK, DISTRACTOR: is_fgqa and bool(distractors)}
     fits["blind_answer"] = is_fgqa and may_answer
@@ -64,9 +65,13 @@ def known_work(session: Session, item: Item, entry: dict[str, Any], *, may_answe
     return KnownWork(kind, subject, tuple(distractors) or (None,))
 
 
-def place_of(session: Session, item_id: int, subject: int | None) -> int | None:
-    """Return the place of a distractor among those of its item."""
-    return None if subject is None else _distractors(session, session.get_one(Item, item_id)).index(subject)
+def distractors_of(session: Session, item_ids: Collection[int]) -> dict[int, list[int]]:
+    """Return the ids of the distractors of items, in their order; known work names one by its place."""
+    mine = select(Proposal.item_id, Proposal.id).where(Proposal.item_id.in_(item_ids), Proposal.kind == "distractor")
+    found: dict[int, list[int]] = {item_id: [] for item_id in item_ids}
+    for item_id, number in session.execute(mine.order_by(Proposal.id)):
+        found[item_id].append(number)
+    return found
 
 
 def _check_expected(item: Item, kind: str, expected: dict[str, Any]) -> None:
@@ -93,8 +98,3 @@ def _check_expected(item: Item, kind: str, expected: dict[str, Any]) -> None:
 
 def _wrong(item: Item, field: str, message: str) -> Invalid:
     return Invalid("invalid_gold", message, field=f"{item.key}.{field}")
-
-
-def _distractors(session: Session, item: Item) -> list[int]:
-    mine = select(Proposal.id).where(Proposal.item_id == item.id, Proposal.kind == "distractor")
-    return list(session.scalars(mine.order_by(Proposal.id)))
