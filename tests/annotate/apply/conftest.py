@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotation_service import FAST, PASSWORD, Person, Service, fill, usual_payload
+from annotation_service import FAST, PASSWORD, Person, Service, usual_payload
+from filled_databases import make_filled
 from frame_corpus import CASES, CorpusVideo, make
 
 from perceptlm.annotate.clock import ManualClock
@@ -24,7 +25,6 @@ from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.services.users import create_user, hashed
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.database import Database
-from perceptlm.annotate.store.migrate import migrate
 
 NAMES = ("cfr-25.mp4", "vfr-dropped-ticks.mkv", "edit-list.mp4")
 MODEL = {"name": "Qwen2.5-7B-Instruct", "revision": "a" * 40, "licence": "Apache-2.0"}
@@ -53,9 +53,8 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
     (folder / "videos").mkdir()
     videos = [make(folder / "videos", case) for case in CASES if case.name in NAMES]
     directory, clock = DataDirectory.create(folder / "data"), ManualClock()
+    make_filled(directory.database_url)
     database = Database(directory.database_url, clock)
-    migrate(database)
-    database.write(fill)
     service = Service(Server(directory, database, FAST, directory.secret()), clock, directory)
     _people(service)
     hashes = {asset["id"]: asset["frame_table_hash"] for asset in (_upload(service, video) for video in videos)}

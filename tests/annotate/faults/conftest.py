@@ -10,27 +10,20 @@ from pathlib import Path
 import psycopg
 import pytest
 from annotation_load import Launcher
-from annotation_service import FAST, Service, fill
-from private_postgres import folder_of_programs, running_cluster
+from annotation_service import FAST, Service
+from filled_databases import filled_cluster, make_filled
 
 from perceptlm.annotate.clock import ManualClock
 from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.settings import Settings
 from perceptlm.annotate.store.database import Database
-from perceptlm.annotate.store.migrate import migrate
 
 
 @pytest.fixture(scope="session")
 def postgres_folder() -> Iterator[Path]:
     """The folder of a private PostgreSQL with a filled database `template`."""
-    programs = folder_of_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed: make test-services")
-    with running_cluster(programs) as folder:
-        with psycopg.connect(f"host={folder} user=plm dbname=postgres", autocommit=True) as connection:
-            connection.execute("CREATE DATABASE template")
-        _make(f"postgresql://plm@/template?host={folder}")
+    with filled_cluster() as folder:
         yield folder
 
 
@@ -38,15 +31,8 @@ def postgres_folder() -> Iterator[Path]:
 def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database with people and a project."""
     path = tmp_path_factory.mktemp("filled") / "annotate.db"
-    _make(f"sqlite:///{path}")
+    make_filled(f"sqlite:///{path}")
     return path
-
-
-def _make(url: str) -> None:
-    database = Database(url, ManualClock())
-    migrate(database)
-    database.write(fill)
-    database.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,24 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotation_service import fill
 from attack_requests import IN_STEPS, operations, request_of
 from attacked_service import COLUMNS, World, copy_of, make_world
+from filled_databases import make_filled
 
-from perceptlm.annotate.clock import ManualClock
 from perceptlm.annotate.directory import DataDirectory
-from perceptlm.annotate.store.database import Database
-from perceptlm.annotate.store.migrate import migrate
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A server whose writes are done and then taken back."""
     folder = tmp_path_factory.mktemp("attacked") / "data"
-    database = Database(DataDirectory.create(folder).database_url, ManualClock())
-    migrate(database)
-    database.write(fill)
-    database.close()
+    make_filled(DataDirectory.create(folder).database_url)
     made = make_world(folder)
     yield made
     made.close()
