@@ -22,7 +22,8 @@ from sqlalchemy import func, select
 
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.projects import project_named, set_member
-from perceptlm.annotate.services.users import add_credential, create_user, disable_user, user_named
+from perceptlm.annotate.services.revocations import disable_user
+from perceptlm.annotate.services.users import add_credential, create_user, user_named
 from perceptlm.annotate.serving import run_once
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.tables import Submission
@@ -177,7 +178,7 @@ class Work(RuleBasedStateMachine):
     def disable(self, name: str) -> None:
         """A person is disabled: nothing they send is taken in from then on."""
         self.service.person(name)
-        self.service.database.write(lambda session: disable_user(session, SERVER, name))
+        disable_user(self.service.database, SERVER, name)
         self.model.disabled.add(name)
 
     @rule(name=people, role=st.sampled_from(("annotator", "verifier", "expert")))

@@ -23,9 +23,9 @@ from starlette.testclient import TestClient
 from perceptlm.annotate.clock import ManualClock
 from perceptlm.annotate.directory import DataDirectory
 from perceptlm.annotate.services.projects import project_named
+from perceptlm.annotate.services.revocations import disable_user
 from perceptlm.annotate.services.server import Server
 from perceptlm.annotate.services.setup import SERVICE_ACTIONS, add_key
-from perceptlm.annotate.services.users import disable_user
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.database import Database
 from perceptlm.media.write_video import write_video
@@ -122,7 +122,7 @@ def make_world(folder: Path) -> World:
         tokens[name] = token_headers(service.person(name))
     database = service.database
     assert isinstance(database, FrozenDatabase)
-    database.write(lambda session: disable_user(session, SERVER, "dis"))
+    disable_user(database, SERVER, "dis")
     database.write(lambda session: setattr(project_named(session, "p"), "pack", PACK))  # for its pictures
     ids |= {f"user:{name}": number for name, number in service.user_ids.items()}
     ids["key"] = service.person("own").get("/api/v1/projects/p/keys").json()["keys"][0]["id"]

@@ -55,12 +55,12 @@ def user_password(
 
 
 def user_disable(directory: Directory, name: Name, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Keep a person from signing in; what they did stays."""
-    from perceptlm.annotate.services.users import disable_user
+    """Keep a person from signing in, and end their leases; what they did stays."""
+    from perceptlm.annotate.services.revocations import disable_user
     from perceptlm.annotate.store.audit import SERVER
 
-    _write(directory, database, lambda session: disable_user(session, SERVER, name))
-    typer.echo(json.dumps({"name": name}) if as_json else f"disabled '{name}'")
+    answer = _with_server(directory, database, lambda server: disable_user(server.database, SERVER, name))
+    typer.echo(json.dumps(answer) if as_json else f"disabled '{name}'; {answer['num_leases_ended']} leases ended")
 
 
 def member(

@@ -17,8 +17,9 @@ from starlette.testclient import TestClient
 from perceptlm.annotate.api.app import make_app
 from perceptlm.annotate.directory import DEFAULT_SECRETS, DataDirectory
 from perceptlm.annotate.services.keys import create_key
+from perceptlm.annotate.services.revocations import disable_user
 from perceptlm.annotate.services.server import Server
-from perceptlm.annotate.services.users import disable_user, set_password
+from perceptlm.annotate.services.users import set_password
 from perceptlm.annotate.store.audit import SERVER
 from perceptlm.cli.main import run
 
@@ -170,7 +171,7 @@ def test_who_is_disabled_is_out_at_once_by_every_way(own_world):
     assert own_world.ask("none", "POST", "sessions", json={"name": "dis", "password": PASSWORD}).status_code == 401
     assert own_world.ask("bob", "GET", "me").status_code == 200
     lease, fence = own_world.ids["lease:bob"], own_world.ids["fence:bob"]
-    own_world.service.database.write(lambda session: disable_user(session, SERVER, "bob"))
+    disable_user(own_world.service.database, SERVER, "bob")
     for path in ("me", "projects", f"assignments/{lease}"):
         assert own_world.ask("bob", "GET", path).status_code == 401
     assert own_world.ask("bob", "POST", f"assignments/{lease}/heartbeat", json={"fence": fence}).status_code == 401

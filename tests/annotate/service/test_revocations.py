@@ -5,7 +5,9 @@ from __future__ import annotations
 from annotation_service import usual_payload
 from starlette.testclient import TestClient
 
+from perceptlm.annotate.services.revocations import disable_user
 from perceptlm.annotate.services.setup import add_key
+from perceptlm.annotate.store.audit import SERVER
 
 BECAUSE = {"reason": "left the hospital"}
 
@@ -121,3 +123,36 @@ def test_a_member_who_is_removed_leaves_their_work_and_nothing_waits_for_them(se
     ]
     assert service.state(choice["id"]) == "open"
     assert service.is_intact()
+
+
+def test_nothing_waits_for_who_is_disabled(service):
+    service.policy(first_labels=2)
+    item = service.add_items(service.fgqa("k", step="blind_answer"))[0]
+    for name in ("ann", "bob"):
+        person = service.person(name)
+        answer = {"answer": "a cat", "evidence": {"start": 0, "end": 3}}
+        assert person.submit(person.next(), answer).status_code == 201
+    assert service.person("ann").next()["step"] == "compare"
+    assert disable(service, "ann")["num_leases_ended"] == 1
+    assert service.person("bob").work()[0] == "compare"
+    assert service.person("cat").next()["step"] == "distractor", "ann's comparison is asked of nobody any more"
+    assert service.state(item["id"]) == "open"
+    assert service.is_intact()
+
+
+def test_the_lease_of_an_expert_who_is_disabled_is_another_ones_at_once(service):
+    credential_of(service, "exp", "a")
+    (item,) = escalated(service)
+    assert service.person("exp").next()["item"]["id"] == item["id"]
+    assert disable(service, "exp")["num_leases_ended"] == 1
+    own = service.person("own")
+    assert own.post("/api/v1/projects/p/members", json={"user": "sue", "role": "expert"}).status_code == 201
+    credential_of(service, "sue", "c")
+    assert service.person("sue").next()["item"]["id"] == item["id"]
+    assert service.is_intact()
+
+
+def disable(service, name):
+    found = disable_user(service.server.database, SERVER, name)
+    assert (found["user"], found["user_id"]) == (name, service.user_ids[name])
+    return found

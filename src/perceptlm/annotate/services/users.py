@@ -73,14 +73,6 @@ def set_password(session: Session, actor: Actor, name: str, password_hash: str) 
     append(session, actor, "user.password", f"user:{user.id}", {})
 
 
-def disable_user(session: Session, actor: Actor, name: str) -> None:
-    """Keep a person from signing in; what they did stays."""
-    user = user_named(session, name)
-    user.disabled_at = now(session)
-    session.query(LoginSession).filter(LoginSession.user_id == user.id).delete()
-    append(session, actor, "user.disable", f"user:{user.id}", {})
-
-
 def user_named(session: Session, name: str) -> User:
     """Return a person by name; NotFound."""
     user = session.scalar(select(User).where(User.name == name))
