@@ -50,6 +50,7 @@ export interface Project {
   policy_version: number | null;
   domains: { id: string; title: string }[];
   steps: string[];
+  own_steps: string[];
   reason_codes: ReasonCode[];
   /** Keys that the pack gives to some of the page's functions. */
   shortcuts: Record<string, string>;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { asText, build, emptyEdits, expertAsks, pick, pickable, readEdits } from "../src/pure/steps";
+import { asText, build, emptyEdits, expertAsks, kindsOf, pick, pickable, readEdits } from "../src/pure/steps";
 import type { Assignment, Edits } from "../src/types";
 
 const assignment = (change: Partial<Assignment["item"]> = {}): Assignment => ({
@@ -96,4 +96,10 @@ it("writes the work as text, with what was entered only", () => {
   expect(asText("blind_answer", { ...emptyEdits(), answer: "two", evidence: { start: 1, end: 3 } }, assignment())).toBe(
     'item 7, blind_answer\nWhat happens?\nanswer: two\nevidence: {"start":1,"end":3}',
   );
+});
+
+it("offers steps of one title as one kind of work", () => {
+  const kinds = kindsOf(["blind_answer", "choice", "ceiling", "of_a_newer_server"]);
+  expect([...kinds.keys()]).toEqual(["Answer in your own words", "Choose the answer", "of_a_newer_server"]);
+  expect(kinds.get("Choose the answer")).toEqual(["choice", "ceiling"]);
 });

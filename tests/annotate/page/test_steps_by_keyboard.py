@@ -196,6 +196,14 @@ def test_somebody_new_to_the_item_does_the_ceiling(browser: Browser, site: Site,
         accessible(page)
         press(page, str(options.index("It turns red.") + 1), "Control+Enter")
         page.wait_for_selector("text=No work is waiting for you")
+        # Neither the work of other roles nor which choice is the fresh one.
+        assert page.get_by_label("Kind of work").locator("option").all_inner_texts() == [
+            "whatever comes next",
+            "Check the question",
+            "Answer in your own words",
+            "Judge the wrong answer",
+            "Choose the answer",
+        ]
     assert [options[row["choice"]] for row in project.payloads(item, "ceiling")] == ["It turns red."]
 
 

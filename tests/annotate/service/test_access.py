@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from perceptlm.annotate.api.access import ACTION_FIELD
-from perceptlm.annotate.roles import PERMISSIONS, Action, Scope
+from perceptlm.annotate.roles import LABEL_STEPS, PERMISSIONS, Action, Scope
 from perceptlm.annotate.services.setup import add_key
 
 
@@ -36,6 +36,19 @@ def test_every_action_is_used_and_has_its_roles():
     assert set(PERMISSIONS) == set(Action)
     for action, (scope, roles) in PERMISSIONS.items():
         assert bool(roles) == (scope in (Scope.PROJECT, Scope.SERVER)), action
+
+
+def test_people_are_told_what_work_their_role_may_ask_for(sqlite_service):
+    own = {
+        name: sqlite_service.person(name).get("/api/v1/projects/p").json()["own_steps"]
+        for name in ("man", "ann", "ver", "exp")
+    }
+    assert own["man"] == []
+    assert own["ver"] == ["review"]
+    assert set(own["ann"]) == set(LABEL_STEPS)
+    assert set(own["exp"]) == {"expert", *LABEL_STEPS}
+    ann = sqlite_service.person("ann")
+    assert ann.post("/api/v1/projects/p/next", json={"steps": own["ann"]}).status_code == 204
 
 
 def test_a_changing_request_needs_the_csrf_token(sqlite_service):

@@ -20,6 +20,16 @@ export const TITLES: Record<string, string> = {
   expert: "Decide as the expert",
 };
 
+/** Title -> its steps. Those of one title are one kind of work: nobody is to know which choice is asked afresh. */
+export function kindsOf(steps: string[]): Map<string, string[]> {
+  const kinds = new Map<string, string[]>();
+  for (const step of steps) {
+    const title = TITLES[step] ?? step;
+    kinds.set(title, [...(kinds.get(title) ?? []), step]);
+  }
+  return kinds;
+}
+
 export const QUESTION_VERDICTS = [
   { value: "valid", title: "Valid", hint: "clear, and only the footage can answer it" },
   { value: "fixable", title: "Fixable", hint: "valid once the wording is changed" },

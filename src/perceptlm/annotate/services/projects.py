@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.refusals import Conflict, Invalid, NotFound
-from perceptlm.annotate.roles import Role
+from perceptlm.annotate.roles import ROLE_STEPS, Role
 from perceptlm.annotate.services.callers import Caller
 from perceptlm.annotate.services.packs import PackContent, pack_content
 from perceptlm.annotate.services.users import user_named
@@ -209,8 +209,9 @@ def memberships_of(session: Session, user_id: int) -> list[dict[str, str]]:
 
 
 def project_answer(project: Project, role: Role | None) -> dict[str, Any]:
-    """Return what the interface says of a project."""
+    """Return what the interface says of a project; `own_steps` are those that somebody of this role may ask for."""
     content = content_of(project)
+    own = () if role is None else ROLE_STEPS.get(role, ())
     return {
         "slug": project.slug,
         "title": project.title,
@@ -221,6 +222,7 @@ def project_answer(project: Project, role: Role | None) -> dict[str, Any]:
         "policy_version": project.policy_version,
         "domains": [entry.to_dict() for entry in content.domains],
         "steps": list(content.steps),
+        "own_steps": [step for step in content.steps if step in own],
         "reason_codes": [entry.to_dict() for entry in content.reason_codes],
         "shortcuts": content.shortcuts,
     }
