@@ -21,7 +21,7 @@ demo: install-runtime ## procedural video -> training -> benchmark table -> out/
 	@$(BIN)/plm demo
 
 parts: install-runtime ## make the shipped parts again (hours), and compare byte for byte
-	@for part in words encoder projector vision decoder sharp_vision; do \
+	@for part in words encoder projector vision decoder sharp_vision timed_decoder; do \
 		$(BIN)/plm reproduce src/perceptlm/recipes/parts/$${part}_tiny --work out/parts/$${part}_tiny --keep || exit 1; \
 	done
 

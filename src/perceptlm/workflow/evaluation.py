@@ -1,6 +1,6 @@
 """Evaluating a model directory of ours: loading what `eval` only knows as a client, under a fixed thread count.
 
-Weights are loaded in bf16, the precision of training's matrix products, in which answers come faster.
+Weights are loaded in the precision in which answers come faster: bf16 on a GPU and on processors with tiles for it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from perceptlm.eval.datasets import EvalData
 from perceptlm.eval.runner import evaluate
 from perceptlm.eval.settings import EvalSettings
 from perceptlm.inference.client import LocalClient
+from perceptlm.machine import fastest_precision
 from perceptlm.model.device import best_device
-from perceptlm.pretrained import load
+from perceptlm.pretrained import LoadedModel, load
 from perceptlm.train.trainer import deterministic
 
 NUM_THREADS = 2
@@ -25,8 +26,14 @@ _BATCH_SIZE = 128
 
 
 def local_client(directory: Path) -> LocalClient:
-    """Return a model directory as a client, such as a judge's, in bf16."""
-    return LocalClient(load(directory, device=best_device().type, dtype="bfloat16"), batch_size=_BATCH_SIZE)
+    """Return a model directory as a client, such as a judge's."""
+    return LocalClient(_load(directory), batch_size=_BATCH_SIZE)
+
+
+def _load(directory: Path) -> LoadedModel:
+    device = best_device().type
+    is_bf16 = device != "cpu" or fastest_precision() == "bf16"
+    return load(directory, device=device, dtype="bfloat16" if is_bf16 else "float32")
 
 
 def evaluate_local(
@@ -45,14 +52,12 @@ def evaluate_local(
     # A model directory that no plm command wrote has no manifest; its identity then names it by its weights.
     named = (("model", model), ("blind_model", blind))
     inputs = {name: path for name, path in named if path is not None and (path / MANIFEST).is_file()}
-    device = best_device().type
     with deterministic(NUM_THREADS):
-        client = LocalClient(load(model, device=device, dtype="bfloat16"), batch_size=_BATCH_SIZE)
+        client = LocalClient(_load(model), batch_size=_BATCH_SIZE)
         blind_client = None
         if blind is not None:
             # It is shown the mid grey that it was trained on; anything else would make it seem worse than it is.
-            loaded = load(blind, device=device, dtype="bfloat16")
-            blind_client = LocalClient(loaded, batch_size=_BATCH_SIZE, blind="zero")
+            blind_client = LocalClient(_load(blind), batch_size=_BATCH_SIZE, blind="zero")
         return evaluate(
             client,
             data,

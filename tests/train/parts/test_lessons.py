@@ -1,5 +1,7 @@
 """train.parts.lessons: questions about training scenes in words, the same for the same number."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,23 @@ def test_of_some_clips_only_motion_is_asked(shown, batches):
     assert (np.concatenate(told) != IGNORED_TARGET).mean() > 0.05
     validation = lesson_batches(recipe, shown, "validation", 1, 2)
     assert all(example.num_supervised for batch in validation for example in batch.examples)
+
+
+def test_of_some_clips_only_times_are_asked(shown, batches):
+    recipe = RECIPE.model_copy(update={"timing_clips_per_chunk": 10})
+    more = lesson_batches(recipe, shown, "train", 1, 2)
+    asked = {example.ids for batch in batches for example in batch.examples}
+    added = [example for batch in more for example in batch.examples if example.ids not in asked]
+    assert len(added) >= 10
+    for example in added:
+        assert example.tags == ("rtloc",)
+        assert len(set(example.ids)) == len(example.ids)
+        for branch in range(1, len(example.ids) + 1):
+            answer = example.targets[(example.branch == branch) & (example.targets != IGNORED_TARGET)]
+            start, end = map(int, re.findall(r"\d+", shown.tokenizer().decode(answer.tolist())))
+            assert 0 <= start <= end < 16
+    # Of what one thing does, all is asked: what a question of the benchmark asks for, and the times between.
+    assert np.mean([len(example.ids) for example in added]) > 2
 
 
 def test_chunks_hold_different_scenes(shown, batches):

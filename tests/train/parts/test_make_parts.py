@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from perceptlm.artifact import partial_path, read_manifest, verify
-from perceptlm.config import parse
+from perceptlm.config import dump_yaml, parse
 from perceptlm.errors import ArtifactError, ConfigError, UsageError, WeightsError
 from perceptlm.model.plm import PerceptionLM
 from perceptlm.model.presets import PRESETS
@@ -19,6 +19,7 @@ from perceptlm.recipes.parts_tiny import (
     encoder_tiny,
     projector_tiny,
     sharp_vision_tiny,
+    timed_decoder_tiny,
     vision_tiny,
     words_tiny,
 )
@@ -63,6 +64,15 @@ RECIPES = {
     ),
 }
 ENCODER = RECIPES["encoder"]
+SHIPPED = (
+    "decoder_tiny",
+    "encoder_tiny",
+    "projector_tiny",
+    "sharp_vision_tiny",
+    "timed_decoder_tiny",
+    "vision_tiny",
+    "words_tiny",
+)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +179,38 @@ def test_a_part_is_made_from_the_parts_it_needs(parts, tmp_path):
     assert "words, encoder, projector, vision, decoder" in str(error.value.hint)
 
 
+def test_a_decoder_goes_on_from_a_decoder(parts, tmp_path):
+    recipe = RECIPES["decoder"].model_copy(
+        update={
+            "num_chunks": 1,
+            "num_picture_chunks": 0,
+            "timing_clips_per_chunk": 2,
+            "precision": "fp32",
+            "learning_rate": 1e-6,
+        }
+    )
+    inputs = {kind: parts[kind] for kind in ("words", "vision", "decoder")}
+    gone_on = make_part("decoder", tmp_path / "gone_on", recipe, inputs=inputs, seed=2)
+    before, after = (load_file(part / WEIGHTS) for part in (parts["decoder"], gone_on))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name].float(), value.float(), atol=2e-3, rtol=2e-3)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert reproduce(gone_on, work=tmp_path / "again").equal
+
+
+def test_a_decoder_of_other_words_is_not_gone_on_from(parts, tmp_path):
+    inputs = {kind: parts[kind] for kind in ("words", "vision")} | {"decoder": part_path("decoder_tiny")}
+    with pytest.raises(UsageError, match="different tokenizers"):
+        make_part("decoder", tmp_path / "out", RECIPES["decoder"], inputs=inputs, seed=1)
+
+
+def test_recipes_of_older_parts_are_written_as_they_were():
+    text = (part_path("decoder_tiny") / "recipe.yaml").read_text()
+    assert dump_yaml(decoder_tiny()) == text
+    assert "precision: fp32" in dump_yaml(timed_decoder_tiny())
+
+
 def test_a_part_of_another_vocabulary_is_refused(decoder):
     with pytest.raises(WeightsError, match=r"part\.safetensors.*decoder\.embedding"):
         put_in(_fresh(), decoder)
@@ -202,9 +244,18 @@ def test_the_sharper_vision_is_the_same_for_longer_and_all_parts_are_small():
     assert size < 24 * 2**20
 
 
+def test_the_timed_decoder_goes_on_from_the_other_and_sees_as_models_look():
+    path = part_path("timed_decoder_tiny")
+    assert verify(path) == []
+    assert parse(recipe_type("decoder"), read_manifest(path).recipe, source="manifest") == timed_decoder_tiny()
+    inputs = {name: entry.digest for name, entry in read_manifest(path).inputs.items()}
+    named = {"words": "words_tiny", "vision": "sharp_vision_tiny", "decoder": "decoder_tiny"}
+    assert inputs == {kind: read_manifest(part_path(name)).digest for kind, name in named.items()}
+
+
 def test_the_shipped_parts_fit_the_tiny_model():
     model = _fresh(part_path("decoder_tiny"))
-    for name in ("encoder_tiny", "projector_tiny", "vision_tiny", "sharp_vision_tiny", "decoder_tiny"):
+    for name in SHIPPED[:-1]:
         put_in(model, part_path(name))
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
 
@@ -212,6 +263,4 @@ def test_the_shipped_parts_fit_the_tiny_model():
 def test_an_unknown_part_names_those_there_are():
     with pytest.raises(ConfigError, match="no shipped part 'encoder_huge'") as error:
         part_path("encoder_huge")
-    assert "decoder_tiny, encoder_tiny, projector_tiny, sharp_vision_tiny, vision_tiny, words_tiny" in str(
-        error.value.hint
-    )
+    assert ", ".join(SHIPPED) in str(error.value.hint)

@@ -6,6 +6,8 @@ program from the seed and its number, so there is no data set to name.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from perceptlm.config import Config
@@ -22,6 +24,11 @@ class PartRecipe(Config):
     learning_rate: float = Field(gt=0)
     schedule: ScheduleConfig = Field(description="its steps are chunks")
     optimiser: OptimiserConfig = OptimiserConfig()
+    precision: Literal["bf16", "fp32"] = Field(
+        default="bf16",
+        exclude_if=lambda precision: precision == "bf16",
+        description="of products; recipes of bf16 are older than this field and are written without it",
+    )
     num_threads: int = Field(default=1, gt=0, description="part of the recipe: sums depend on it in the last bit")
     checkpoint_every: int = Field(default=5, gt=0, description="chunks")
     validate_every: int = Field(default=10, gt=0, description="chunks")
@@ -69,7 +76,7 @@ class VisionRecipe(PictureRecipe):
 class DecoderRecipe(PartRecipe):
     """Decoder: the world's questions and captions about scenes written out in words, misread as in pictures.
 
-    Pictures come first, alone; then clips with some pictures.
+    Pictures come first, alone; then clips with some pictures. Given a decoder, it goes on from that one's weights.
     """
 
     num_frames: int = Field(default=16, gt=1)
@@ -83,6 +90,12 @@ class DecoderRecipe(PartRecipe):
     images_per_chunk: int = Field(default=32, ge=0)
     motion_clips_per_chunk: int = Field(
         default=384, ge=0, description="clips of which no question is asked but those at every vision token"
+    )
+    timing_clips_per_chunk: int = Field(
+        default=0,
+        ge=0,
+        exclude_if=lambda count: count == 0,
+        description="clips of which only times are asked; recipes without are older than this field",
     )
     caption_share: float = Field(default=0.3, ge=0, le=1, description="share of pictures in the warm-up's form")
     doing_weight: float = Field(default=0.5, ge=0, description="of what is asked at every vision token")

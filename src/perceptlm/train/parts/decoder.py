@@ -123,7 +123,7 @@ def decoder_course(model: PerceptionLM, shown: Shown, recipe: DecoderRecipe, see
     def validate() -> Iterator[Figures]:
         for chunk in range(recipe.num_validation_chunks):
             for lessons in lesson_batches(recipe, shown, "validation", scene_seed, chunk):
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
                     figures = teacher.right(lessons)
                 yield figures
 

@@ -80,6 +80,7 @@ def lesson_batches(recipe: DecoderRecipe, shown: Shown, split: Split, seed: int,
     tokenizer = shown.tokenizer()
     rng = generator(seed, "lessons", split, chunk)
     lessons = list(_asked_lessons(recipe, shown, tokenizer, split, seed, chunk, rng))
+    lessons += _timing_lessons(recipe, shown, tokenizer, split, derive_seed(seed, "timing of chunk", chunk))
     if split == "train":
         lessons += _motion_lessons(recipe, shown, tokenizer, derive_seed(seed, "motion of chunk", chunk))
     order = sorted(range(len(lessons)), key=lambda number: (lessons[number][0].num_tokens, number))
@@ -138,6 +139,28 @@ def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Gener
     order.sort(key=lambda sample: sample.task == "fgqa")
     order += [drill for sample in order for drill in drills(sample, recipe.num_frames, recipe.num_moments, rng)]
     return "plm_sft", order[: recipe.num_branches]
+
+
+def _timing_lessons(
+    recipe: DecoderRecipe, shown: Shown, tokenizer: Tokenizer, split: Split, seed: int
+) -> Iterator[_Lesson]:
+    """Yield clips of which only times are asked: from when to when a thing does each of the things that it does."""
+    rng = generator(seed, "timing")
+    counts: Counts = {"video": recipe.timing_clips_per_chunk}
+    scenes = list(write_scenes(recipe.world, counts, recipe.num_frames, shown.grid, split, seed))
+    by_path = {record.media.path: written for written, record in scenes}
+    samples = samples_of_split([record for _, record in scenes], derive_seed(seed, "samples"))
+    for group in SampleSet(tuple(samples)).groups:
+        asked = [sample for sample in group if sample.task == "rtloc"]
+        for sample in group:
+            asked += [drill for drill in drills(sample, recipe.num_frames, 0, rng) if drill.task == "rtloc"]
+        if not asked or not group[0].regions:
+            continue
+        written = by_path[group[0].media[0].path]
+        marked = int(group[0].regions[0].subject.removeprefix("thing-"))
+        vision_tokens = shown.vision_tokens(written, marked, rng)
+        example = _example(tokenizer, "plm_sft", asked, vision_tokens.shape[:2], recipe.max_tokens)
+        yield example, vision_tokens, doings(written.scene, written.frames, written.shares, tokenizer, rng)
 
 
 def _motion_lessons(recipe: DecoderRecipe, shown: Shown, tokenizer: Tokenizer, seed: int) -> Iterator[_Lesson]:

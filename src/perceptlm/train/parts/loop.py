@@ -93,7 +93,7 @@ def _learn(
         when = number + place / len(batches)
         set_learning_rates(optimiser, learning_rate_factor(when, recipe.num_chunks, recipe.schedule))
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
             loss, shown = course.loss(batch)
         where = f"{course.name}, chunk {number}, batch {place}"
         value, _ = take_step(optimiser, loss, recipe.optimiser.max_grad_norm, where=where)

@@ -62,9 +62,10 @@ def make_part(
 ) -> Path:
     """Make a part of `kind` from the parts that it needs and publish it at `out`; goes on from unfinished work.
 
-    Raises UsageError for an unknown kind and for inputs that are not the ones `needed_parts` names.
+    A decoder may also be made from a decoder: it then goes on from that one's weights. Raises UsageError for an unknown
+    kind and for inputs that are not the ones `needed_parts` names.
     """
-    if set(inputs) != set(needed_parts(kind)):
+    if set(inputs) - set(_maker(kind).may) != set(needed_parts(kind)):
         needed = ", ".join(needed_parts(kind)) or "nothing"
         raise UsageError(f"part '{kind}' is made from {needed}, not from {', '.join(sorted(inputs)) or 'nothing'}")
     for name, part in inputs.items():
@@ -147,18 +148,25 @@ def _make_decoder(partial: Path, recipe: DecoderRecipe, inputs: Mapping[str, Pat
         grid=model.config.vision.grid_size // model.config.pooling_ratio,
     )
     set_matching_heads(model.decoder)
-    teach(decoder_course(model, shown, recipe, seed), recipe, partial)
+    course = decoder_course(model, shown, recipe, seed)
+    if DECODER_KIND in inputs:
+        if read_tokenizer(inputs[DECODER_KIND]).to_json() != shown.tokenizer_json:
+            raise UsageError(f"{inputs[DECODER_KIND]} and {inputs[WORDS_KIND]} have different tokenizers")
+        put_in(model, inputs[DECODER_KIND])
+    teach(course, recipe, partial)
     _write(partial, model, DECODER_KIND)
     artifact.write_atomic(partial / TOKENIZER, shown.tokenizer_json.encode())
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """What makes a kind of part: into a folder, from a recipe, the parts it `needs` by kind, and a seed."""
+    """What makes a kind of part: into a folder, from a recipe, the parts it `needs` by kind and those it `may` be made
+    from besides, and a seed."""
 
     make: Callable[[Path, Any, Mapping[str, Path], int], None]
     recipe_type: type[Config]
     needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
 
 
 _MAKERS = {
@@ -166,7 +174,7 @@ _MAKERS = {
     ENCODER_KIND: _Maker(_make_encoder, EncoderRecipe),
     PROJECTOR_KIND: _Maker(_make_projector, ProjectorRecipe, needs=(WORDS_KIND, ENCODER_KIND)),
     VISION_KIND: _Maker(_make_vision, VisionRecipe, needs=(WORDS_KIND, ENCODER_KIND, PROJECTOR_KIND)),
-    DECODER_KIND: _Maker(_make_decoder, DecoderRecipe, needs=(WORDS_KIND, VISION_KIND)),
+    DECODER_KIND: _Maker(_make_decoder, DecoderRecipe, needs=(WORDS_KIND, VISION_KIND), may=(DECODER_KIND,)),
 }
 PART_KINDS = tuple(_MAKERS)
 """All kinds of parts, each after those it is made from."""
