@@ -51,9 +51,8 @@ def test_the_summary_says_where_the_time_and_memory_went(summary):
 
 
 def test_the_summary_names_every_part_by_its_digest(demo, summary):
-    pretrained = {
-        f"parts/{kind}_tiny" for kind in ("words", "encoder", "projector", "vision", "sharp_vision", "decoder")
-    }
+    made = ("words", "encoder", "projector", "vision", "sharp_vision", "decoder", "timed_decoder")
+    pretrained = {f"parts/{kind}_tiny" for kind in made}
     parts = {"world", "processor", "eval", *pretrained, *STAGES, *(f"blind/{stage}" for stage in BLIND_STAGES)}
     assert set(list_children(demo)) == parts
     assert summary["digests"] == {name: read_manifest(demo / name).digest for name in parts}
