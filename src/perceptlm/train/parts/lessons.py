@@ -116,17 +116,10 @@ def _asked_lessons(
     counts: Counts = {"video": recipe.clips_per_chunk, "image": recipe.images_per_chunk}
     if split == "train" and chunk < recipe.num_picture_chunks:
         counts = {"image": recipe.pictures_per_picture_chunk}
-    scene_seed = derive_seed(seed, "scenes of chunk", chunk)
-    scenes = list(write_scenes(recipe.world, counts, recipe.num_frames, shown.grid, split, scene_seed))
-    by_path = {record.media.path: written for written, record in scenes}
-    samples = samples_of_split([record for _, record in scenes], derive_seed(seed, "chunk", chunk))
-    for group in SampleSet(tuple(samples)).groups:
-        written = by_path[group[0].media[0].path]
-        marked = int(group[0].regions[0].subject.removeprefix("thing-")) if group[0].regions else None
+    scene_seed, sample_seed = derive_seed(seed, "scenes of chunk", chunk), derive_seed(seed, "chunk", chunk)
+    for group, written in _groups(recipe, shown, counts, split, scene_seed, sample_seed):
         template, chosen = _chosen(group, recipe, rng)
-        vision_tokens = shown.vision_tokens(written, marked, rng)
-        example = _example(tokenizer, template, chosen, vision_tokens.shape[:2], recipe.max_tokens)
-        yield example, vision_tokens, doings(written.scene, written.frames, written.shares, tokenizer, rng)
+        yield _lesson(shown, tokenizer, template, chosen, written, recipe.max_tokens, rng)
 
 
 def _chosen(group: Sequence[Sample], recipe: DecoderRecipe, rng: np.random.Generator) -> tuple[Template, list[Sample]]:
@@ -147,20 +140,39 @@ def _timing_lessons(
     """Yield clips of which only times are asked: from when to when a thing does each of the things that it does."""
     rng = generator(seed, "timing")
     counts: Counts = {"video": recipe.timing_clips_per_chunk}
-    scenes = list(write_scenes(recipe.world, counts, recipe.num_frames, shown.grid, split, seed))
-    by_path = {record.media.path: written for written, record in scenes}
-    samples = samples_of_split([record for _, record in scenes], derive_seed(seed, "samples"))
-    for group in SampleSet(tuple(samples)).groups:
+    for group, written in _groups(recipe, shown, counts, split, seed, derive_seed(seed, "samples")):
         asked = [sample for sample in group if sample.task == "rtloc"]
         for sample in group:
             asked += [drill for drill in drills(sample, recipe.num_frames, 0, rng) if drill.task == "rtloc"]
-        if not asked or not group[0].regions:
-            continue
-        written = by_path[group[0].media[0].path]
-        marked = int(group[0].regions[0].subject.removeprefix("thing-"))
-        vision_tokens = shown.vision_tokens(written, marked, rng)
-        example = _example(tokenizer, "plm_sft", asked, vision_tokens.shape[:2], recipe.max_tokens)
-        yield example, vision_tokens, doings(written.scene, written.frames, written.shares, tokenizer, rng)
+        if asked and group[0].regions:
+            yield _lesson(shown, tokenizer, "plm_sft", asked, written, recipe.max_tokens, rng)
+
+
+def _groups(
+    recipe: DecoderRecipe, shown: Shown, counts: Counts, split: Split, scene_seed: int, sample_seed: int
+) -> Iterator[tuple[Sequence[Sample], WrittenScene]]:
+    """Yield the Samples of fresh scenes, those about the same pictures together, and the scene they are about."""
+    scenes = list(write_scenes(recipe.world, counts, recipe.num_frames, shown.grid, split, scene_seed))
+    by_path = {record.media.path: written for written, record in scenes}
+    for group in SampleSet(tuple(samples_of_split([record for _, record in scenes], sample_seed))).groups:
+        yield group, by_path[group[0].media[0].path]
+
+
+def _lesson(
+    shown: Shown,
+    tokenizer: Tokenizer,
+    template: Template,
+    samples: Sequence[Sample],
+    written: WrittenScene,
+    max_tokens: int,
+    rng: np.random.Generator,
+) -> _Lesson:
+    """Return `samples` as a lesson, the thing that they are about in a red rectangle."""
+    regions = samples[0].regions
+    marked = int(regions[0].subject.removeprefix("thing-")) if regions else None
+    vision_tokens = shown.vision_tokens(written, marked, rng)
+    example = _example(tokenizer, template, samples, vision_tokens.shape[:2], max_tokens)
+    return example, vision_tokens, doings(written.scene, written.frames, written.shares, tokenizer, rng)
 
 
 def _motion_lessons(recipe: DecoderRecipe, shown: Shown, tokenizer: Tokenizer, seed: int) -> Iterator[_Lesson]:
