@@ -58,7 +58,7 @@ class RoutingPolicy(Config):
     first_labels: int = Field(2, ge=1)
     most_labels: int = Field(5, ge=1)
     threshold: float = Field(0.9, ge=0, le=1)
-    """Below this posterior nothing is accepted while there is somebody to ask."""
+    """Below this posterior nothing is accepted; where there is nobody to ask, it waits until there is an expert."""
     error_cost: float = Field(55.0, gt=0)
     """What a wrong accepted item costs, in labels; decides how hard the rule "value" tries."""
     label_cost: float = Field(1.0, ge=0)
@@ -202,8 +202,9 @@ def _by_rule(
         action = np.full(number, ACCEPT)
         crowd, experts = (_mean_accuracy(fit, items, who)[open_] for who in _askable(people, requirements))
         found = costs_of_actions(fit.joint[open_], items.num_options[open_], crowd, experts, costs, left[open_])
-        found[low[open_] & np.isfinite(found[:, 1:]).any(axis=1), 0] = np.inf
-        action[open_] = found.argmin(axis=1)
+        found[low[open_], 0] = np.inf
+        nobody = ~np.isfinite(found).any(axis=1)
+        action[open_] = np.where(nobody, ESCALATE, found.argmin(axis=1))
         gain[open_] = np.maximum(now[open_] - found.min(axis=1), 0)
     return action.astype(np.int64), np.where(action == ACCEPT, 0, reason), gain
 
