@@ -156,3 +156,11 @@ def disable(service, name):
     found = disable_user(service.server.database, SERVER, name)
     assert (found["user"], found["user_id"]) == (name, service.user_ids[name])
     return found
+
+
+def test_an_expert_who_verifies_now_and_has_answered_nothing_stops_no_fit(service):
+    credential_of(service, "exp", "a")
+    answer = service.person("own").post("/api/v1/projects/p/members", json={"user": "exp", "role": "verifier"})
+    assert answer.status_code == 201, answer.text
+    (item,) = escalated(service)
+    assert service.person("man").get(f"/api/v1/projects/p/items/{item['id']}").json()["state"] == "escalated"

@@ -9,7 +9,7 @@ not as objects: a fit of thousands of labels waits for this.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -161,7 +161,7 @@ def read_records(session: Session, project: Project, policy: Policy, kind: str =
     ]
     no_models = [False] * num_models
     own = np.zeros((len(user_ids) + num_models, len(domains)), dtype=np.bool_)
-    own[: len(user_ids)] = _own_domains(session, project, user_ids, members)
+    own[: len(user_ids)] = _own_domains(session, project, user_ids)
     return Records(
         kind=kind,
         labels=_labels([*proposed, *_given(rows, pieces, kind, user_ids, shown)]),
@@ -357,12 +357,19 @@ def _known(session: Session, project: Project, kind: str) -> tuple[dict[tuple[in
     return known, planted
 
 
-def _own_domains(session: Session, project: Project, user_ids: list[int], members: Collection[int]) -> Any:
-    """Return which member holds a valid credential for which domain; one for a domain holds for those below it."""
+def _own_domains(session: Session, project: Project, user_ids: list[int]) -> Any:
+    """Return who is a member with a valid credential for which domain; one for a domain holds for those below it."""
     domains = content_of(project).domains
     own = np.zeros((len(user_ids), len(domains)), dtype=np.bool_)
-    statement = select(Credential.user_id, Credential.domain).where(
-        Credential.user_id.in_(members), Credential.expires_at > now(session), Credential.revoked_at.is_(None)
+    statement = (
+        select(Credential.user_id, Credential.domain)
+        .join(Membership, Membership.user_id == Credential.user_id)
+        .where(
+            Membership.project_id == project.id,
+            Credential.user_id.in_(user_ids),
+            Credential.expires_at > now(session),
+            Credential.revoked_at.is_(None),
+        )
     )
     place = {user_id: number for number, user_id in enumerate(user_ids)}
     for user_id, domain in session.execute(statement):
