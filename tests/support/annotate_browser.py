@@ -44,7 +44,8 @@ def chromium() -> Iterator[Browser]:
 class Watch:
     """Everything that a page complained about."""
 
-    def __init__(self) -> None:
+    def __init__(self, handled: tuple[str, ...] = ()) -> None:
+        self.handled = (*HANDLED, *handled)
         self.problems: list[str] = []
         self.pages: list[Page] = []
 
@@ -71,7 +72,7 @@ class Watch:
         self.problems.append(str(error))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not any(words in message.text for words in (*HANDLED, OWN)):
+        if message.type in ("error", "warning") and not any(words in message.text for words in (*self.handled, OWN)):
             self.problems.append(message.text)
 
 
@@ -100,16 +101,18 @@ _KEPT: WeakKeyDictionary[Browser, dict[str, Page]] = WeakKeyDictionary()
 
 
 @contextmanager
-def watched(browser: Browser, site: Site, name: str | None, path: str = "/", **options: Any) -> Iterator[Page]:
+def watched(
+    browser: Browser, site: Site, name: str | None, path: str = "/", *, handled: tuple[str, ...] = (), **options: Any
+) -> Iterator[Page]:
     """One page in somebody's browser, which is theirs in later tests too: a new one takes a second to come up.
 
-    One that failed a test is not used again.
+    One that failed a test is not used again. What holds words of `handled` is no complaint.
     """
     kept, key = _KEPT.setdefault(browser, {}), f"{name} {options}"
     page = kept.pop(key, None) or _new_context(browser, name, options).new_page()
     if name:
         sign_in(page.context, site, name)
-    watch = Watch()
+    watch = Watch(handled)
     watch.add(page)
     page.goto(site.url + path)
     yield page

@@ -49,12 +49,18 @@ export const setCsrfToken = (token: string): void => void (csrfToken = token);
 let onExpired: () => void = () => undefined;
 export const whenExpired = (action: () => void): void => void (onExpired = action);
 
+/** Called when the token is of another login in this browser: true once the new one of the same person is set. */
+let renewToken = (): Promise<boolean> => Promise.resolve(false);
+export const whenTokenIsStale = (action: () => Promise<boolean>): void => void (renewToken = action);
+
 interface Options {
   method?: string;
   json?: unknown;
   headers?: Record<string, string>;
   /** Do not ask to log in again on 401 (the login itself). */
   quiet?: boolean;
+  /** The token was renewed for it. */
+  again?: boolean;
 }
 
 async function request(path: string, options: Options = {}): Promise<Response> {
@@ -74,8 +80,14 @@ async function request(path: string, options: Options = {}): Promise<Response> {
   }
   if (response.ok) return response;
   const body: unknown = await response.json().catch(() => null);
-  if (response.status === 401 && !options.quiet) onExpired();
-  throw new ApiError(response.status, readProblem(body, response.status), body);
+  const problem = readProblem(body, response.status);
+  if (problem.code === "csrf" && !options.again && (await renewToken())) {
+    return request(path, { ...options, again: true });
+  }
+  // Without a token of this person's their login is over, whoever else is logged in.
+  const status = problem.code === "csrf" ? 401 : response.status;
+  if (status === 401 && !options.quiet) onExpired();
+  throw new ApiError(status, problem, body);
 }
 
 function readProblem(body: unknown, status: number): ApiProblem {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from annotate_browser import accessible, context_of, press, shown_frame, sign_in, tab_to, watched
 from annotate_site import PASSWORD, Site
 from frame_corpus import CorpusVideo
@@ -10,6 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
 from perceptlm.annotate.store.tables import Assignment
+
+STALE = ("status of 403",)
+"""What Chromium writes of a write with the token of an earlier login."""
 
 
 def state(page: Page, words: str) -> None:
@@ -163,11 +165,23 @@ def test_a_lost_lease_is_said_and_the_work_kept(browser: Browser, site: Site, cl
     assert len(project.payloads(item, "blind_answer")) == 1
 
 
-@pytest.mark.slow
+def test_another_login_of_the_same_person_refuses_nothing(browser: Browser, site: Site, clip: CorpusVideo) -> None:
+    project = site.new_project(policy={"first_labels": 2})
+    (item,) = project.add_items(project.add_footage(clip.path), {})
+    with watched(browser, site, "ann", f"/#/p/{project.slug}/work", handled=STALE) as page:
+        answer(page, "It falls.")
+        state(page, "Saved")
+        # As if she had logged in anew in another tab: the token of this one is of a session that is no more used.
+        sign_in(page.context, site, "ann")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector("text=No work is waiting for you")
+    assert [payload["answer"] for payload in project.payloads(item, "blind_answer")] == ["It falls."]
+
+
 def test_nobody_sends_the_work_of_somebody_else(browser: Browser, site: Site, clip: CorpusVideo) -> None:
     project = site.new_project(policy={"first_labels": 2})
     (item,) = project.add_items(project.add_footage(clip.path), {})
-    with watched(browser, site, "ann", f"/#/p/{project.slug}/work") as page:
+    with watched(browser, site, "ann", f"/#/p/{project.slug}/work", handled=STALE) as page:
         answer(page, "It falls.")
         state(page, "Saved")
         page.context.set_offline(True)
@@ -176,8 +190,17 @@ def test_nobody_sends_the_work_of_somebody_else(browser: Browser, site: Site, cl
         page.context.clear_cookies()
         sign_in(page.context, site, "bea")
         page.context.set_offline(False)
+        # Whoever wrote it has to log in again: it is neither sent for the other nor refused.
+        page.wait_for_selector("text=Your login has expired")
+        assert project.payloads(item, "blind_answer") == []
         page.goto("about:blank")
         page.goto(f"{site.url}/#/")
         page.wait_for_selector("text=Bea Brandt")
         state(page, "")
-    assert project.payloads(item, "blind_answer") == []
+        assert project.payloads(item, "blind_answer") == []
+        page.goto("about:blank")
+        sign_in(page.context, site, "ann")
+        page.goto(f"{site.url}/#/")
+        page.wait_for_selector("text=Ann Abara")
+        state(page, "")
+    assert [payload["answer"] for payload in project.payloads(item, "blind_answer")] == ["It falls."]

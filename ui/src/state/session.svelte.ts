@@ -1,5 +1,5 @@
 // Who is logged in, and whether the login has expired. Knows no screen.
-import { api, ApiError, setCsrfToken, whenExpired } from "../api";
+import { api, ApiError, setCsrfToken, whenExpired, whenTokenIsStale } from "../api";
 import type { ProjectEntry, User } from "../types";
 
 const BEEN_HERE = "perceptlm-annotate-been-here";
@@ -16,6 +16,7 @@ class Session {
     whenExpired(() => {
       if (this.user) this.expired = true;
     });
+    whenTokenIsStale(() => this.renewToken());
     try {
       // Who never logged in here has no session to ask for.
       if (localStorage.getItem(BEEN_HERE)) await this.take();
@@ -53,6 +54,14 @@ class Session {
 
   get seesAudit(): boolean {
     return this.user?.is_owner === true || this.projects.some(({ role }) => role === "auditor");
+  }
+
+  /** Take the token of the login that is valid in this browser now, if it is this person's. */
+  private async renewToken(): Promise<boolean> {
+    const me = await api.me();
+    if (me.user.id !== this.user?.id) return false;
+    setCsrfToken(me.csrf_token);
+    return true;
   }
 
   private async take(): Promise<void> {
