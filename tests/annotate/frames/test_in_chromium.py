@@ -19,7 +19,10 @@ CHROMIUM = shutil.which("chromium")
 NAMES = ("cfr-23.976.mp4", "cfr-59.94.mp4", "vfr-long-gap.webm", "edit-list.mp4", "rotated-90.mp4", "odd-size.avi")
 SHOW = """async (time) => {
     const video = document.querySelector("video");
-    await new Promise((done) => { video.onseeked = done; video.currentTime = time; });
+    // Sought is not shown yet: under load the picture comes a moment later.
+    const shown = new Promise((done) => video.requestVideoFrameCallback(done));
+    video.currentTime = time;
+    await shown;
     const canvas = document.createElement("canvas");
     canvas.width = video.videoWidth; canvas.height = video.videoHeight;
     canvas.getContext("2d").drawImage(video, 0, 0);
