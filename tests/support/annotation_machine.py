@@ -30,6 +30,8 @@ from perceptlm.annotate.store.tables import Submission
 
 WORKERS = ("ann", "bob", "cat", "dan", "ver", "vic", "exp", "eve")
 NEWCOMERS = ("fay", "gus")
+EXPERTS = ("exp", "eve", "dan")
+"""Who has a credential, whatever their role."""
 ROLES_AT_FIRST = {"dan": "annotator", "vic": "verifier", "eve": "expert", "fay": "annotator", "gus": "annotator"}
 SECONDS = (20, 400, 901, 4000, 90_000, -400, -3600, -90_000)
 people = st.sampled_from(WORKERS)
@@ -107,6 +109,15 @@ class Work(RuleBasedStateMachine):
         """Everybody does up to three pieces of work, so that items come far; or those do who had no part before."""
         for name in NEWCOMERS * 3 if are_new else WORKERS * 3:
             self.work(name, pick & ~1)
+
+    @rule(pick=picks)
+    def experts_decide(self, pick: int) -> None:
+        """People answer one way and the other, the quality engine routes, and experts take what came to them."""
+        for number, name in enumerate(WORKERS):
+            self.work(name, pick + number)
+        self.refit()
+        for name in EXPERTS:
+            self.work(name, pick)
 
     @precondition(lambda self: self.model.leases)
     @rule(which=st.integers(0, 200), pick=picks, times=times, is_old=st.booleans())
@@ -259,7 +270,7 @@ class Work(RuleBasedStateMachine):
         for name, role in ROLES_AT_FIRST.items():
             create_user(session, SERVER, name, user_named(session, "ann").password_hash)
             set_member(session, owner, project, name, role)
-        for name in ("exp", "eve", "dan"):
+        for name in EXPERTS:
             user = user_named(session, name)
             add_credential(session, owner.actor, user.id, "general", "md", "a" * 64, 2**52)
 
