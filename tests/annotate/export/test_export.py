@@ -178,6 +178,22 @@ def test_no_asset_is_in_both_and_more_rows_move_none(
     assert {reason.partition(":")[0] for reason in counts.left_out} == {"benchmark", "fgqa"}
 
 
+def test_the_card_says_how_well_rules_do_that_see_no_video(export: tuple[Path, ExportCounts]) -> None:
+    out, counts = export
+    rows = [row for _, row in read_lines(out / "fgqa/plm_fgqa_test.jsonl")]
+    assert counts.blind_bias is not None
+    assert counts.blind_bias.num_questions == counts.num_test_questions == len({row["qa_uid"] for row in rows})
+    first = counts.blind_bias.rules["first_option"]
+    assert (first.num_pairs, first.num_right) == (len(rows), sum(row["answer_index"] == 0 for row in rows))
+    longer = [(len(row["answer"].split()), [len(text.split()) for text in row["options"].values()]) for row in rows]
+    decided = [(answer, lengths) for answer, lengths in longer if lengths[0] != lengths[1]]
+    longest = counts.blind_bias.rules["longest"]
+    assert (longest.num_pairs, longest.num_right) == (len(decided), sum(one == max(both) for one, both in decided))
+    card = (out / "card.md").read_text()
+    assert f"| first option | {len(rows)} | {100 * first.num_right / len(rows):.1f} % |" in card
+    assert "Does the test need the video?" in card
+
+
 def test_the_human_ceiling_is_of_whole_groups(export: tuple[Path, ExportCounts]) -> None:
     out, counts = export
     ceiling = json.loads((out / "fgqa/human_ceiling.json").read_text())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perceptlm.annotate.fgqa.give_aways import give_aways, rule_bias
+from perceptlm.annotate.fgqa.give_aways import BlindBiasCounter, give_aways
 from perceptlm.annotate.fgqa.groups import binary_group
 from perceptlm.annotate.fgqa.text_only import (
     PairCount,
@@ -126,11 +126,19 @@ def test_give_aways(answer, distractors, codes):
     assert {item.code for item in give_aways("What turns?", answer, distractors)} == codes
 
 
+def bias_of(groups):
+    counter = BlindBiasCounter()
+    for pairs in groups:
+        counter.add(pairs)
+    return counter.result()
+
+
 def test_rules_that_see_no_video_are_scored_over_all_pairs():
-    fair = [pair for number in range(50) for pair in group(f"item-{number}", ("the red key", "the big drum"))]
-    assert rule_bias(fair)["longest"].num_pairs == 0
-    long = [pair for number in range(50) for pair in binary_group(f"k{number}", "What?", "a very long answer", ("no",))]
-    found = rule_bias(long)
-    assert (found["longest"].num_right, found["shortest"].num_right) == (50, 0)
-    assert found["longest"].p_value < 1e-9
-    assert found["first_option"].p_value > 0.001
+    fair = bias_of(group(f"item-{number}", ("the red key", "the big drum")) for number in range(50))
+    assert (fair.num_questions, fair.give_aways, fair.rules["longest"].num_pairs) == (50, {}, 0)
+    long = bias_of(binary_group(f"k{number}", "What?", "a very long answer", ("no",)) for number in range(50))
+    assert (long.rules["longest"].num_right, long.rules["shortest"].num_right) == (50, 0)
+    assert long.rules["longest"].p_value < 1e-9
+    assert long.rules["first_option"].p_value > 0.001
+    assert long.give_aways == {"longest": 50}
+    assert bias_of([]).rules["longest"].p_value == 1

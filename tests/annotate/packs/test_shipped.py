@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perceptlm.annotate.fgqa.give_aways import rule_bias
+from perceptlm.annotate.fgqa.give_aways import BlindBiasCounter
 from perceptlm.annotate.fgqa.groups import binary_group
 from perceptlm.annotate.fgqa.text_rules import same_text
 from perceptlm.annotate.packs import load
@@ -77,14 +77,14 @@ def test_gold_evidence_is_where_an_event_is(pack):
 
 
 def test_no_answer_stands_among_its_distractors_and_none_is_told_by_its_form(pack):
-    pairs = []
+    counter = BlindBiasCounter()
     for check in (*pack.gold, *pack.calibration):
         if check.step == "blind_answer":
             right, wrong = check.expected["answers"], check.expected["wrong"]
             assert not any(same_text(one, other) for one in right for other in wrong)
             question = check.item.question
-            pairs += binary_group(check.item.key, question, right[0], wrong)
-    for name, found in rule_bias(pairs).items():
+            counter.add(binary_group(check.item.key, question, right[0], wrong))
+    for name, found in counter.result().rules.items():
         assert found.p_value > 0.01, name
 
 

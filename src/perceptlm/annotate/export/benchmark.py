@@ -13,6 +13,7 @@ from typing import Any
 from perceptlm.annotate.export.exported_media import FOLDER, ExportedMedia
 from perceptlm.annotate.export.released import ReleasedItem
 from perceptlm.annotate.export.samples import options_of
+from perceptlm.annotate.fgqa.groups import BinaryQuestion
 from perceptlm.seeding import derive_seed
 from perceptlm.statistics.intervals import bootstrap_interval
 
@@ -50,6 +51,13 @@ def bench_row(item: ReleasedItem, place: int, video: ExportedMedia, seed: int) -
             "source_domain": item.domain,
         },
     }
+
+
+def pair_of(row: dict[str, Any]) -> BinaryQuestion:
+    """Return a row of `bench_row` without what says where it comes from."""
+    first, second = row["options"].values()
+    names = ("uid", "qa_uid", "question", "answer_index")
+    return BinaryQuestion(options=(first, second), **{name: row[name] for name in names})
 
 
 class HumanCeiling:

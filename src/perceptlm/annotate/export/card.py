@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perceptlm.annotate.export.export import ExportCounts
+    from perceptlm.annotate.fgqa.give_aways import BlindBias
 
 FILE = "card.md"
 RELEASE_FILE = "release.json"
+SURPRISING = 0.01
+"""A rule that sees no video and is right so often by chance less than once in a hundred tests is named."""
 
 
 def render_card(counts: ExportCounts, ceiling: Mapping[str, Any] | None, manifest: Mapping[str, Any] | None) -> str:
@@ -29,7 +32,7 @@ def render_card(counts: ExportCounts, ceiling: Mapping[str, Any] | None, manifes
         f"| pairs of the held-out test | {counts.num_test_pairs} |",
         *(f"| left out, {reason} | {number} |" for reason, number in counts.left_out.items()), "",
         "Training and test are of different recordings, whole ones. All of it was read back before it was published.",
-        "", *_ceiling(ceiling),
+        "", *_ceiling(ceiling), *_blind_bias(counts.blind_bias),
     ]  # fmt: skip
     if manifest is not None:
         lines += _release(manifest["card"])
@@ -50,6 +53,29 @@ def _ceiling(record: Mapping[str, Any] | None) -> list[str]:
         f"{found['num_groups']} questions, {record['num_people']} people: {record['rule']}.",
         "",
     ]
+
+
+def _blind_bias(bias: BlindBias | None) -> list[str]:
+    """Return how well rules do that see no video, and how many answers their wording gives away."""
+    if bias is None:
+        return []
+    lines = [
+        "## Does the test need the video?", "",
+        "How often a rule picks the answer that sees only the two options (ties left out, 50 % is chance):", "",
+        "| rule | pairs | right | p |", "| --- | ---: | ---: | ---: |",
+    ]  # fmt: skip
+    for name, found in bias.rules.items():
+        share = "-" if not found.num_pairs else f"{100 * found.num_right / found.num_pairs:.1f} %"
+        lines.append(f"| {name.replace('_', ' ')} | {found.num_pairs} | {share} | {found.p_value:.2g} |")
+    told = sum(found.p_value < SURPRISING for found in bias.rules.values())
+    lines += [
+        "",
+        "No rule is right more often than chance explains." if not told else
+        f"**{told} of {len(bias.rules)} rules are right too often (p < {SURPRISING:g}): a model may do the same.**",
+        f"Of {bias.num_questions} questions the wording tells the answer from all distractors: "
+        f"{_counts({name.replace('_', ' '): number for name, number in bias.give_aways.items()})}.", "",
+    ]  # fmt: skip
+    return lines
 
 
 def _release(card: Mapping[str, Any]) -> list[str]:

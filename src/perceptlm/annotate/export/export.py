@@ -29,6 +29,7 @@ from perceptlm.annotate.export.exported_media import RECORDS, MediaExporter
 from perceptlm.annotate.export.plan import Planned, plan_item
 from perceptlm.annotate.export.released import ExportSettings, ReleasedItem
 from perceptlm.annotate.export.round_trip import check_round_trip
+from perceptlm.annotate.fgqa.give_aways import BlindBias, BlindBiasCounter
 from perceptlm.artifact import translate_os_errors, write_atomic
 from perceptlm.config import Config, digest_of, read_json_object
 from perceptlm.data.index_build import build_index
@@ -54,6 +55,8 @@ class ExportCounts(Config):
     num_media: dict[str, int]
     left_out: dict[str, int]
     human_ceiling: float | None
+    blind_bias: BlindBias | None = None
+    """Of the held-out test; None without one, and in exports that are older than it."""
     round_trip: dict[str, int]
 
 
@@ -171,6 +174,7 @@ class _Writer:
         self._shards: dict[Split, BinaryIO] = {}
         self._fgqa: fgqa_parquet.FgqaWriter | None = None
         self._ceiling = benchmark.HumanCeiling()
+        self._bias = BlindBiasCounter()
         self._score: float | None = None
         self.ceiling: dict[str, Any] | None = None
         self.num_samples: Counter[Split] = Counter()
@@ -214,6 +218,7 @@ class _Writer:
         if planned.bench:
             self._num["test questions"] += 1
             self._ceiling.add(item, planned.pairs)
+            self._bias.add(list(map(benchmark.pair_of, planned.bench)))
         for left in planned.left_out:
             self._put(LEFT_OUT_FILE, left.to_dict())
             self.left_out[f"{left.format or 'all'}: {left.reason}"] += 1
@@ -234,6 +239,7 @@ class _Writer:
             num_media=num_media,
             left_out=dict(sorted(self.left_out.items())),
             human_ceiling=self._score,
+            blind_bias=self._bias.result() if self._num["test questions"] else None,
             round_trip=round_trip,
         )
 

@@ -6,6 +6,7 @@ Knows no video and no judgement of meaning: a finding says what to look at, not 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 from perceptlm.annotate.fgqa.groups import BinaryQuestion
 from perceptlm.annotate.fgqa.text_only import upper_tail
 from perceptlm.annotate.fgqa.text_rules import words_of
+from perceptlm.config import Config
 
 GiveAwayCode = Literal["longest", "shortest", "form", "question_words", "absolutes"]
 MUCH_LONGER = 1.6
@@ -59,13 +61,22 @@ def _form(text: str) -> tuple[bool, bool, bool]:
     return text[:1].isupper(), text.rstrip().endswith((".", "!", "?")), bool(re.search(r"\d", text))
 
 
-@dataclass(frozen=True)
-class RuleResult:
+class RuleResult(Config):
     """How often a rule that sees no video picks the answer, over many pairs. Ties are left out."""
 
     num_pairs: int
     num_right: int
     p_value: float
+    """One-sided, against 1 of 2. Pairs of one group share their answer: somewhat too small, read it as a warning."""
+
+
+class BlindBias(Config):
+    """What tells answers from distractors without the video, over a whole data set."""
+
+    num_questions: int
+    give_aways: dict[str, int]
+    """Number of questions by code of `give_aways`."""
+    rules: dict[str, RuleResult]
 
 
 _Measure = Callable[[str, str], float]
@@ -77,20 +88,35 @@ _RULES: dict[str, _Measure] = {
 }
 
 
-def rule_bias(pairs: Sequence[BinaryQuestion]) -> dict[str, RuleResult]:
-    """Return for each blind rule how often it is right over a whole data set; a small `p_value` means it is too often.
+class BlindBiasCounter:
+    """Gathers `BlindBias` group by group, in constant memory."""
 
-    Pairs of one group share their answer, so that p values are somewhat too small; read them as a warning.
-    """
-    found = {}
-    for name, measure in _RULES.items():
-        outcomes = []
-        for pair in pairs:
-            first, second = (measure(pair.question, text) for text in pair.options)
-            if name == "first_option":
-                outcomes.append(pair.answer_index == 0)
-            elif first != second:
-                outcomes.append(pair.answer_index == int(second > first))
-        right = sum(outcomes)
-        found[name] = RuleResult(len(outcomes), right, upper_tail(right, len(outcomes)))
-    return found
+    def __init__(self) -> None:
+        self._num_questions = 0
+        self._give_aways: Counter[str] = Counter()
+        self._pairs: Counter[str] = Counter()
+        self._right: Counter[str] = Counter()
+
+    def add(self, group: Sequence[BinaryQuestion]) -> None:
+        """Count the pairs of one question, at least one."""
+        self._num_questions += 1
+        question, answer = group[0].question, group[0].options[group[0].answer_index]
+        others = [pair.options[1 - pair.answer_index] for pair in group]
+        self._give_aways.update(found.code for found in give_aways(question, answer, others))
+        for pair in group:
+            for name, measure in _RULES.items():
+                first, second = (measure(question, text) for text in pair.options)
+                if name != "first_option" and first == second:
+                    continue
+                self._pairs[name] += 1
+                self._right[name] += pair.answer_index == int(second > first)
+
+    def result(self) -> BlindBias:
+        """Return what was found so far."""
+        rules = {}
+        for name in _RULES:
+            number, right = self._pairs[name], self._right[name]
+            rules[name] = RuleResult(num_pairs=number, num_right=right, p_value=upper_tail(right, number))
+        return BlindBias(
+            num_questions=self._num_questions, give_aways=dict(sorted(self._give_aways.items())), rules=rules
+        )
