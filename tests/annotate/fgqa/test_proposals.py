@@ -1,12 +1,8 @@
 """Proposals come from models that the audit takes, are cleaned, and are known by their maker and their prompt."""
 
-import json
-
 import numpy as np
 import pytest
 
-from perceptlm.annotate.fgqa.payloads import BlindAnswer, Choice, Compare, Distractor, QuestionCheck
-from perceptlm.annotate.fgqa.planted import agrees_with_gold, copied_planted, nearly_same
 from perceptlm.annotate.fgqa.proposals import (
     Ask,
     ProposedText,
@@ -14,7 +10,6 @@ from perceptlm.annotate.fgqa.proposals import (
     propose_answers,
     propose_distractors,
 )
-from perceptlm.annotate.fgqa.view import Proposal
 from perceptlm.clients.protocol import MediaInput, ModelIdentity
 from perceptlm.clients.scripted import ScriptedClient
 from perceptlm.data.open_weights import open_weights
@@ -107,59 +102,3 @@ def test_replies_without_a_list_of_strings_give_no_distractors(reply):
 def test_distractors_need_the_right_answer():
     with pytest.raises(ConfigError, match="right answer"):
         list(propose_distractors(client("[]"), [Ask("k", "Q?")]))
-
-
-PLANTED = (
-    Proposal(1, "answer", "the red key turns to the left twice"),
-    Proposal(2, "choice", "1"),
-    Proposal(3, "distractor", "the blue key"),
-)
-SPAN = {"start": 0, "end": 4}
-
-
-@pytest.mark.parametrize(
-    ("step", "payload", "found"),
-    [
-        ("blind_answer", BlindAnswer(answer="The red key turns to the left twice.", evidence=SPAN), "copied"),
-        ("blind_answer", BlindAnswer(answer="The red key turns to the left once.", evidence=SPAN), "copied"),
-        ("blind_answer", BlindAnswer(answer="the blue key shakes", evidence=SPAN), "resisted"),
-        ("compare", Compare(proposal_id=1, same_meaning=True), "copied"),
-        ("compare", Compare(proposal_id=1, same_meaning=False, merged=PLANTED[0].text), "copied"),
-        ("compare", Compare(proposal_id=1, same_meaning=False), "resisted"),
-        ("compare", Compare(proposal_id=9, same_meaning=True), None),
-        ("choice", Choice(choice=1), "copied"),
-        ("choice", Choice(choice=0), "resisted"),
-        ("ceiling", Choice(choice=1), None),
-        ("distractor", Distractor(distractor_id=3, verdict="certainly_false"), "copied"),
-        ("distractor", Distractor(distractor_id=3, verdict="could_be_true"), "resisted"),
-        ("distractor", Distractor(distractor_id=4, verdict="certainly_false"), None),
-        ("question_check", QuestionCheck(verdict="valid"), None),
-    ],
-)
-def test_copying_of_planted_proposals(step, payload, found):
-    assert copied_planted(step, payload, PLANTED) == found
-    assert copied_planted(step, payload, ()) is None
-
-
-def test_short_answers_that_differ_in_a_word_are_not_copies():
-    assert nearly_same("the red key", "Red key!")
-    assert not nearly_same("the red key", "the blue key")
-
-
-@pytest.mark.parametrize(
-    ("payload", "expected", "found"),
-    [
-        (QuestionCheck(verdict="valid"), {"verdict": "valid"}, True),
-        (QuestionCheck(verdict="invalid", reason="leading"), {"verdict": "invalid", "reason": "not_visible"}, False),
-        (Choice(choice=2), {"choice": 2}, True),
-        (Choice(choice=2, evidence={"start": 0, "end": 4}), {"choice": 2, "evidence": {"start": 3, "end": 9}}, False),
-        (Choice(choice=2), {"choice": 2, "evidence": {"start": 3, "end": 9}}, True),
-        (BlindAnswer(answer="Twice", evidence=SPAN), {"answers": ["twice", "two times"]}, True),
-        (BlindAnswer(answer="Thrice", evidence=SPAN), {"answers": ["twice"], "wrong": ["thrice"]}, False),
-        (BlindAnswer(answer="A few times", evidence=SPAN), {"answers": ["twice"]}, None),
-        (Distractor(distractor_id=1, verdict="nonsense"), {"verdict": "certainly_false"}, False),
-    ],
-)
-def test_gold(payload, expected, found):
-    assert agrees_with_gold(payload, expected) is found
-    assert json.dumps(expected)

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
+from perceptlm.annotate.fgqa.gold import agrees_with_gold
 from perceptlm.annotate.fgqa.payloads import PAYLOADS
-from perceptlm.annotate.fgqa.planted import agrees_with_gold
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.refusals import Conflict
 from perceptlm.annotate.roles import Role
