@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import secrets
 import socket
 import subprocess
@@ -35,7 +36,7 @@ import httpx
 import numpy as np
 from annotation_server import Served, serve_project
 
-RATIO, SECONDS_BETWEEN, START_SECONDS = 0.5, 2.0, 240.0
+RATIO, SECONDS_BETWEEN, START_SECONDS, ERROR_SHARE = 0.5, 2.0, 240.0, 0.1
 TAKE, SAVE, SUBMIT = "take", "save", "submit"
 LABELS = "<View><Text name='t' value='$text'/><Choices name='c' toName='t'>{}</Choices></View>"
 OPTIONS = ("a", "b", "c", "d")
@@ -70,8 +71,8 @@ class Person(Protocol):
 class OurPerson:
     """An annotator of this project's server."""
 
-    def __init__(self, client: httpx.AsyncClient, project: str, frame_table_hash: str) -> None:
-        self.client, self.project, self.frame_table_hash = client, project, frame_table_hash
+    def __init__(self, client: httpx.AsyncClient, project: str, frame_table_hash: str, errors: random.Random) -> None:
+        self.client, self.project, self.frame_table_hash, self.errors = client, project, frame_table_hash, errors
         self.work: dict[str, Any] = {}
 
     async def take(self) -> httpx.Response:
@@ -101,7 +102,10 @@ class OurPerson:
         return response, str(response.json().get("id"))
 
     def _payload(self) -> dict[str, Any]:
-        return {"choice": self.work["id"] % len(OPTIONS), "unsure": False, "evidence": None, "note": ""}
+        # Right nearly always: the server gives no more work to people whose answers are as good as chance.
+        is_wrong = self.errors.random() < ERROR_SHARE
+        choice = (self.work["item"]["id"] + is_wrong) % len(OPTIONS)
+        return {"choice": choice, "unsure": False, "evidence": None, "note": ""}
 
 
 class LabelStudioPerson:
@@ -238,7 +242,9 @@ async def measure(ours: Served, theirs: LabelStudio | None, minutes: float, num_
     seen = {"perceptlm": Seen()}
     people: dict[str, list[Person]] = {"perceptlm": []}
     table = ours.add_choice_items(num_items, OPTIONS)
-    people["perceptlm"] = [OurPerson(await ours.person(place), ours.project, table) for place in range(num_people)]
+    people["perceptlm"] = [
+        OurPerson(await ours.person(place), ours.project, table, random.Random(place)) for place in range(num_people)
+    ]
     read_back: dict[str, Callable[[], Awaitable[list[str]]]] = {"perceptlm": ours.submission_ids}
     if theirs is not None:
         clients = [await theirs.person(place) for place in range(num_people)]
