@@ -132,6 +132,16 @@ def test_items_without_labels_get_their_first_ones(two):
     assert reasons(decisions, np.arange(600)) == {"first_labels"}
 
 
+def test_items_without_labels_wait_where_everybody_is_paused(two):
+    world, _ = two
+    found = fit(Labels.none(), world.items, world.people)
+    needs = Requirements.none(len(world.items), len(world.people))
+    needs.paused[:12] = True
+    decisions = decide(found, Labels.none(), world.items, world.people, RoutingPolicy(), needs)
+    assert (decisions.action[:600] == ANOTHER_LABEL).all()
+    assert reasons(decisions, np.arange(600)) == {"first_labels"}
+
+
 def test_the_value_of_asking_is_that_of_a_tree_worked_out_by_hand():
     """Every answer of one more person, and then of an expert, enumerated for a single item."""
     joint = np.array([[[0.45, 0.2, 0.05], [0.1, 0.15, 0.05]]])

@@ -154,8 +154,9 @@ def decide(
     missing = useful < policy.first_labels
     action[missing] = ANOTHER_LABEL
     reason[missing] = np.where(given[missing] > useful[missing], _PAUSED, REASONS.index("first_labels"))
-    # Too few labels are from people who still work, and there is nobody left to ask, or enough was paid for.
-    nobody = missing & ((fresh <= 0) | (given >= policy.most_labels + policy.first_labels))
+    # Too few labels are from people who still work, and there is nobody left to ask, or enough was paid for. What
+    # nobody has answered waits: all may be paused by mistake, and experts are not given the whole project for it.
+    nobody = missing & (given > 0) & ((fresh <= 0) | (given >= policy.most_labels + policy.first_labels))
     _escalate(action, reason, nobody, "paused_worker")
     _escalate(action, reason, unsure & (policy.unsure_labels > 0), "unsure")
     _escalate(action, reason, requirements.needs_credential, "credential")

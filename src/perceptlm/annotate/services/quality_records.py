@@ -223,14 +223,6 @@ def _pieces(session: Session, project: Project, kind: str) -> list[Piece]:
     return [_piece(row, kind) for row in sorted([*waiting, *done], key=lambda row: row[0])]
 
 
-def pieces_nobody_answered(session: Session, project: Project) -> list[Piece]:
-    """Return the first choices without any submission, as many as are read of the others."""
-    mine = _select_pieces(project, KIND).where(
-        Step.num_submitted == 0, Step.state == "open", Item.is_repeated.is_(False)
-    )
-    return [_piece(row, KIND) for row in session.execute(mine.order_by(Step.id).limit(MAX_DECIDED))]
-
-
 def _select_pieces(project: Project, kind: str) -> Any:
     columns = (
         Step.id, Step.item_id, Item.key, Step.round, Step.subject, Step.state, Item.state, Step.home_lane,

@@ -18,16 +18,14 @@ from perceptlm.annotate.fgqa.stages import plain_verdict
 from perceptlm.annotate.policy import Policy
 from perceptlm.annotate.quality import routing
 from perceptlm.annotate.quality.assess import Assessment
-from perceptlm.annotate.quality.records import ANNOTATOR, count
+from perceptlm.annotate.quality.records import count
 from perceptlm.annotate.services.assessments import Assessed, assess_project
 from perceptlm.annotate.services.quality_records import (
     BLOCK,
     COPIES,
     FAILING,
     KIND,
-    Piece,
     Records,
-    pieces_nobody_answered,
     rules_of,
 )
 from perceptlm.annotate.services.standing import Standing, changed_standing
@@ -107,7 +105,6 @@ def _choices_due(
         entry = _dated(entry, last.get(piece.step_id))
         if entry.is_new or entry.lane is not None:
             due.append(entry)
-    escalated += _unanswerable(session, project, policy, records, found)
     escalated.sort(key=lambda entry: -entry[0])
     return due + _with_experts(
         session, project, records, found, [(number, entry) for _, number, entry in escalated], last
@@ -225,27 +222,6 @@ def _last_decisions(session: Session, records: Records) -> dict[int, Row[Any]]:
     return found
 
 
-def _unanswerable(
-    session: Session, project: Project, policy: Policy, records: Records, found: Assessment
-) -> list[tuple[float, int, Due]]:
-    """Return the pieces without a label, if there is no annotator left who might give one: experts decide them."""
-    if ((records.people.role == ANNOTATOR) & ~found.paused).any():
-        return []
-    due = []
-    for piece in pieces_nobody_answered(session, project):
-        if piece.item_state not in _ROUTED:
-            continue
-        posterior = 1 / len(piece.options)
-        one = Due(piece.step_id, piece.item_id, "escalate", "paused_worker", "0", posterior, 0, [])
-        due.append(((1 - posterior) / max(policy.expert_cost, 1e-9), _place(records, piece), one))
-    return due
-
-
-def _place(records: Records, piece: Piece) -> int:
-    """Return a number for a piece that the engine has not seen: below 0, with its domain."""
-    return -1 - records.domains.index(piece.domain)
-
-
 def _with_experts(
     session: Session,
     project: Project,
@@ -265,7 +241,7 @@ def _with_experts(
     involved = _involved(records)
     due = []
     for number, one in escalated:
-        domain = -1 - number if number < 0 else int(records.items.domain[number])
+        domain = int(records.items.domain[number])
         # Only who holds the credential will be given it.
         excluded = found.paused | ~records.people.own[:, domain]
         waiting_for = waiting.get(one.item_id)
@@ -287,7 +263,7 @@ def _with_experts(
 
 def _is_at_expert(records: Records, number: int) -> bool:
     """Whether an expert has the item in hand: it is escalated, and no step of it waits."""
-    return number >= 0 and records.pieces[number].item_state == "escalated"
+    return records.pieces[number].item_state == "escalated"
 
 
 def _involved(records: Records) -> dict[int, list[int]]:
