@@ -1,10 +1,12 @@
 import math
+from fractions import Fraction
 
 import pytest
 
 from perceptlm.errors import DataError
 from perceptlm.statistics import (
     beta_quantile,
+    binomial_upper_tail,
     clopper_pearson_interval,
     clopper_pearson_lower,
     clopper_pearson_upper,
@@ -60,3 +62,29 @@ def test_beta_quantiles():
         beta_quantile(0.5, 0, 1)
     with pytest.raises(DataError, match="between 0 and 1"):
         beta_quantile(1.0, 1, 1)
+
+
+@pytest.mark.parametrize(("right", "trials", "chance", "expected"), [
+    (0, 0, 0.5, 1.0), (0, 7, 0.5, 1.0), (3, 3, 0.5, 0.125), (9, 10, 0.5, 11 / 1024), (2, 2, 0.25, 0.0625),
+])  # fmt: skip
+def test_chance_alone(right, trials, chance, expected):
+    assert binomial_upper_tail(right, trials, chance) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("right", [1, 250, 480, 500, 520, 560, 900, 1000])
+def test_chance_alone_is_the_sum_of_its_terms(right):
+    exact = Fraction(sum(math.comb(1000, k) for k in range(right, 1001)), 2**1000)
+    assert binomial_upper_tail(right, 1000) == pytest.approx(float(exact), rel=1e-10)
+
+
+def test_chance_alone_over_millions():
+    # Half of what is left beside the middle term, which Stirling's formula gives.
+    middle = 1 / math.sqrt(math.pi * 1_000_000)
+    assert binomial_upper_tail(1_000_000, 2_000_000) == pytest.approx((1 + middle) / 2, abs=1e-9)
+    assert binomial_upper_tail(2_000_000, 2_000_000) == 0
+
+
+@pytest.mark.parametrize("wrong", [(4, 3, 0.5), (-1, 3, 0.5), (1, 3, 0.0), (1, 3, 1.0)])
+def test_what_no_chance_is_asked_for(wrong):
+    with pytest.raises(DataError, match=r"successes of|between 0 and 1"):
+        binomial_upper_tail(*wrong)

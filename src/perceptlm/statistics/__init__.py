@@ -3,6 +3,7 @@
 from perceptlm.statistics.agreement import Agreement, agreement_by_group, krippendorff_alpha
 from perceptlm.statistics.binomial import (
     beta_quantile,
+    binomial_upper_tail,
     clopper_pearson_interval,
     clopper_pearson_lower,
     clopper_pearson_upper,
@@ -34,6 +35,7 @@ __all__ = [
     "Values",
     "agreement_by_group",
     "beta_quantile",
+    "binomial_upper_tail",
     "bootstrap_interval",
     "bootstrap_interval_of_sum",
     "clopper_pearson_interval",

@@ -1,7 +1,7 @@
-"""Exact bounds of a proportion (Clopper and Pearson 1934), two-sided or from one side.
+"""Exact bounds of a proportion (Clopper and Pearson 1934), two-sided or from one side, and the exact binomial test.
 
-They hold at least as often as they say, whatever the truth: what a release may promise about its errors. For a score's
-interval, `wilson_interval` is narrower. This module knows no task.
+The bounds hold at least as often as they say, whatever the truth: what a release may promise about its errors. For a
+score's interval, `wilson_interval` is narrower. Millions of trials are as good as ten. This module knows no task.
 """
 
 from __future__ import annotations
@@ -30,6 +30,20 @@ def clopper_pearson_lower(num_successes: int, num_trials: int, *, confidence: fl
     """Return the exact one-sided lower bound."""
     check_confidence(confidence)
     return _low(num_successes, num_trials, 1 - confidence)
+
+
+def binomial_upper_tail(num_successes: int, num_trials: int, chance: float = 0.5) -> float:
+    """Return the probability of at least `num_successes` of `num_trials` by chance alone; 1 without trials.
+
+    Formula: Abramowitz and Stegun, 26.5.24. Raises DataError for impossible counts, or a chance not between 0 and 1.
+    """
+    if not 0 <= num_successes <= num_trials:
+        raise DataError(f"there are no {num_successes} successes of {num_trials} trials")
+    if not 0 < chance < 1:
+        raise DataError(f"a chance lies between 0 and 1, got {chance:g}")
+    if num_successes == 0:
+        return 1.0
+    return min(1.0, incomplete_beta(num_successes, num_trials - num_successes + 1, chance, 1 - chance))
 
 
 def beta_quantile(share: float, a: float, b: float) -> float:

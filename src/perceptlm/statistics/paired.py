@@ -14,6 +14,7 @@ from statistics import NormalDist
 import numpy as np
 
 from perceptlm.errors import DataError
+from perceptlm.statistics.binomial import binomial_upper_tail
 from perceptlm.statistics.cluster_means import Part, Values, cluster_means
 from perceptlm.statistics.intervals import Interval, check_bounds, check_confidence
 from perceptlm.statistics.student import student_quantile, student_tail
@@ -117,9 +118,7 @@ def mcnemar_exact(only_a_right: int, only_b_right: int) -> float:
     if only_a_right < 0 or only_b_right < 0:
         raise DataError(f"counts of items must not be negative, got {only_a_right} and {only_b_right}")
     total, fewer = only_a_right + only_b_right, min(only_a_right, only_b_right)
-    tail = sum(math.comb(total, count) for count in range(fewer + 1))
-    # Whole numbers are divided last: both may be far beyond what a float holds.
-    return 1.0 if 2 * tail >= 2**total else 2 * tail / 2**total
+    return min(1.0, 2 * binomial_upper_tail(total - fewer, total))
 
 
 def minimum_detectable_difference(

@@ -10,7 +10,6 @@ from perceptlm.annotate.fgqa.text_only import (
     ask_text_only,
     judge_text_only,
     prompts_of,
-    upper_tail,
 )
 from perceptlm.clients.scripted import ScriptedClient
 from perceptlm.errors import DataError
@@ -104,13 +103,6 @@ def test_a_model_that_fails_passes_nothing():
         list(ask_text_only(ScriptedClient({}), [("item-1", ())]))
 
 
-def test_the_tail_is_exact():
-    assert upper_tail(0, 0) == 1.0
-    assert upper_tail(3, 3) == 0.125
-    assert upper_tail(9, 10) == pytest.approx(11 / 1024)
-    assert upper_tail(2, 2, 0.25) == pytest.approx(0.0625)
-
-
 @pytest.mark.parametrize(
     ("answer", "distractors", "codes"),
     [
@@ -142,3 +134,10 @@ def test_rules_that_see_no_video_are_scored_over_all_pairs():
     assert long.rules["first_option"].p_value > 0.001
     assert long.give_aways == {"longest": 50}
     assert bias_of([]).rules["longest"].p_value == 1
+
+
+def test_a_test_of_many_questions_is_scored_as_well():
+    groups = (group(f"item-{number}", ("the red key", "a bell")) for number in range(1000))
+    first = bias_of(groups).rules["first_option"]
+    assert first.num_pairs == 2000
+    assert 0.001 < first.p_value < 1

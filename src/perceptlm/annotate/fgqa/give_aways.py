@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perceptlm.annotate.fgqa.groups import BinaryQuestion
-from perceptlm.annotate.fgqa.text_only import upper_tail
 from perceptlm.annotate.fgqa.text_rules import words_of
 from perceptlm.config import Config
+from perceptlm.statistics import binomial_upper_tail
 
 GiveAwayCode = Literal["longest", "shortest", "form", "question_words", "absolutes"]
 MUCH_LONGER = 1.6
@@ -116,7 +116,7 @@ class BlindBiasCounter:
         rules = {}
         for name in _RULES:
             number, right = self._pairs[name], self._right[name]
-            rules[name] = RuleResult(num_pairs=number, num_right=right, p_value=upper_tail(right, number))
+            rules[name] = RuleResult(num_pairs=number, num_right=right, p_value=binomial_upper_tail(right, number))
         return BlindBias(
             num_questions=self._num_questions, give_aways=dict(sorted(self._give_aways.items())), rules=rules
         )

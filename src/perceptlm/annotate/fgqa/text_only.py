@@ -9,7 +9,6 @@ told: four replies cannot be that surprising. Knows no item, no life cycle and n
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from perceptlm.clients.protocol import GenerationClient, GenerationRequest, Gene
 from perceptlm.config import digest_of
 from perceptlm.errors import DataError
 from perceptlm.schema import Turn
+from perceptlm.statistics import binomial_upper_tail
 
 PROMPTS: tuple[str, ...] = (
     "A question about a video that you cannot see, and two answers, one of which is right.\n"
@@ -142,18 +142,7 @@ def are_readable(counts: Sequence[PairCount], num_unreadable: int) -> bool:
 
 def judge_text_only(counts: Sequence[PairCount], *, alpha: float = 0.05) -> TextOnlyVerdict:
     """Return what the replies about a set say of its pairs."""
-    p_value = upper_tail(sum(count.num_right for count in counts), sum(count.num_trials for count in counts))
+    p_value = binomial_upper_tail(sum(count.num_right for count in counts), sum(count.num_trials for count in counts))
     is_rejected = p_value <= alpha
     told = tuple(place for place, count in enumerate(counts) if is_rejected and 2 * count.num_right > count.num_trials)
     return TextOnlyVerdict(p_value, is_rejected, told)
-
-
-def upper_tail(num_right: int, num_trials: int, chance: float = 0.5) -> float:
-    """Return the exact binomial chance of at least `num_right` of `num_trials` by guessing."""
-    if not 0 <= num_right <= num_trials:
-        raise DataError(f"{num_right} right of {num_trials}")
-    terms = (
-        math.comb(num_trials, count) * chance**count * (1 - chance) ** (num_trials - count)
-        for count in range(num_right, num_trials + 1)
-    )
-    return min(1.0, math.fsum(terms))
