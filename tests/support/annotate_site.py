@@ -5,7 +5,7 @@
         project.add_items(project.add_footage(path), {"question": "What happens?"})
         project.do("ann", "blind_answer", {"answer": "It falls.", "evidence": {"start": 0, "end": 9}})
 
-Everything goes through the HTTP API, as from a browser; only accounts are made directly.
+Everything goes through the HTTP API, as from a browser; only accounts and pauses are made directly.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from perceptlm.annotate.clock import Clock
 from perceptlm.annotate.directory import DataDirectory
+from perceptlm.annotate.services.projects import project_named
 from perceptlm.annotate.services.server import open_server
 from perceptlm.annotate.services.setup import add_user
+from perceptlm.annotate.services.standing import Standing, set_standing
+from perceptlm.annotate.services.users import user_named
 from perceptlm.annotate.serving import listening
 from perceptlm.annotate.settings import Settings
+from perceptlm.annotate.store.audit import SERVER
 from perceptlm.annotate.store.tables import LoginSession
 
 PASSWORD = "a long test password"
@@ -182,6 +187,17 @@ class ProjectOnSite:
     def add_member(self, name: str, role: str) -> None:
         """Give somebody a role."""
         self.site.as_person("olga").post(f"/projects/{self.slug}/members", {"user": name, "role": role})
+
+    def pause(self, name: str) -> None:
+        """Let somebody get no new work, as the quality engine does."""
+        server = self.site.server
+
+        def work(session: Session) -> None:
+            number = project_named(session, self.slug).id
+            standing = Standing(user_named(session, name).id, "failing", is_better=False)
+            set_standing(session, SERVER, number, [standing])
+
+        server.database.write(work)
 
     def add_expert(self, domain: str) -> None:
         """Let Eli be an expert of a domain."""

@@ -52,6 +52,8 @@ export interface Project {
   steps: string[];
   own_steps: string[];
   reason_codes: ReasonCode[];
+  /** No new work comes to this person until a manager, or a later look at their answers, lets them work on. */
+  is_paused: boolean;
   /** Keys that the pack gives to some of the page's functions. */
   shortcuts: Record<string, string>;
 }

@@ -242,3 +242,18 @@ def test_an_expert_finds_in_the_queue_what_to_decide_and_decides(
     (ruling,) = project.payloads(item, "expert")
     assert (ruling["choice"], ruling["reason"]) == (0, "hard_to_see")
     assert ruling["rationale"] == "The lamp is behind tinted glass."
+
+
+def test_who_is_paused_is_told_so_until_a_manager_lets_them_work_on(
+    browser: Browser, site: Site, clip: CorpusVideo
+) -> None:
+    project = site.new_project()
+    project.add_items(project.add_footage(clip.path), {})
+    project.pause("ann")
+    with watched(browser, site, "ann", f"/#/p/{project.slug}/work") as page:
+        page.wait_for_selector("text=your work in this project is paused")
+        accessible(page)
+        project.add_member("ann", "annotator")
+        tab_to(page, "Get work")
+        press(page, "Enter")
+        at_step(page, "Answer in your own words")

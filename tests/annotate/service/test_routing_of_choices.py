@@ -50,9 +50,14 @@ def test_who_is_paused_gets_nothing_until_a_manager_gives_them_their_role_anew(s
     stand(service, "ann", "copies")
     assert service.person("ann").next() is None
     assert service.person("bob").next() is not None
+    paused = {
+        name: service.person(name).get("/api/v1/projects/p").json()["is_paused"] for name in ("ann", "bob", "own")
+    }
+    assert paused == {"ann": True, "bob": False, "own": False}
     again = {"user": "ann", "role": "annotator"}
     assert service.person("man").post("/api/v1/projects/p/members", json=again).status_code == 200 + 1
     assert service.person("ann").next() is not None
+    assert not service.person("ann").get("/api/v1/projects/p").json()["is_paused"]
     stand(service, "ann", "copies")
     assert member(service, "ann").paused_reason is None, "no refit pauses who was let work on"
     assert service.is_intact()

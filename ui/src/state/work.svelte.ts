@@ -32,6 +32,8 @@ export class Work {
   /** Why the lease was lost. */
   lost = $state("");
   elsewhere = $state(false);
+  /** Whether no work came because this person is paused in the project. */
+  isPaused = $state(false);
   /** What is told of a calibration item that was just submitted, until the person goes on. */
   told = $state.raw<Told | null>(null);
   /** What this person answered blind, shown again beside the proposal. */
@@ -82,6 +84,7 @@ export class Work {
     try {
       const found = await api.next(this.project.slug, steps);
       if (!found) {
+        this.isPaused = (await api.project(this.project.slug)).is_paused;
         this.phase = "none";
         announcer.say("No work is waiting for you.");
         return;

@@ -40,7 +40,7 @@ def create_project(body: NewProject, caller: CallerNow, server: ServerNow) -> di
 
     def work(session: Session) -> dict[str, Any]:
         project = projects.create_project(session, caller.actor, body.slug, body.title, body.pack, body.mode)
-        return {**projects.project_answer(project, caller.role), "calibration": None}
+        return {**projects.project_answer(project, caller.role), "calibration": None, "is_paused": False}
 
     return server.database.write(work)
 
@@ -51,7 +51,11 @@ def show_project(project: ProjectPath, caller: CallerNow, server: ServerNow) -> 
 
     def look(session: Session) -> dict[str, Any]:
         found = projects.project_named(session, project)
-        return {**projects.project_answer(found, caller.role), "calibration": progress_answer(session, caller, found)}
+        own = {
+            "calibration": progress_answer(session, caller, found),
+            "is_paused": projects.is_paused(session, caller, found),
+        }
+        return {**projects.project_answer(found, caller.role), **own}
 
     return server.database.read(look)
 

@@ -169,6 +169,12 @@ def set_member(session: Session, caller: Caller, project: Project, name: str, ro
     return {"user": user.name, "user_id": user.id, "role": role}
 
 
+def is_paused(session: Session, caller: Caller, project: Project) -> bool:
+    """Whether the quality engine keeps new work from the caller in a project; the reason is for managers."""
+    membership = session.get(Membership, (project.id, caller.user_id or 0))
+    return membership is not None and membership.paused_reason is not None
+
+
 def list_members(session: Session, project: Project) -> list[dict[str, Any]]:
     """Return the members of a project by name."""
     statement = (
